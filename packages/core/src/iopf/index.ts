@@ -1,0 +1,3 @@
+export * from './mm.ts';
+export * from './ops.ts';
+export * from './record.ts';
