@@ -1,0 +1,149 @@
+// The JSON result: what a run prints, as data. A reader of schemaVersion 1 may rely on every field here.
+import { z } from 'zod';
+import { GENERATIONS, type Generation, parametersSchema, type StressParameters } from '../scenario/parameters.ts';
+
+export const SCHEMA_VERSION = 1;
+
+/** Where the run took place. */
+export interface Environment {
+  /** Versions, as process.versions has them. */
+  node: string;
+  v8: string;
+  platform: string;
+  arch: string;
+  /** The kernel's release. */
+  release: string;
+  /** Processors this process may use. */
+  cpus: number;
+  cpuModel: string;
+  memoryBytes: number;
+}
+
+/** Latency of a fault from the device's first touch to its resumption, in nanoseconds. */
+export interface LatencyNs {
+  p50: number;
+  p99: number;
+  p999: number;
+  max: number;
+}
+
+/** One histogram bin: its lower bound in nanoseconds (included) and how many latencies fell into it.
+ * Bins are ascending and sparse; all cells of a run share one set of bounds, so bins with the same bound add up. */
+export type Bin = [lowerNs: number, count: number];
+
+/** What is still held once a cell has ended. All zero, or something leaked. */
+export interface Leaked {
+  /** Slab objects not free. */
+  slab: number;
+  /** References not put. */
+  references: number;
+  /** Groups that a domain counts as pending. */
+  pending: number;
+  /** RCU callbacks that have not run. */
+  deferred: number;
+}
+
+/** One generation at one thread count, once. */
+export interface Cell {
+  generation: Generation;
+  threads: number;
+  /** Which of the repeats, from 0. */
+  repeat: number;
+  /** Pages the scanner took away a second; 0 = it was off. */
+  scanner: number;
+  faults: number;
+  seconds: number;
+  faultsPerSecond: number;
+  latencyNs: LatencyNs;
+  histogram: Bin[];
+  jobs: number;
+  /** Jobs that failed because an access outlived the device's time-out. */
+  timeouts: number;
+  /** Faults on pages that the same job had faulted in before. */
+  refaults: number;
+  /** Times that an event queue was found full. */
+  overflows: number;
+  /** Groups that the driver reported, the core answered, and the device took as resumption. */
+  reported: number;
+  answered: number;
+  resumed: number;
+  leaked: Leaked;
+}
+
+/** What `repro` measured at start-up, and what followed from it. */
+export interface Calibration {
+  costNsPerFault: number;
+  /** Expected latency of a fault with 512 threads, in milliseconds. */
+  latencyMsAt512: number;
+  scannerPagesPerSecond: number;
+  timeoutMs: number;
+  /** How the two were chosen, a sentence an entry. */
+  explanation: string[];
+}
+
+export interface Result {
+  schemaVersion: typeof SCHEMA_VERSION;
+  command: 'stress' | 'repro';
+  environment: Environment;
+  parameters: StressParameters;
+  /** Of `repro` alone. */
+  calibration?: Calibration;
+  /** The run was interrupted: cells are missing, and the last may be short. */
+  partial: boolean;
+  cells: Cell[];
+}
+
+const count = z.int().nonnegative();
+const amount = z.number().nonnegative();
+
+const binsSchema = z
+  .array(z.tuple([amount, count]))
+  .refine((bins) => bins.every(([lowerNs], i) => i === 0 || lowerNs > bins[i - 1][0]), 'bins must ascend');
+
+const cellSchema: z.ZodType<Cell> = z.object({
+  generation: z.enum(GENERATIONS),
+  threads: count,
+  repeat: count,
+  scanner: count,
+  faults: count,
+  seconds: amount,
+  faultsPerSecond: amount,
+  latencyNs: z.object({ p50: amount, p99: amount, p999: amount, max: amount }),
+  histogram: binsSchema,
+  jobs: count,
+  timeouts: count,
+  refaults: count,
+  overflows: count,
+  reported: count,
+  answered: count,
+  resumed: count,
+  // A count below zero is a defect to report, not a file to refuse.
+  leaked: z.object({ slab: z.int(), references: z.int(), pending: z.int(), deferred: z.int() }),
+});
+
+export const resultSchema: z.ZodType<Result> = z.object({
+  schemaVersion: z.literal(SCHEMA_VERSION),
+  command: z.enum(['stress', 'repro']),
+  environment: z.object({
+    node: z.string(),
+    v8: z.string(),
+    platform: z.string(),
+    arch: z.string(),
+    release: z.string(),
+    cpus: count,
+    cpuModel: z.string(),
+    memoryBytes: count,
+  }),
+  parameters: parametersSchema,
+  calibration: z
+    .object({
+      costNsPerFault: amount,
+      latencyMsAt512: amount,
+      scannerPagesPerSecond: amount,
+      timeoutMs: amount,
+      explanation: z.array(z.string()),
+    })
+    .exactOptional(),
+  partial: z.boolean(),
+  cells: z.array(cellSchema),
+});

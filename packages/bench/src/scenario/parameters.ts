@@ -1,0 +1,188 @@
+// What a stress run is made of. One schema checks the command line, scenario files and stored results, so that a limit is written once.
+import { z } from 'zod';
+
+export const GENERATIONS = ['locked', 'v7', 'mainline', 'lockless'] as const;
+/** A generation of the fault path; what each is stands in docs/architecture.md. */
+export type Generation = (typeof GENERATIONS)[number];
+
+export interface StressParameters {
+  /** Device threads, one cell each: 1 to 4096, each once. */
+  threads: number[];
+  /** Fault paths that run side by side, each once. */
+  generations: Generation[];
+  /** Length of a cell in faults. Exactly one of `faults` and `seconds` is set. */
+  faults?: number;
+  /** Length of a cell in seconds. */
+  seconds?: number;
+  /** How often each cell is measured. */
+  repeats: number;
+  /** Devices that the threads are spread over; no more than the smallest thread count. */
+  devices: number;
+  /** Records in each hardware event queue: a power of two from 8 to 2^19. */
+  queueEntries: number;
+  /** Pages that one job touches, 1 to 512. */
+  pagesPerJob: number;
+  /** Handler threads. */
+  handlers: number;
+  /** The work queue's limit on groups in work at once. */
+  maxActive: number;
+  /** Pages that the page scanner takes away a second; 0 = no scanner. */
+  scanner: number;
+  /** One access's limit from first touch to completion, in milliseconds: the device fails the job past it. */
+  timeoutMs: number;
+  /** Seed of everything that is drawn at random, 0 to 2^32 - 1. */
+  seed: number;
+  /** Device threads packed into one worker thread; 1 = every device thread is a worker. */
+  threadsPerWorker: number;
+  /** Transactions that a device may hold stalled at once: tags have 16 bits. */
+  stallMax: number;
+  /** `split` = counters per thread, summed when somebody waits for zero; `shared` = one word each, for comparison. */
+  sharing: 'split' | 'shared';
+  /** On replacing a domain, flush only the old domain's groups. */
+  lightFlush: boolean;
+  /** Milliseconds between two replacements of a device's domain under load; 0 = domains stay. */
+  replaceEveryMs: number;
+  /** `sva` populates pages of an address space; `noop` answers at once, to measure the path alone. */
+  handler: 'sva' | 'noop';
+}
+
+export type ParameterName = keyof StressParameters;
+
+/** Limits that other code must know too. */
+export const MAX_THREADS = 4096;
+export const MIN_QUEUE_ENTRIES = 8;
+export const MAX_QUEUE_ENTRIES: number = 2 ** 19; // SMMUv3 caps an event queue's size at 2^19 records (IDR1.EVENTQS)
+export const MAX_STALLS: number = 2 ** 16;
+
+function whole(min: number, max: number): z.ZodType<number> {
+  const why = `must be a whole number from ${min} to ${max}`;
+  return z.number({ error: why }).int(why).min(min, why).max(max, why);
+}
+
+function fraction(above: number, max: number): z.ZodType<number> {
+  const why = `must be a number above ${above}, up to ${max}`;
+  return z.number({ error: why }).gt(above, why).max(max, why);
+}
+
+function powerOfTwo(min: number, max: number): z.ZodType<number> {
+  const why = `must be a power of two from ${min} to ${max}`;
+  return whole(min, max).refine((value) => Number.isInteger(Math.log2(value)), why);
+}
+
+function oneOf<const T extends readonly string[]>(names: T): z.ZodType<T[number]> {
+  return z.enum(names, { error: `must be one of ${names.join(', ')}` });
+}
+
+function listOf<T>(item: z.ZodType<T>, what: string): z.ZodType<T[]> {
+  return z
+    .array(item, { error: `must be a list of ${what}` })
+    .min(1, `must name at least one of ${what}`)
+    .superRefine((values, context) => {
+      values.forEach((value, index) => {
+        if (values.indexOf(value) !== index) {
+          context.addIssue({ code: 'custom', path: [index], input: value, message: 'is there twice' });
+        }
+      });
+    });
+}
+
+/** One schema a field: the scenario reader and the command line look fields up here. */
+export const parameterFields: { [K in ParameterName]-?: z.ZodType<NonNullable<StressParameters[K]>> } = {
+  threads: listOf(whole(1, MAX_THREADS), 'thread counts'),
+  generations: listOf(oneOf(GENERATIONS), `generations (${GENERATIONS.join(', ')})`),
+  faults: whole(1, 2 ** 31 - 1),
+  seconds: fraction(0, 3600),
+  repeats: whole(1, 1000),
+  devices: whole(1, 1024),
+  queueEntries: powerOfTwo(MIN_QUEUE_ENTRIES, MAX_QUEUE_ENTRIES),
+  pagesPerJob: whole(1, 512),
+  handlers: whole(1, 1024),
+  maxActive: whole(1, 65536),
+  scanner: whole(0, 1e9),
+  timeoutMs: whole(1, 600_000),
+  seed: whole(0, 2 ** 32 - 1),
+  threadsPerWorker: whole(1, MAX_THREADS),
+  stallMax: whole(1, MAX_STALLS),
+  sharing: oneOf(['split', 'shared']),
+  lightFlush: z.boolean({ error: 'must be true or false' }),
+  replaceEveryMs: whole(0, 3_600_000),
+  handler: oneOf(['sva', 'noop']),
+};
+
+export const parametersSchema: z.ZodType<StressParameters> = z
+  .strictObject({
+    ...parameterFields,
+    faults: parameterFields.faults.exactOptional(),
+    seconds: parameterFields.seconds.exactOptional(),
+  })
+  .superRefine((all, context) => {
+    const refuse = (field: ParameterName, input: unknown, message: string): void =>
+      context.addIssue({ code: 'custom', path: [field], input, message });
+    if (all.faults === undefined && all.seconds === undefined) {
+      refuse('seconds', undefined, 'a cell needs a length: give faults or seconds');
+    }
+    if (all.faults !== undefined && all.seconds !== undefined) {
+      refuse('seconds', all.seconds, `a cell has one length, and faults = ${all.faults} is given too`);
+    }
+    const fewest = Math.min(...all.threads);
+    if (all.devices > fewest) refuse('devices', all.devices, `must not exceed the smallest thread count, ${fewest}`);
+  });
+
+/** One value that was refused. */
+export interface ParameterProblem {
+  /** Field name first, then the index in a list. */
+  readonly path: readonly (string | number)[];
+  readonly value: unknown;
+  readonly why: string;
+}
+
+/** Parameters that cannot be run. Every problem is in it, not the first alone. */
+export class ParameterError extends Error {
+  override readonly name = 'ParameterError';
+  readonly problems: readonly ParameterProblem[];
+  constructor(problems: readonly ParameterProblem[]) {
+    super(problems.map(showProblem).join('; '));
+    this.problems = problems;
+  }
+}
+
+export function showProblem({ path, value, why }: ParameterProblem): string {
+  return `${showPath(path)} = ${JSON.stringify(value) ?? 'nothing'}: ${why}`;
+}
+
+/** @returns e.g. `threads[1]`. */
+export function showPath(path: readonly (string | number)[]): string {
+  return path.map((step, depth) => (typeof step === 'number' ? `[${step}]` : depth === 0 ? step : `.${step}`)).join('');
+}
+
+/** Checks a whole set of parameters.
+ * @throws ParameterError naming each field, its value and what it must be. */
+export function parseParameters(input: Record<string, unknown>): StressParameters {
+  const result = parametersSchema.safeParse(input);
+  if (result.success) return result.data;
+  throw new ParameterError(problemsOf(result.error, input));
+}
+
+/** Zod's issues as problems, with the value that stood at each path. */
+export function problemsOf(error: z.ZodError, input: unknown): ParameterProblem[] {
+  return error.issues.flatMap((issue): ParameterProblem[] => {
+    const path = issue.path as (string | number)[];
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({
+        path: [...path, key],
+        value: valueAt(input, [...path, key]),
+        why: 'is no parameter',
+      }));
+    }
+    return [{ path, value: valueAt(input, path), why: issue.message }];
+  });
+}
+
+function valueAt(input: unknown, path: readonly (string | number)[]): unknown {
+  let at = input;
+  for (const step of path) {
+    if (typeof at !== 'object' || at === null) return undefined;
+    at = (at as Record<string | number, unknown>)[step];
+  }
+  return at;
+}
