@@ -1,4 +1,5 @@
-import { checkInteger, Doorbell, IommuError, LINE, type Words } from '@faultline/core';
+import { checkInteger, IommuError } from '@faultline/core/errors';
+import { Doorbell, LINE, type Words } from '@faultline/core/sync';
 
 // A stall port: where one device thread leaves its stalled accesses for the hardware, and finds their results.
 // One writer a side, so a device thread that loses its processor between post and publish holds nobody up.
