@@ -1,0 +1,130 @@
+// A ring that many threads fill and one empties: mailboxes. Slots are read in the order in which they were claimed, so a
+// producer that stops between claim and publish holds up what was claimed after it: keep those two close together.
+//
+// Ordering. Atomics are seq-cst; these edges are all this ring needs of them. Payload words are plain.
+//   [P] publish: payload, then the commit word  pairs with  [C] peek:  commit word, then payload
+//   [R] release: payload, then CONS             pairs with  [F] claim: CONS, then payload overwritten
+//   [W] publish: commit word, then PARKED       pairs with  [S] park:  PARKED, then commit word (inside Atomics.wait)
+// Producers agree among themselves on PROD alone: whoever moves it by compare-exchange owns the slot it moved over.
+// [W] and [S] are store-then-load on both sides, so one side always sees the other: a published slot is never slept on.
+//
+// The consumer sleeps on the commit word of the slot it needs next, and says which position that is: of all producers, only
+// the one that fills that slot notifies, once.
+import { checkInteger } from '../errors/index.ts';
+import type { ThreadSelf, Words } from '../sync/thread-self.ts';
+import {
+  MPSC_CONS,
+  MPSC_PARKED,
+  MPSC_PROD,
+  MPSC_SLOT_WORDS,
+  MPSC_SLOTS,
+  mpscStride,
+} from './mpsc.layout.ts';
+import { MAX_SLOT_WORDS, NO_SLOT, openCapacity } from './place.ts';
+
+/** Fills the ring. Make one in every thread that produces. */
+export class MpscProducer {
+  readonly #words: Words;
+  readonly #base: number;
+  readonly #capacity: number;
+  readonly #stride: number;
+  #consSeen: number; // CONS when last read: read again only when the ring looks full
+
+  /** @throws IommuError EINVAL where no ring was initialised. */
+  constructor(words: Words, base: number) {
+    this.#capacity = openCapacity('MpscProducer', words, base);
+    this.#stride = openStride('MpscProducer', words, base);
+    this.#words = words;
+    this.#base = base;
+    this.#consSeen = Atomics.load(words, base + MPSC_CONS);
+  }
+
+  /** Takes a slot to fill, which is owed one {@link publish}.
+   * @returns the word offset of its payload, or 0 when the ring is full. Never blocks; retries only when another producer got a slot. */
+  claim(): number {
+    const words = this.#words;
+    const prodAt = this.#base + MPSC_PROD;
+    let prod = Atomics.load(words, prodAt);
+    for (;;) {
+      // PROD may be the older of the two, so the difference may be negative; then the exchange fails.
+      if (((prod - this.#consSeen) | 0) >= this.#capacity) {
+        this.#consSeen = Atomics.load(words, this.#base + MPSC_CONS); // [F]
+        if (((prod - this.#consSeen) | 0) >= this.#capacity) return NO_SLOT;
+      }
+      const found = Atomics.compareExchange(words, prodAt, prod, (prod + 1) | 0);
+      if (found === prod) return this.#base + MPSC_SLOTS + (prod & (this.#capacity - 1)) * this.#stride + 1;
+      prod = found;
+    }
+  }
+
+  /** Hands over the slot that {@link claim} gave; wakes the consumer if it sleeps on this very slot. */
+  publish(slot: number): void {
+    const words = this.#words;
+    const commitAt = slot - 1;
+    const commit = (Atomics.load(words, commitAt) + this.#capacity) | 0; // was left by the lap before: ours is one lap on
+    Atomics.store(words, commitAt, commit); // [P]
+    if (Atomics.load(words, this.#base + MPSC_PARKED) === ((commit - 1) | 0)) Atomics.notify(words, commitAt, 1); // [W]
+  }
+}
+
+/** Empties the ring. Make one, in the thread that consumes: it is the only writer of CONS and PARKED. */
+export class MpscConsumer {
+  readonly #words: Words;
+  readonly #base: number;
+  readonly #capacity: number;
+  readonly #stride: number;
+  readonly #spins: number;
+  #at: number; // the position to read next
+  #released: number; // CONS, which no one else writes
+
+  /** @param self whose `spins` bound the looking before a sleep; none: {@link park} sleeps at once.
+   * @throws IommuError EINVAL where no ring was initialised. */
+  constructor(words: Words, base: number, self?: ThreadSelf) {
+    this.#capacity = openCapacity('MpscConsumer', words, base);
+    this.#stride = openStride('MpscConsumer', words, base);
+    this.#words = words;
+    this.#base = base;
+    this.#spins = self === undefined ? 0 : self.spins;
+    this.#released = Atomics.load(words, base + MPSC_CONS);
+    this.#at = this.#released;
+  }
+
+  /** @returns the word offset of the next slot's payload, or 0 when it is not published. Ours until {@link release}. */
+  peek(): number {
+    const commitAt = this.#commitAt();
+    if (Atomics.load(this.#words, commitAt) !== ((this.#at + 1) | 0)) return NO_SLOT; // [C]
+    return commitAt + 1;
+  }
+
+  /** Steps over the slot that {@link peek} gave (call it only then). Producers do not get it back yet. */
+  next(): void {
+    this.#at = (this.#at + 1) | 0;
+  }
+
+  /** Gives back all slots stepped over, with one store. Their payload may change from now on. */
+  release(): void {
+    if (this.#at === this.#released) return;
+    this.#released = this.#at;
+    Atomics.store(this.#words, this.#base + MPSC_CONS, this.#at); // [R]
+  }
+
+  /** Waits until the next slot is published, at most `timeoutMs`. May return early; peek again.
+   * Releases first: producers that find the ring full would never wake us. */
+  park(timeoutMs: number): void {
+    this.release();
+    const words = this.#words;
+    const commitAt = this.#commitAt();
+    const unpublished = (this.#at + 1 - this.#capacity) | 0;
+    for (let spins = this.#spins; spins > 0; spins--) if (Atomics.load(words, commitAt) !== unpublished) return;
+    Atomics.store(words, this.#base + MPSC_PARKED, this.#at);
+    Atomics.wait(words, commitAt, unpublished, timeoutMs); // [S]
+  }
+
+  #commitAt(): number {
+    return this.#base + MPSC_SLOTS + (this.#at & (this.#capacity - 1)) * this.#stride;
+  }
+}
+
+function openStride(call: string, words: Words, base: number): number {
+  return mpscStride(checkInteger(call, 'slotWords', words[base + MPSC_SLOT_WORDS], 1, MAX_SLOT_WORDS));
+}
