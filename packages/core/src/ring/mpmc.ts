@@ -7,8 +7,8 @@
 //   [R] pop:  value, then turn p + CAPACITY  pairs with  [F] push: turn p, then value overwritten
 // Producers agree among themselves on PROD alone, consumers on CONS alone: whoever moves it by compare-exchange owns the position.
 import type { Words } from '../sync/thread-self.ts';
+import { openCapacity, refused } from './capacity.ts';
 import { MPMC_CONS, MPMC_PROD, MPMC_SLOTS } from './mpmc.layout.ts';
-import { openCapacity, refused } from './place.ts';
 
 /** Adds values. Make one in every thread that produces. */
 export class MpmcProducer {
@@ -26,7 +26,8 @@ export class MpmcProducer {
   /** Adds a value, which consumers see at once. Never blocks; retries only when another producer got a position.
    * @returns false when the ring is full. @throws IommuError EINVAL unless `value` is an i32 above 0: 0 is nothing. */
   push(value: number): boolean {
-    if (value <= 0 || (value | 0) !== value) throw refused('MpmcProducer.push', 'value', value, 'must be an i32 above 0');
+    if (value <= 0 || (value | 0) !== value)
+      throw refused('MpmcProducer.push', 'value', value, 'must be an i32 above 0');
     const words = this.#words;
     const prodAt = this.#base + MPMC_PROD;
     let prod = Atomics.load(words, prodAt);

@@ -11,8 +11,9 @@
 // The slot of position p holds commit p + 1 once published, and p + 1 - CAPACITY before: one lap, told apart by the value.
 // A slot of up to 16 words stays within one 64-byte line, so that two producers share a line only if two slots fit in it.
 import { checkInteger, checkPowerOfTwo } from '../errors/index.ts';
+import { alignLine, checkRegion } from '../memory/region.ts';
 import { LINE, type Words } from '../sync/thread-self.ts';
-import { checkPlace, MAX_RING_CAPACITY, MAX_SLOT_WORDS, wholeLines } from './place.ts';
+import { MAX_RING_CAPACITY, MAX_SLOT_WORDS } from './capacity.ts';
 
 export const MPSC_CAPACITY = 0;
 export const MPSC_SLOT_WORDS = 1;
@@ -32,12 +33,12 @@ export function mpscStride(slotWords: number): number {
 export function mpscWords(capacity: number, slotWords: number): number {
   checkPowerOfTwo('mpscWords', 'capacity', capacity, 1, MAX_RING_CAPACITY);
   checkInteger('mpscWords', 'slotWords', slotWords, 1, MAX_SLOT_WORDS);
-  return MPSC_SLOTS + wholeLines(capacity * mpscStride(slotWords));
+  return MPSC_SLOTS + alignLine(capacity * mpscStride(slotWords));
 }
 
 /** Makes an empty ring at `base`. Once, before the words are shared. @throws IommuError EINVAL on a bad parameter or place. */
 export function initMpsc(words: Words, base: number, capacity: number, slotWords: number): void {
-  checkPlace('initMpsc', words, base, mpscWords(capacity, slotWords));
+  checkRegion('initMpsc', words, base, mpscWords(capacity, slotWords));
   words[base + MPSC_CAPACITY] = capacity;
   words[base + MPSC_SLOT_WORDS] = slotWords;
   Atomics.store(words, base + MPSC_CONS, 0);

@@ -12,15 +12,8 @@
 // the one that fills that slot notifies, once.
 import { checkInteger } from '../errors/index.ts';
 import type { ThreadSelf, Words } from '../sync/thread-self.ts';
-import {
-  MPSC_CONS,
-  MPSC_PARKED,
-  MPSC_PROD,
-  MPSC_SLOT_WORDS,
-  MPSC_SLOTS,
-  mpscStride,
-} from './mpsc.layout.ts';
-import { MAX_SLOT_WORDS, NO_SLOT, openCapacity } from './place.ts';
+import { MAX_SLOT_WORDS, NO_SLOT, openCapacity } from './capacity.ts';
+import { MPSC_CONS, MPSC_PARKED, MPSC_PROD, MPSC_SLOT_WORDS, MPSC_SLOTS, mpscStride } from './mpsc.layout.ts';
 
 /** Fills the ring. Make one in every thread that produces. */
 export class MpscProducer {

@@ -9,7 +9,7 @@
 // fails: a stale read is never handed out. (CONS would have to go round all 2^32 values under one take to fool it.)
 // Slots are read while they may be overwritten, so they are Atomics too, unlike those of the SPSC ring.
 import type { ThreadSelf, Words } from '../sync/thread-self.ts';
-import { openCapacity, refused } from './place.ts';
+import { openCapacity, refused } from './capacity.ts';
 import { SPMC_CONS, SPMC_PARKED, SPMC_PROD, SPMC_SLOTS } from './spmc.layout.ts';
 
 /** Hands out values. Make one, in the thread that produces: it is the only writer of PROD and of the slots. */
@@ -41,7 +41,8 @@ export class SpmcProducer {
   /** Adds a value, which consumers see after {@link publish}. Never blocks.
    * @returns false when the ring is full. @throws IommuError EINVAL unless `value` is an i32 above 0: 0 is nothing. */
   push(value: number): boolean {
-    if (value <= 0 || (value | 0) !== value) throw refused('SpmcProducer.push', 'value', value, 'must be an i32 above 0');
+    if (value <= 0 || (value | 0) !== value)
+      throw refused('SpmcProducer.push', 'value', value, 'must be an i32 above 0');
     const at = this.#pushed;
     if (((at - this.#consSeen) | 0) === this.#capacity) {
       this.#consSeen = Atomics.load(this.#words, this.#base + SPMC_CONS); // [F]
@@ -60,7 +61,7 @@ export class SpmcProducer {
     this.#published = this.#pushed;
     Atomics.store(words, this.#base + SPMC_PROD, this.#published); // [P]
     const parked = Atomics.load(words, this.#base + SPMC_PARKED); // [W]
-    if (parked > 0) Atomics.notify(words, this.#base + SPMC_PROD, parked < fresh ? parked : fresh);
+    if (parked > 0) Atomics.notify(words, this.#base + SPMC_PROD, Math.min(parked, fresh));
   }
 }
 
@@ -84,7 +85,8 @@ export class SpmcConsumer {
    * @returns how many; 0 when the ring is empty. Never blocks; retries only when another consumer has taken some.
    * @throws IommuError EINVAL unless 1 <= max <= into.length. */
   take(into: Int32Array, max: number): number {
-    if (max < 1 || max > into.length) throw refused('SpmcConsumer.take', 'max', max, `must be from 1 to ${into.length}`);
+    if (max < 1 || max > into.length)
+      throw refused('SpmcConsumer.take', 'max', max, `must be from 1 to ${into.length}`);
     const words = this.#words;
     const consAt = this.#base + SPMC_CONS;
     const slots = this.#base + SPMC_SLOTS;
@@ -92,7 +94,7 @@ export class SpmcConsumer {
     for (;;) {
       const ready = (Atomics.load(words, this.#base + SPMC_PROD) - cons) | 0; // [C] after CONS, so never negative
       if (ready === 0) return 0;
-      const count = ready < max ? ready : max;
+      const count = Math.min(ready, max);
       for (let i = 0; i < count; i++) into[i] = Atomics.load(words, slots + ((cons + i) & this.#mask));
       const found = Atomics.compareExchange(words, consAt, cons, (cons + count) | 0); // [T]
       if (found === cons) return count;

@@ -8,8 +8,9 @@
 //   PARKED    3*LINE    i32                   the PROD that the consumer last went to sleep on; the consumer's
 //   SLOTS     4*LINE    CAPACITY * SLOTWORDS  payload; owner: see Ordering in spsc.ts
 import { checkInteger, checkPowerOfTwo } from '../errors/index.ts';
+import { alignLine, checkRegion } from '../memory/region.ts';
 import { LINE, type Words } from '../sync/thread-self.ts';
-import { checkPlace, MAX_RING_CAPACITY, MAX_SLOT_WORDS, wholeLines } from './place.ts';
+import { MAX_RING_CAPACITY, MAX_SLOT_WORDS } from './capacity.ts';
 
 export const SPSC_CAPACITY = 0;
 export const SPSC_SLOT_WORDS = 1;
@@ -23,12 +24,12 @@ export const SPSC_SLOTS: number = 4 * LINE;
 export function spscWords(capacity: number, slotWords: number): number {
   checkPowerOfTwo('spscWords', 'capacity', capacity, 1, MAX_RING_CAPACITY);
   checkInteger('spscWords', 'slotWords', slotWords, 1, MAX_SLOT_WORDS);
-  return SPSC_SLOTS + wholeLines(capacity * slotWords);
+  return SPSC_SLOTS + alignLine(capacity * slotWords);
 }
 
 /** Makes an empty ring at `base`. Once, before the words are shared. @throws IommuError EINVAL on a bad parameter or place. */
 export function initSpsc(words: Words, base: number, capacity: number, slotWords: number): void {
-  checkPlace('initSpsc', words, base, spscWords(capacity, slotWords));
+  checkRegion('initSpsc', words, base, spscWords(capacity, slotWords));
   words[base + SPSC_CAPACITY] = capacity;
   words[base + SPSC_SLOT_WORDS] = slotWords;
   Atomics.store(words, base + SPSC_PROD, 0);

@@ -11,7 +11,7 @@
 // that is slow to get up is notified once, not once for every publish meanwhile, and nothing needs resetting when it is up.
 import { checkInteger } from '../errors/index.ts';
 import type { ThreadSelf, Words } from '../sync/thread-self.ts';
-import { MAX_SLOT_WORDS, NO_SLOT, openCapacity } from './place.ts';
+import { MAX_SLOT_WORDS, NO_SLOT, openCapacity } from './capacity.ts';
 import { SPSC_CONS, SPSC_PARKED, SPSC_PROD, SPSC_SLOT_WORDS, SPSC_SLOTS } from './spsc.layout.ts';
 
 /** Fills the ring. Make one, in the thread that produces: it is the only writer of PROD. */

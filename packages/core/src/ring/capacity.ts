@@ -1,4 +1,5 @@
-import { checkInteger, checkPowerOfTwo, IommuError } from '../errors/index.ts';
+import { checkPowerOfTwo, IommuError } from '../errors/index.ts';
+import { checkRegion } from '../memory/region.ts';
 import { LINE, type Words } from '../sync/thread-self.ts';
 
 /** The most slots a ring may have. Far below 2^31, so that a difference of two wrapping indices is never in doubt. */
@@ -9,22 +10,9 @@ export const MAX_SLOT_WORDS: number = 1024;
 /** Nothing: offset 0 is padding in every arena, never a slot. */
 export const NO_SLOT = 0;
 
-/** Rounds `words` up to whole lines, so that whatever follows has lines of its own. */
-export function wholeLines(words: number): number {
-  return Math.ceil(words / LINE) * LINE;
-}
-
-/** @throws IommuError EINVAL unless `need` words fit at `base`, and `base` is a line and not nothing. */
-export function checkPlace(call: string, words: Words, base: number, need: number): void {
-  checkInteger(call, 'base', base, 0, words.length);
-  if (base % LINE !== 0) throw new IommuError('EINVAL', call, 'base', base, `must be a multiple of ${LINE} words`);
-  if (base + need > words.length)
-    throw new IommuError('EINVAL', call, 'base', base, `needs ${need} words there, memory ends at ${words.length}`);
-}
-
 /** Reads a ring's capacity from its header. @throws IommuError EINVAL where no ring was initialised. */
 export function openCapacity(call: string, words: Words, base: number): number {
-  checkPlace(call, words, base, LINE);
+  checkRegion(call, words, base, LINE);
   return checkPowerOfTwo(call, 'capacity', words[base], 1, MAX_RING_CAPACITY);
 }
 
