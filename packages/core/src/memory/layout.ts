@@ -52,7 +52,7 @@ export function describeLayout(layout: Layout): string {
     ['field', 'offset', 'width', 'unit', 'writer'],
     ...layout.fields.map(({ name, offset, width, unit, writer }) => [name, `${offset}`, `${width}`, unit, writer]),
   ];
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column].length)));
   const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd());
   return [`${layout.name}: ${layout.words} words`, ...lines].join('\n');
 }

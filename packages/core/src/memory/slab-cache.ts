@@ -75,12 +75,12 @@ export class SlabCache {
    * @throws IommuError EINVAL a freed object was written to (checked), or is in use: names index, state, generation, freer. */
   alloc(): number {
     if (this.#count === 0 && !this.#refill()) return 0;
-    const index = this.#cached[--this.#count] as number;
+    const index = this.#cached[--this.#count];
     const words = this.#words;
     const record = this.#records + index * RECORD_WORDS;
     const meta = Atomics.load(words, record + META);
     if ((meta & STATE_MASK) !== OBJECT_FREE) this.#refuse('SlabCache.alloc', index, 'is in use by another');
-    if (this.#checked && ((words[record + FREED_BY] as number) & POISONED) !== 0) this.#verifyPoison(index);
+    if (this.#checked && (words[record + FREED_BY] & POISONED) !== 0) this.#verifyPoison(index);
     Atomics.store(words, record + META, meta | OBJECT_LIVE);
     return index;
   }
@@ -150,7 +150,7 @@ export class SlabCache {
     const words = this.#words;
     for (let seen = Atomics.load(words, this.#head); (seen & INDEX_MASK) !== 0; ) {
       const first = seen & INDEX_MASK; // [C]
-      const below = words[this.#records + first * RECORD_WORDS + NEXT_CHAIN] as number;
+      const below = words[this.#records + first * RECORD_WORDS + NEXT_CHAIN];
       const popped = ((seen + TAG_ONE) & ~INDEX_MASK) | (below & INDEX_MASK);
       const found = Atomics.compareExchange(words, this.#head, seen, popped);
       if (found === seen) {
@@ -167,7 +167,7 @@ export class SlabCache {
     let index = first;
     while (index !== 0 && this.#count < this.#batch) {
       this.#cached[this.#count++] = index;
-      index = this.#words[this.#records + index * RECORD_WORDS + LINK] as number;
+      index = this.#words[this.#records + index * RECORD_WORDS + LINK];
     }
     if (index !== 0) this.#push(index);
   }
@@ -192,7 +192,7 @@ export class SlabCache {
     const words = this.#words;
     let next = 0;
     for (let left = count; left > 0; left--) {
-      const index = this.#cached[--this.#count] as number;
+      const index = this.#cached[--this.#count];
       words[this.#records + index * RECORD_WORDS + LINK] = next;
       next = index;
     }

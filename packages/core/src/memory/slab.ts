@@ -54,8 +54,8 @@ export class Slab {
     checkRegion('Slab', words, base, 1);
     this.words = words;
     this.base = base;
-    this.capacity = words[base + CAPACITY] as number;
-    this.objectWords = words[base + OBJECT_WORDS] as number;
+    this.capacity = words[base + CAPACITY];
+    this.objectWords = words[base + OBJECT_WORDS];
     if (this.capacity === 0) throw new IommuError('EINVAL', 'Slab', 'base', base, 'no slab was laid out here');
     this.objects = base + objectsOffset(this.capacity);
     this.records = base + RECORDS;
@@ -120,7 +120,7 @@ export class Slab {
 
   /** An object's state, generation and last freer, for messages. */
   describe(index: number): string {
-    const freer = (this.words[this.records + index * RECORD_WORDS + FREED_BY] as number) & ~POISONED;
+    const freer = this.words[this.records + index * RECORD_WORDS + FREED_BY] & ~POISONED;
     const freed = freer === 0 ? 'never freed' : `freed last by thread ${freer}`;
     return `object is ${STATE_NAMES[this.state(index)]}, generation ${this.generation(index)}, ${freed}`;
   }
