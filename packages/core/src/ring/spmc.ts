@@ -109,6 +109,16 @@ export class SpmcConsumer {
     return ready <= this.#mask ? ready : this.#mask + 1; // CONS may have moved on between the two loads
   }
 
+  /** Values published since the ring was made, wrapping: what a flush waits for {@link taken} to pass. */
+  published(): number {
+    return Atomics.load(this.#words, this.#base + SPMC_PROD);
+  }
+
+  /** Values taken since the ring was made, wrapping. */
+  taken(): number {
+    return Atomics.load(this.#words, this.#base + SPMC_CONS);
+  }
+
   /** Waits while the ring is empty, at most `timeoutMs`. May return early; take again. */
   park(timeoutMs: number): void {
     const words = this.#words;

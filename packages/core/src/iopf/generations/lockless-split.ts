@@ -1,0 +1,166 @@
+import { mutexLock, mutexUnlock } from '../../sync/index.ts';
+import {
+  DEVICE_PARAM,
+  GROUP_ANSWERED,
+  GROUP_COUNT,
+  GROUP_FAULTS,
+  GROUP_PENDING,
+  GROUP_STATE,
+  GROUP_VOID,
+  groupDomainOf,
+  groupParamOf,
+  groupStateOf,
+  packGroupState,
+  PARAM_LOCK,
+  PARAM_PARTIALS,
+} from '../layout.ts';
+import { partialAdd, partialsDrop, partialsToGroup } from '../partial-list.ts';
+import { FAULT_GRPID, RESPONSE_INVALID, type ResponseCode } from '../record.ts';
+import type { FaultPath } from './fault-path.ts';
+import { LocklessBase } from './lockless-base.ts';
+
+// Ordering. Slab objects are plain words but STATE.
+//   [G] publishGroup: record, members, then STATE = PENDING     pairs with  respondGroup, respondPending: STATE, then the record
+//   [X] respondGroup and respondPending: compare-exchange PENDING -> ANSWERED | VOID: one of them wins, and alone answers
+//   [N] publishGroup: counters, then the work ring's PROD        pairs with  removal: grace period, then the counters' sum
+//
+// The device's list is the slab itself: STATE names the fault_param, so whoever must answer all of a device's groups walks the
+// slab, which only PRI-off, removal and the light flush do. The fault path pays nothing for a list.
+
+/** Lock-free on the way of a last request: each thread counts on its own lines, the state of a group is one word. */
+export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
+  /** Never refused: the pointer was seen in this read section, and removal sums the counters only after a grace period. */
+  protected getParam(param: number): boolean {
+    this.system.references.add(param, 1);
+    return true;
+  }
+  protected putParam(param: number): void {
+    this.system.references.sub(param, 1);
+  }
+
+  protected setAside(param: number, event: number): void {
+    const at = this.paramAt(param);
+    mutexLock(this.words, at + PARAM_LOCK, this.self);
+    partialAdd(this.words, this.objects, at, event);
+    mutexUnlock(this.words, at + PARAM_LOCK, this.self);
+  }
+
+  protected forget(param: number, recordAt: number): void {
+    const at = this.paramAt(param);
+    if (Atomics.load(this.words, at + PARAM_PARTIALS) === 0) return;
+    const { words } = this;
+    mutexLock(words, at + PARAM_LOCK, this.self);
+    this.books.dropped += partialsDrop(words, this.objects, at, words[recordAt + FAULT_GRPID], this.system.requestCache);
+    mutexUnlock(words, at + PARAM_LOCK, this.self);
+  }
+
+  protected publishGroup(param: number, event: number, domain: number): boolean {
+    const { words } = this;
+    const groupAt = this.requestAt(event);
+    const at = this.paramAt(param);
+    if (Atomics.load(words, at + PARAM_PARTIALS) === 0) {
+      words[groupAt + GROUP_FAULTS] = 0;
+      words[groupAt + GROUP_COUNT] = 1;
+    } else {
+      mutexLock(words, at + PARAM_LOCK, this.self);
+      partialsToGroup(words, this.objects, at, event, words[groupAt + FAULT_GRPID]);
+      mutexUnlock(words, at + PARAM_LOCK, this.self);
+    }
+    this.system.pending.add(domain, 1);
+    Atomics.store(words, groupAt + GROUP_STATE, packGroupState(GROUP_PENDING, domain, param)); // [G]
+    return this.sink.queue(event, domain);
+  }
+
+  groupDomain(group: number): number {
+    return groupDomainOf(Atomics.load(this.words, this.requestAt(group) + GROUP_STATE));
+  }
+
+  respondGroup(group: number, code: ResponseCode): boolean {
+    const at = this.requestAt(group);
+    const seen = Atomics.load(this.words, at + GROUP_STATE); // [G]
+    if (groupStateOf(seen) !== GROUP_PENDING || !this.#claim(at, seen, GROUP_ANSWERED)) {
+      this.books.late++;
+      return false;
+    }
+    this.ops.pageResponse(at, code);
+    this.books.answered++;
+    this.countCode(code);
+    return true;
+  }
+
+  #claim(at: number, seen: number, state: number): boolean {
+    const next = packGroupState(state, groupDomainOf(seen), groupParamOf(seen));
+    return Atomics.compareExchange(this.words, at + GROUP_STATE, seen, next) === seen; // [X]
+  }
+
+  /** Nobody can hold the group: the holder is the caller, and an answered or void STATE makes the walks pass it by. The counters
+   * go last: when the domain's is zero, none of its groups exists any more. */
+  freeGroup(group: number): void {
+    const seen = Atomics.load(this.words, this.requestAt(group) + GROUP_STATE);
+    this.freeEvent(group);
+    this.system.references.sub(groupParamOf(seen), 1);
+    this.system.pending.sub(groupDomainOf(seen), 1);
+  }
+
+  addDevice(device: number): boolean {
+    return this.install(device, this.allocParam(device));
+  }
+
+  removeDevice(device: number): 'removed' | 'held' {
+    this.respondPending(device, RESPONSE_INVALID);
+    const { words } = this;
+    const param = Atomics.exchange(words, this.deviceAt(device) + DEVICE_PARAM, 0);
+    if (param === 0) return 'removed';
+    const at = this.paramAt(param);
+    mutexLock(words, at + PARAM_LOCK, this.self);
+    this.books.dropped += partialsDrop(words, this.objects, at, -1, this.system.requestCache);
+    mutexUnlock(words, at + PARAM_LOCK, this.self);
+    this.#removed.push(param);
+    return 'held';
+  }
+
+  /** Taken off, but groups still count on them. Freed when the sum is zero: no report can add (the source is fenced). */
+  readonly #removed: number[] = [];
+
+  override isReleased(): boolean {
+    for (let i = this.#removed.length - 1; i >= 0; i--) {
+      const param = this.#removed[i];
+      if (this.system.references.read(param) !== 0) continue;
+      this.#removed.splice(i, 1);
+      this.system.paramCache.retire(param);
+      this.system.deferredParams.defer(param);
+    }
+    return super.isReleased();
+  }
+
+  respondPending(device: number, code: ResponseCode): number {
+    this.system.checkDevice('respondPending', device);
+    return this.#respondMatching(this.loadParam(device), 0, code);
+  }
+
+  flushDomain(device: number, domain: number, code: ResponseCode): number {
+    this.system.checkDevice('flushDomain', device);
+    return this.#respondMatching(this.loadParam(device), this.system.checkDomain('flushDomain', domain), code);
+  }
+
+  /** Walks the slab. A slot that is recycled under the walk holds another state, domain or device, and the compare-exchange
+   * fails: the caller's fence says that no new group of this device (and this domain) can appear. */
+  #respondMatching(param: number, domain: number, code: ResponseCode): number {
+    if (param === 0) return 0;
+    const { words } = this;
+    const { capacity } = this.system.requests;
+    let answered = 0;
+    for (let index = 1; index <= capacity; index++) {
+      const at = this.requestAt(index);
+      const seen = Atomics.load(words, at + GROUP_STATE);
+      if (groupStateOf(seen) !== GROUP_PENDING || groupParamOf(seen) !== param) continue;
+      if (domain !== 0 && groupDomainOf(seen) !== domain) continue;
+      if (!this.#claim(at, seen, GROUP_VOID)) continue;
+      this.ops.pageResponse(at, code);
+      this.countCode(code);
+      answered++;
+    }
+    this.books.voided += answered;
+    return answered;
+  }
+}
