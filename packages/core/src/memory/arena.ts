@@ -89,7 +89,13 @@ export class Arena {
   #region(call: string, name: string): Region {
     const region = this.#regions.get(name);
     if (region === undefined)
-      throw new IommuError('ENOENT', call, 'name', name, `no such region among ${[...this.#regions.keys()].join(', ')}`);
+      throw new IommuError(
+        'ENOENT',
+        call,
+        'name',
+        name,
+        `no such region among ${[...this.#regions.keys()].join(', ')}`,
+      );
     return region;
   }
 }

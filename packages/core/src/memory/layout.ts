@@ -53,7 +53,12 @@ export function describeLayout(layout: Layout): string {
     ...layout.fields.map(({ name, offset, width, unit, writer }) => [name, `${offset}`, `${width}`, unit, writer]),
   ];
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column].length)));
-  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd());
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
   return [`${layout.name}: ${layout.words} words`, ...lines].join('\n');
 }
 

@@ -10,7 +10,6 @@
 // top; the check of META in alloc would then stop the run, not hand an object to two owners.
 import { checkInteger, IommuError } from '../errors/index.ts';
 import type { ThreadSelf, Words } from '../sync/thread-self.ts';
-import type { Slab } from './slab.ts';
 import {
   FREED_BY,
   FRESH,
@@ -28,6 +27,7 @@ import {
   RECORD_WORDS,
   STATE_MASK,
 } from './slab.layout.ts';
+import type { Slab } from './slab.ts';
 
 const MAX_BATCH = 1024;
 const TAG_ONE = 1 << INDEX_BITS;

@@ -39,8 +39,20 @@ export function slabLayout(capacity: number, objectWords: number): Layout {
     { name: 'OBJECT_WORDS', offset: 1, width: 1, unit: 'words', writer: 'init' },
     { name: 'HEAD', offset: 32, width: 1, unit: 'tag << 16 | object', writer: 'any cache, by compare-exchange' },
     { name: 'FRESH', offset: 64, width: 1, unit: 'objects', writer: 'any cache, by compare-exchange (FRESH)' },
-    { name: 'RECORDS', offset: 96, width: (capacity + 1) * 4, unit: '4 words an object', writer: "the object's holder" },
-    { name: 'OBJECTS', offset: objects, width: (capacity + 1) * objectWords, unit: 'objects', writer: 'whoever allocated' },
+    {
+      name: 'RECORDS',
+      offset: 96,
+      width: (capacity + 1) * 4,
+      unit: '4 words an object',
+      writer: "the object's holder",
+    },
+    {
+      name: 'OBJECTS',
+      offset: objects,
+      width: (capacity + 1) * objectWords,
+      unit: 'objects',
+      writer: 'whoever allocated',
+    },
   ]);
 }
 

@@ -38,7 +38,8 @@ export function completeAll(words: Words, at: number): void {
 
 /** Takes a completion if there is one. Never blocks. */
 export function tryWaitForCompletion(words: Words, at: number): boolean {
-  for (let seen = Atomics.load(words, at + DONE); seen !== 0; ) { // [C]
+  for (let seen = Atomics.load(words, at + DONE); seen !== 0; ) {
+    // [C]
     if (seen === ALL) return true;
     const found = Atomics.compareExchange(words, at + DONE, seen, seen - 1);
     if (found === seen) return true;

@@ -31,6 +31,12 @@ export function counterBankLayout(objects: number, threads: number): Layout {
     { name: 'THREADS', offset: 1, width: 1, unit: 'highest thread', writer: 'init' },
     { name: 'MODE', offset: 2, width: 1, unit: '1 shared, 2 split', writer: 'init' },
     { name: 'OBJECT_LINES', offset: 32, width: (objects + 1) * 32, unit: 'COUNT, DRAINING, WAKE', writer: anyone },
-    { name: 'ROWS', offset: rowsOffset(objects), width: threads * rowWords(objects), unit: 'counts', writer: 'one thread a row' },
+    {
+      name: 'ROWS',
+      offset: rowsOffset(objects),
+      width: threads * rowWords(objects),
+      unit: 'counts',
+      writer: 'one thread a row',
+    },
   ]);
 }

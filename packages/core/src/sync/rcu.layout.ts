@@ -16,6 +16,12 @@ export function rcuLayout(threads: number): Layout {
     { name: 'ASKED', offset: 32, width: 1, unit: 'grace period', writer: 'who starts one, by add' },
     { name: 'DONE', offset: 64, width: 1, unit: 'grace period', writer: 'who finds one over' },
     { name: 'WAITERS', offset: 96, width: 1, unit: 'threads', writer: 'who waits, by add' },
-    { name: 'READERS', offset: 128, width: threads * LINE, unit: 'grace period, a line a thread', writer: 'that thread' },
+    {
+      name: 'READERS',
+      offset: 128,
+      width: threads * LINE,
+      unit: 'grace period, a line a thread',
+      writer: 'that thread',
+    },
   ]);
 }

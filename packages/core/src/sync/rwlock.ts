@@ -56,11 +56,9 @@ export function tryReadLock(words: Words, base: number): boolean {
 
 /** @throws IommuError EINVAL when nobody reads. */
 export function readUnlock(words: Words, base: number): void {
-  const found = Atomics.sub(words, base + STATE, 1); // [R]
-  if ((found & READERS) === 0) {
-    Atomics.add(words, base + STATE, 1);
+  if (rwlockReaders(words, base) === 0)
     throw new IommuError('EINVAL', 'readUnlock', 'readers', 0, 'nobody has the lock for reading');
-  }
+  const found = Atomics.sub(words, base + STATE, 1); // [R]
   if (found === (WRITER | 1) && Atomics.load(words, base + DRAINING) === 1) Atomics.notify(words, base + STATE, 1); // [D]
 }
 

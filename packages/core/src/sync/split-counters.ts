@@ -28,7 +28,7 @@ export class SplitCounters extends CounterWaiting {
   add(object: number, n: number): void {
     if (object >>> 0 > this.objects) this.refuseObject(object);
     const at = this.#row + object;
-    Atomics.store(this.words, at, this.words[at] + n); // read plainly: nobody else writes it
+    Atomics.store(this.words, at, (this.words[at] + n) | 0); // read plainly: nobody else writes it
   }
 
   /** Counts `n` down, and wakes who waits for zero. @throws IommuError EINVAL no such object. */
@@ -36,7 +36,7 @@ export class SplitCounters extends CounterWaiting {
     if (object >>> 0 > this.objects) this.refuseObject(object);
     const at = this.#row + object;
     const line = this.lines + object * LINE;
-    Atomics.store(this.words, at, this.words[at] - n); // [W] of counter-waiting.ts
+    Atomics.store(this.words, at, (this.words[at] - n) | 0); // [W] of counter-waiting.ts
     if (Atomics.load(this.words, line + DRAINING) !== 0) this.wake(line);
   }
 

@@ -1,2 +1,2 @@
-export { initXarray, Xarray, xarrayWords } from './xarray.ts';
 export { xarrayLayout } from './xarray.layout.ts';
+export { initXarray, Xarray, xarrayWords } from './xarray.ts';

@@ -34,6 +34,12 @@ export function xarrayLayout(maxNodes: number): Layout {
     { name: 'CLAIMED', offset: 64, width: 1, unit: 'nodes', writer: 'who takes a fresh node' },
     { name: 'ROOT', offset: 96, width: 1024, unit: 'node', writer: 'who installs a node, once a word' },
     { name: 'LINKS', offset: 1120, width: maxNodes + 1, unit: 'node', writer: 'who holds the node' },
-    { name: 'SLOTS', offset: nodesOffset(maxNodes), width: maxNodes * 1056, unit: '1024 values, 32 words of bits', writer: 'all' },
+    {
+      name: 'SLOTS',
+      offset: nodesOffset(maxNodes),
+      width: maxNodes * 1056,
+      unit: '1024 values, 32 words of bits',
+      writer: 'all',
+    },
   ]);
 }
