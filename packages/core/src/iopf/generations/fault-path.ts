@@ -1,3 +1,4 @@
+import type { BookKeeper } from '../books.ts';
 import type { FaultReporter } from '../ops.ts';
 import type { ResponseCode } from '../record.ts';
 
@@ -16,6 +17,8 @@ export interface GroupSink {
 /** A generation of the fault path, as one thread uses it. All of one system must use the same generation. */
 export interface FaultPath extends FaultReporter {
   readonly generation: Generation;
+  /** What this thread did: published by {@link close}. */
+  readonly books: BookKeeper;
 
   /** @returns the domain that handles the group, 0 when there is none (any more). */
   groupDomain(group: number): number;
