@@ -13,14 +13,16 @@ import { MPMC_CONS, MPMC_PROD, MPMC_SLOTS } from './mpmc.layout.ts';
 /** Adds values. Make one in every thread that produces. */
 export class MpmcProducer {
   readonly #words: Words;
-  readonly #base: number;
+  readonly #prodAt: number;
+  readonly #slots: number;
   readonly #mask: number;
 
   /** @throws IommuError EINVAL where no ring was initialised. */
   constructor(words: Words, base: number) {
     this.#mask = openCapacity('MpmcProducer', words, base) - 1;
     this.#words = words;
-    this.#base = base;
+    this.#prodAt = base + MPMC_PROD;
+    this.#slots = base + MPMC_SLOTS;
   }
 
   /** Adds a value, which consumers see at once. Never blocks; retries only when another producer got a position.
@@ -29,10 +31,10 @@ export class MpmcProducer {
     if (value <= 0 || (value | 0) !== value)
       throw refused('MpmcProducer.push', 'value', value, 'must be an i32 above 0');
     const words = this.#words;
-    const prodAt = this.#base + MPMC_PROD;
+    const prodAt = this.#prodAt;
     let prod = Atomics.load(words, prodAt);
     for (;;) {
-      const slot = this.#base + MPMC_SLOTS + 2 * (prod & this.#mask);
+      const slot = this.#slots + 2 * (prod & this.#mask);
       const late = (Atomics.load(words, slot) - prod) | 0; // [F]
       if (late < 0) return false; // still the lap before: its value has not been taken
       if (late === 0) {
@@ -51,24 +53,26 @@ export class MpmcProducer {
 /** Takes values. Make one in every thread that consumes. */
 export class MpmcConsumer {
   readonly #words: Words;
-  readonly #base: number;
+  readonly #consAt: number;
+  readonly #slots: number;
   readonly #mask: number;
 
   /** @throws IommuError EINVAL where no ring was initialised. */
   constructor(words: Words, base: number) {
     this.#mask = openCapacity('MpmcConsumer', words, base) - 1;
     this.#words = words;
-    this.#base = base;
+    this.#consAt = base + MPMC_CONS;
+    this.#slots = base + MPMC_SLOTS;
   }
 
   /** Takes the oldest value. Never blocks; retries only when another consumer got a position.
    * @returns the value, or 0 when the ring is empty or its oldest value is still being written. */
   pop(): number {
     const words = this.#words;
-    const consAt = this.#base + MPMC_CONS;
+    const consAt = this.#consAt;
     let cons = Atomics.load(words, consAt);
     for (;;) {
-      const slot = this.#base + MPMC_SLOTS + 2 * (cons & this.#mask);
+      const slot = this.#slots + 2 * (cons & this.#mask);
       const late = (Atomics.load(words, slot) - cons - 1) | 0; // [C]
       if (late < 0) return 0;
       if (late === 0) {

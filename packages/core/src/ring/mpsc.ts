@@ -12,14 +12,18 @@
 // the one that fills that slot notifies, once.
 import { checkInteger } from '../errors/index.ts';
 import type { ThreadSelf, Words } from '../sync/thread-self.ts';
-import { MAX_SLOT_WORDS, NO_SLOT, openCapacity } from './capacity.ts';
+import { MAX_SLOT_WORDS, openCapacity } from './capacity.ts';
 import { MPSC_CONS, MPSC_PARKED, MPSC_PROD, MPSC_SLOT_WORDS, MPSC_SLOTS, mpscStride } from './mpsc.layout.ts';
 
 /** Fills the ring. Make one in every thread that produces. */
 export class MpscProducer {
   readonly #words: Words;
-  readonly #base: number;
+  readonly #prodAt: number;
+  readonly #consAt: number;
+  readonly #parkedAt: number;
+  readonly #slots: number;
   readonly #capacity: number;
+  readonly #mask: number;
   readonly #stride: number;
   #consSeen: number; // CONS when last read: read again only when the ring looks full
 
@@ -28,24 +32,28 @@ export class MpscProducer {
     this.#capacity = openCapacity('MpscProducer', words, base);
     this.#stride = openStride('MpscProducer', words, base);
     this.#words = words;
-    this.#base = base;
-    this.#consSeen = Atomics.load(words, base + MPSC_CONS);
+    this.#prodAt = base + MPSC_PROD;
+    this.#consAt = base + MPSC_CONS;
+    this.#parkedAt = base + MPSC_PARKED;
+    this.#slots = base + MPSC_SLOTS + 1; // of the payload
+    this.#mask = this.#capacity - 1;
+    this.#consSeen = Atomics.load(words, this.#consAt);
   }
 
   /** Takes a slot to fill, which is owed one {@link publish}.
    * @returns the word offset of its payload, or 0 when the ring is full. Never blocks; retries only when another producer got a slot. */
   claim(): number {
     const words = this.#words;
-    const prodAt = this.#base + MPSC_PROD;
+    const prodAt = this.#prodAt;
     let prod = Atomics.load(words, prodAt);
     for (;;) {
       // PROD may be the older of the two, so the difference may be negative; then the exchange fails.
       if (((prod - this.#consSeen) | 0) >= this.#capacity) {
-        this.#consSeen = Atomics.load(words, this.#base + MPSC_CONS); // [F]
-        if (((prod - this.#consSeen) | 0) >= this.#capacity) return NO_SLOT;
+        this.#consSeen = Atomics.load(words, this.#consAt); // [F]
+        if (((prod - this.#consSeen) | 0) >= this.#capacity) return 0;
       }
       const found = Atomics.compareExchange(words, prodAt, prod, (prod + 1) | 0);
-      if (found === prod) return this.#base + MPSC_SLOTS + (prod & (this.#capacity - 1)) * this.#stride + 1;
+      if (found === prod) return this.#slots + (prod & this.#mask) * this.#stride;
       prod = found;
     }
   }
@@ -56,15 +64,18 @@ export class MpscProducer {
     const commitAt = slot - 1;
     const commit = (Atomics.load(words, commitAt) + this.#capacity) | 0; // was left by the lap before: ours is one lap on
     Atomics.store(words, commitAt, commit); // [P]
-    if (Atomics.load(words, this.#base + MPSC_PARKED) === ((commit - 1) | 0)) Atomics.notify(words, commitAt, 1); // [W]
+    if (Atomics.load(words, this.#parkedAt) === ((commit - 1) | 0)) Atomics.notify(words, commitAt, 1); // [W]
   }
 }
 
 /** Empties the ring. Make one, in the thread that consumes: it is the only writer of CONS and PARKED. */
 export class MpscConsumer {
   readonly #words: Words;
-  readonly #base: number;
+  readonly #consAt: number;
+  readonly #parkedAt: number;
+  readonly #slots: number;
   readonly #capacity: number;
+  readonly #mask: number;
   readonly #stride: number;
   readonly #spins: number;
   #at: number; // the position to read next
@@ -76,16 +87,19 @@ export class MpscConsumer {
     this.#capacity = openCapacity('MpscConsumer', words, base);
     this.#stride = openStride('MpscConsumer', words, base);
     this.#words = words;
-    this.#base = base;
+    this.#consAt = base + MPSC_CONS;
+    this.#parkedAt = base + MPSC_PARKED;
+    this.#slots = base + MPSC_SLOTS; // of the commit word
+    this.#mask = this.#capacity - 1;
     this.#spins = self === undefined ? 0 : self.spins;
-    this.#released = Atomics.load(words, base + MPSC_CONS);
+    this.#released = Atomics.load(words, this.#consAt);
     this.#at = this.#released;
   }
 
   /** @returns the word offset of the next slot's payload, or 0 when it is not published. Ours until {@link release}. */
   peek(): number {
     const commitAt = this.#commitAt();
-    if (Atomics.load(this.#words, commitAt) !== ((this.#at + 1) | 0)) return NO_SLOT; // [C]
+    if (Atomics.load(this.#words, commitAt) !== ((this.#at + 1) | 0)) return 0; // [C]
     return commitAt + 1;
   }
 
@@ -98,7 +112,7 @@ export class MpscConsumer {
   release(): void {
     if (this.#at === this.#released) return;
     this.#released = this.#at;
-    Atomics.store(this.#words, this.#base + MPSC_CONS, this.#at); // [R]
+    Atomics.store(this.#words, this.#consAt, this.#at); // [R]
   }
 
   /** Waits until the next slot is published, at most `timeoutMs`. May return early; peek again.
@@ -109,12 +123,12 @@ export class MpscConsumer {
     const commitAt = this.#commitAt();
     const unpublished = (this.#at + 1 - this.#capacity) | 0;
     for (let spins = this.#spins; spins > 0; spins--) if (Atomics.load(words, commitAt) !== unpublished) return;
-    Atomics.store(words, this.#base + MPSC_PARKED, this.#at);
+    Atomics.store(words, this.#parkedAt, this.#at);
     Atomics.wait(words, commitAt, unpublished, timeoutMs); // [S]
   }
 
   #commitAt(): number {
-    return this.#base + MPSC_SLOTS + (this.#at & (this.#capacity - 1)) * this.#stride;
+    return this.#slots + (this.#at & this.#mask) * this.#stride;
   }
 }
 

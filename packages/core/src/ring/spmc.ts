@@ -15,22 +15,28 @@ import { SPMC_CONS, SPMC_PARKED, SPMC_PROD, SPMC_SLOTS } from './spmc.layout.ts'
 /** Hands out values. Make one, in the thread that produces: it is the only writer of PROD and of the slots. */
 export class SpmcProducer {
   readonly #words: Words;
-  readonly #base: number;
+  readonly #prodAt: number;
+  readonly #consAt: number;
+  readonly #parkedAt: number;
+  readonly #slots: number;
   readonly #capacity: number;
   readonly #mask: number;
   #published: number; // PROD, which no one else writes
   #pushed: number; // PROD once what was pushed gets published
-  #consSeen: number; // CONS when last read: read again only when the ring looks full
+  #limit: number; // CONS when last read, plus the capacity: read again only when the ring looks full
 
   /** @throws IommuError EINVAL where no ring was initialised. */
   constructor(words: Words, base: number) {
     this.#capacity = openCapacity('SpmcProducer', words, base);
     this.#mask = this.#capacity - 1;
     this.#words = words;
-    this.#base = base;
-    this.#published = Atomics.load(words, base + SPMC_PROD);
+    this.#prodAt = base + SPMC_PROD;
+    this.#consAt = base + SPMC_CONS;
+    this.#parkedAt = base + SPMC_PARKED;
+    this.#slots = base + SPMC_SLOTS;
+    this.#published = Atomics.load(words, this.#prodAt);
     this.#pushed = this.#published;
-    this.#consSeen = Atomics.load(words, base + SPMC_CONS);
+    this.#limit = (Atomics.load(words, this.#consAt) + this.#capacity) | 0;
   }
 
   /** Values pushed and not yet published. */
@@ -44,11 +50,11 @@ export class SpmcProducer {
     if (value <= 0 || (value | 0) !== value)
       throw refused('SpmcProducer.push', 'value', value, 'must be an i32 above 0');
     const at = this.#pushed;
-    if (((at - this.#consSeen) | 0) === this.#capacity) {
-      this.#consSeen = Atomics.load(this.#words, this.#base + SPMC_CONS); // [F]
-      if (((at - this.#consSeen) | 0) === this.#capacity) return false;
+    if (at === this.#limit) {
+      this.#limit = (Atomics.load(this.#words, this.#consAt) + this.#capacity) | 0; // [F]
+      if (at === this.#limit) return false;
     }
-    Atomics.store(this.#words, this.#base + SPMC_SLOTS + (at & this.#mask), value);
+    Atomics.store(this.#words, this.#slots + (at & this.#mask), value);
     this.#pushed = (at + 1) | 0;
     return true;
   }
@@ -59,16 +65,19 @@ export class SpmcProducer {
     if (fresh === 0) return;
     const words = this.#words;
     this.#published = this.#pushed;
-    Atomics.store(words, this.#base + SPMC_PROD, this.#published); // [P]
-    const parked = Atomics.load(words, this.#base + SPMC_PARKED); // [W]
-    if (parked > 0) Atomics.notify(words, this.#base + SPMC_PROD, Math.min(parked, fresh));
+    Atomics.store(words, this.#prodAt, this.#published); // [P]
+    const parked = Atomics.load(words, this.#parkedAt); // [W]
+    if (parked > 0) Atomics.notify(words, this.#prodAt, Math.min(parked, fresh));
   }
 }
 
 /** Takes values. Make one in every thread that consumes. */
 export class SpmcConsumer {
   readonly #words: Words;
-  readonly #base: number;
+  readonly #prodAt: number;
+  readonly #consAt: number;
+  readonly #parkedAt: number;
+  readonly #slots: number;
   readonly #mask: number;
   readonly #spins: number;
 
@@ -77,25 +86,27 @@ export class SpmcConsumer {
   constructor(words: Words, base: number, self?: ThreadSelf) {
     this.#mask = openCapacity('SpmcConsumer', words, base) - 1;
     this.#words = words;
-    this.#base = base;
+    this.#prodAt = base + SPMC_PROD;
+    this.#consAt = base + SPMC_CONS;
+    this.#parkedAt = base + SPMC_PARKED;
+    this.#slots = base + SPMC_SLOTS;
     this.#spins = self === undefined ? 0 : self.spins;
   }
 
   /** Takes up to `max` values, oldest first, into `into[0..]`. What lies in `into` beyond the returned count means nothing.
    * @returns how many; 0 when the ring is empty. Never blocks; retries only when another consumer has taken some.
-   * @throws IommuError EINVAL unless 1 <= max <= into.length. */
+   * @throws IommuError EINVAL unless `max` is whole and 1 <= max <= into.length. */
   take(into: Int32Array, max: number): number {
-    if (max < 1 || max > into.length)
-      throw refused('SpmcConsumer.take', 'max', max, `must be from 1 to ${into.length}`);
+    if (max < 1 || max > into.length || (max | 0) !== max)
+      throw refused('SpmcConsumer.take', 'max', max, `must be a whole number from 1 to ${into.length}`);
     const words = this.#words;
-    const consAt = this.#base + SPMC_CONS;
-    const slots = this.#base + SPMC_SLOTS;
+    const consAt = this.#consAt;
     let cons = Atomics.load(words, consAt);
     for (;;) {
-      const ready = (Atomics.load(words, this.#base + SPMC_PROD) - cons) | 0; // [C] after CONS, so never negative
+      const ready = (Atomics.load(words, this.#prodAt) - cons) | 0; // [C] after CONS, so never negative
       if (ready === 0) return 0;
       const count = Math.min(ready, max);
-      for (let i = 0; i < count; i++) into[i] = Atomics.load(words, slots + ((cons + i) & this.#mask));
+      for (let i = 0; i < count; i++) into[i] = Atomics.load(words, this.#slots + ((cons + i) & this.#mask));
       const found = Atomics.compareExchange(words, consAt, cons, (cons + count) | 0); // [T]
       if (found === cons) return count;
       cons = found;
@@ -104,30 +115,28 @@ export class SpmcConsumer {
 
   /** How many values are published and not taken. Others move both ends meanwhile, so it is a figure, not a promise. */
   size(): number {
-    const cons = Atomics.load(this.#words, this.#base + SPMC_CONS);
-    const ready = (Atomics.load(this.#words, this.#base + SPMC_PROD) - cons) | 0;
+    const cons = Atomics.load(this.#words, this.#consAt);
+    const ready = (Atomics.load(this.#words, this.#prodAt) - cons) | 0;
     return ready <= this.#mask ? ready : this.#mask + 1; // CONS may have moved on between the two loads
   }
 
   /** Values published since the ring was made, wrapping: what a flush waits for {@link taken} to pass. */
   published(): number {
-    return Atomics.load(this.#words, this.#base + SPMC_PROD);
+    return Atomics.load(this.#words, this.#prodAt);
   }
 
   /** Values taken since the ring was made, wrapping. */
   taken(): number {
-    return Atomics.load(this.#words, this.#base + SPMC_CONS);
+    return Atomics.load(this.#words, this.#consAt);
   }
 
   /** Waits while the ring is empty, at most `timeoutMs`. May return early; take again. */
   park(timeoutMs: number): void {
     const words = this.#words;
-    const prodAt = this.#base + SPMC_PROD;
-    const parkedAt = this.#base + SPMC_PARKED;
     for (let spins = this.#spins; spins > 0; spins--) if (this.size() !== 0) return;
-    Atomics.add(words, parkedAt, 1);
-    const prod = Atomics.load(words, prodAt);
-    if (Atomics.load(words, this.#base + SPMC_CONS) === prod) Atomics.wait(words, prodAt, prod, timeoutMs); // [S]
-    Atomics.sub(words, parkedAt, 1);
+    Atomics.add(words, this.#parkedAt, 1);
+    const prod = Atomics.load(words, this.#prodAt);
+    if (Atomics.load(words, this.#consAt) === prod) Atomics.wait(words, this.#prodAt, prod, timeoutMs); // [S]
+    Atomics.sub(words, this.#parkedAt, 1);
   }
 }

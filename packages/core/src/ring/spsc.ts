@@ -11,7 +11,7 @@
 // that is slow to get up is notified once, not once for every publish meanwhile, and nothing needs resetting when it is up.
 import { checkInteger } from '../errors/index.ts';
 import type { ThreadSelf, Words } from '../sync/thread-self.ts';
-import { MAX_SLOT_WORDS, NO_SLOT, openCapacity } from './capacity.ts';
+import { MAX_SLOT_WORDS, openCapacity } from './capacity.ts';
 import { SPSC_CONS, SPSC_PARKED, SPSC_PROD, SPSC_SLOT_WORDS, SPSC_SLOTS } from './spsc.layout.ts';
 
 /** Fills the ring. Make one, in the thread that produces: it is the only writer of PROD. */
@@ -26,7 +26,7 @@ export class SpscProducer {
   readonly #mask: number;
   #published: number; // PROD, which no one else writes
   #claimed: number; // PROD once what is claimed gets published
-  #consSeen: number; // CONS when last read: read again only when the ring looks full
+  #limit: number; // CONS when last read, plus the capacity: read again only when the ring looks full
 
   /** @throws IommuError EINVAL where no ring was initialised. */
   constructor(words: Words, base: number) {
@@ -40,7 +40,7 @@ export class SpscProducer {
     this.#slots = base + SPSC_SLOTS;
     this.#published = Atomics.load(words, this.#prodAt);
     this.#claimed = this.#published;
-    this.#consSeen = Atomics.load(words, this.#consAt);
+    this.#limit = (Atomics.load(words, this.#consAt) + this.#capacity) | 0;
   }
 
   /** Slots claimed and not yet published. */
@@ -52,12 +52,28 @@ export class SpscProducer {
    * @returns its word offset, or 0 when the ring is full. Never blocks. */
   claim(): number {
     const at = this.#claimed;
-    if (((at - this.#consSeen) | 0) === this.#capacity) {
-      this.#consSeen = Atomics.load(this.#words, this.#consAt); // [F]
-      if (((at - this.#consSeen) | 0) === this.#capacity) return NO_SLOT;
+    if (at === this.#limit) {
+      this.#limit = (Atomics.load(this.#words, this.#consAt) + this.#capacity) | 0; // [F]
+      if (at === this.#limit) return 0;
     }
     this.#claimed = (at + 1) | 0;
     return this.#slots + (at & this.#mask) * this.#slotWords;
+  }
+
+  /** Claims up to `max` more slots that lie straight behind the one {@link claim} just gave, as far as there is room before the
+   * ring's end. For loops that fill many: one call for all, and the loop steps by `slotWords`. @returns how many; never blocks. */
+  claimMore(max: number): number {
+    if (max <= 0) return 0;
+    const at = this.#claimed;
+    let room = (this.#limit - at) | 0;
+    if (room < max) {
+      this.#limit = (Atomics.load(this.#words, this.#consAt) + this.#capacity) | 0; // [F]
+      room = (this.#limit - at) | 0;
+    }
+    const straight = -at & this.#mask; // slots before the end; none when the next one is the first
+    const count = Math.min(room, straight, max);
+    this.#claimed = (at + count) | 0;
+    return count;
   }
 
   /** Hands over all that was claimed, with one store; wakes the consumer if it sleeps. Nothing claimed: does nothing. */
@@ -105,7 +121,7 @@ export class SpscConsumer {
     const at = this.#at;
     if (at === this.#prodSeen) {
       this.#prodSeen = Atomics.load(this.#words, this.#prodAt); // [C]
-      if (at === this.#prodSeen) return NO_SLOT;
+      if (at === this.#prodSeen) return 0;
     }
     return this.#slots + (at & this.#mask) * this.#slotWords;
   }
@@ -113,6 +129,18 @@ export class SpscConsumer {
   /** Steps over the slot that {@link peek} gave (call it only then). The producer does not get it back yet. */
   next(): void {
     this.#at = (this.#at + 1) | 0;
+  }
+
+  /** Steps over up to `max` slots, from the one that {@link peek} gave (call it only then), that are published and lie straight
+   * behind one another. For loops that empty many, as {@link SpscProducer.claimMore}. @returns how many: 1 or more, if `max` is. */
+  nextRun(max: number): number {
+    if (max <= 0) return 0;
+    const at = this.#at;
+    const ready = (this.#prodSeen - at) | 0;
+    const straight = this.#mask + 1 - (at & this.#mask);
+    const count = Math.min(ready, straight, max);
+    this.#at = (at + count) | 0;
+    return count;
   }
 
   /** Gives back all slots stepped over, with one store. Their words may change from now on. */
