@@ -6,6 +6,7 @@ export * from './handler-thread.ts';
 export * from './layout.ts';
 export * from './mm.ts';
 export * from './ops.ts';
+export * from './pri-off.ts';
 export * from './record.ts';
 export * from './sva.ts';
 export * from './system.ts';

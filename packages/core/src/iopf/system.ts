@@ -1,3 +1,4 @@
+import { RCU_REGION } from '../actor/actor-regions.ts';
 import { checkInteger, checkPowerOfTwo, IommuError } from '../errors/index.ts';
 import { type Arena, initSlab, type RegionSpec, Slab, SlabCache, slabWords } from '../memory/index.ts';
 import { initSpmc, spmcWords } from '../ring/index.ts';
@@ -64,7 +65,7 @@ function handleCapacity(config: IopfConfig): number {
   return Math.min(65535, config.devices * 64);
 }
 
-/** The regions that a system needs of its arena. @throws IommuError EINVAL naming the field. */
+/** The regions that a system needs of its arena. RCU_REGION is the actors' too: name it once where both share an arena. @throws IommuError EINVAL naming the field. */
 export function iopfRegions(config: IopfConfig): RegionSpec[] {
   checkIopfConfig(config);
   return [
@@ -79,7 +80,7 @@ export function iopfRegions(config: IopfConfig): RegionSpec[] {
     { name: 'iopf.requests', words: slabWords(config.requests, REQUEST_WORDS) },
     { name: 'iopf.pending', words: counterBankWords(config.domains + 1, config.threads, config.sharing) },
     { name: 'iopf.references', words: counterBankWords(paramCapacity(config) + 1, config.threads, config.sharing) },
-    { name: 'iopf.rcu', words: rcuWords(config.threads) },
+    { name: RCU_REGION, words: rcuWords(config.threads) },
     { name: 'iopf.work', words: spmcWords(config.workEntries) },
     { name: 'iopf.active', words: 2 * LINE },
   ];
@@ -105,7 +106,7 @@ export function initIopf(arena: Arena, config: IopfConfig): void {
   initSlab(words, arena.base('iopf.requests'), config.requests, REQUEST_WORDS);
   initCounterBank(words, arena.base('iopf.pending'), config.domains + 1, config.threads, config.sharing);
   initCounterBank(words, arena.base('iopf.references'), paramCapacity(config) + 1, config.threads, config.sharing);
-  initRcu(words, arena.base('iopf.rcu'), config.threads);
+  initRcu(words, arena.base(RCU_REGION), config.threads);
   initSpmc(words, arena.base('iopf.work'), config.workEntries);
 }
 
@@ -151,7 +152,8 @@ export class IopfSystem {
   readonly active: number;
   readonly #attach: Xarray[];
 
-  constructor(arena: Arena, self: ThreadSelf) {
+  /** @param reader this thread as a reader, where it is one already (an actor host). */
+  constructor(arena: Arena, self: ThreadSelf, reader?: RcuThread) {
     const { words } = arena;
     const config = readConfig(words, arena.base('iopf.config'));
     checkInteger('IopfSystem', 'self.id', self.id, 1, config.threads);
@@ -170,8 +172,8 @@ export class IopfSystem {
     this.handleCache = new SlabCache(this.handles, self, single);
     this.pending = openCounterBank(words, arena.base('iopf.pending'), self);
     this.references = openCounterBank(words, arena.base('iopf.references'), self);
-    this.rcu = new Rcu(words, arena.base('iopf.rcu'));
-    this.reader = new RcuThread(words, arena.base('iopf.rcu'), self);
+    this.rcu = new Rcu(words, arena.base(RCU_REGION));
+    this.reader = reader ?? new RcuThread(words, arena.base(RCU_REGION), self);
     this.deferredParams = new DeferredFree(this.rcu, 64, (index) => this.paramCache.free(index));
     this.deferredHandles = new DeferredFree(this.rcu, 4096, (index) => this.handleCache.free(index));
     this.devices = arena.base('iopf.devices');
