@@ -1,0 +1,103 @@
+// A page's life in one word, the PTE. Every transition is one compare-exchange, so nobody undoes what he did not see.
+//
+//   from             to                  who                    mmap lock   what keeps it right
+//   absent           BUSY by owner       handler                shared      one winner: a page is zeroed by one thread, once
+//   BUSY             BUSY, WAITERS       another handler        shared      the announcement; the owner's publish then notifies
+//   BUSY             present             its owner              shared      [P] zeroes first: no page is handed out unzeroed
+//   present          present, A, D       device's table walk    none        fails when anything moved; the walk looks again
+//   present          present, NUMA_HINT  page scanner           shared      only from present; contents and A, D stay
+//   NUMA_HINT        present             handler                shared      no zeroing: the contents were never away
+//   present or HINT  absent              discard                shared      by value seen: never takes a BUSY page
+//   present or HINT  absent              removeArea, last user  exclusive   no handler, so no BUSY; device walks re-check SEQ
+//   BUSY             absent              reclaimBusy            none        the owner is dead, so says the caller
+//
+// discard steps over BUSY: that page is not mapped, and will hold zeroes when it is. So the discard came first.
+// The scanner steps over it as well. Nobody but its owner and reclaimBusy ends BUSY, so frames have one writer while BUSY.
+//
+// Ordering. Frame words are plain.
+//   [P] publish: frame zeroed, then PTE present    pairs with  [C] translate: PTE present, then the page is used
+//   [D] discard: page used, then PTE absent        pairs with  [Z] populate: PTE absent, then frame zeroed
+//   [W] publish: PTE, then the WAITERS it found    pairs with  waitForPage: WAITERS, then PTE (compared inside Atomics.wait)
+// [D] holds for a thread that discards what it used itself. Discarding what another thread still uses loses that thread's
+// last writes, as in Linux; here the frame is reused at once, as the device model caches no translation past a touch.
+//
+// A walk that finds the PTE present, is put aside, and succeeds after the page was discarded and populated again is right: it
+// marks the page that is there now.
+import type { ThreadSelf, Words } from '@faultline/core/sync';
+
+// The access bits have the values of core's FAULT_PERM bits (checked in a test), so that a walk compares them as they come. Not
+// imported: every device thread loads this file, and none of them needs the fault path behind that import.
+export const PTE_READABLE = 1;
+export const PTE_WRITABLE = 2;
+export const PTE_EXECUTABLE = 4;
+export const PTE_ACCESS: number = PTE_READABLE | PTE_WRITABLE | PTE_EXECUTABLE;
+export const PTE_PRESENT: number = 1 << 4;
+export const PTE_ACCESSED: number = 1 << 5;
+/** PTE_WRITABLE << PTE_DIRTY_SHIFT: an access's dirty bit without a branch. */
+export const PTE_DIRTY: number = 1 << 6;
+const PTE_DIRTY_SHIFT = 5;
+/** Present, but taken from the device to see who asks for it (PROT_NONE, NUMA balancing). */
+export const PTE_NUMA_HINT: number = 1 << 7;
+/** Being zeroed by the thread in bits 30:16. */
+export const PTE_BUSY: number = 1 << 8;
+/** Somebody sleeps until BUSY ends. */
+export const PTE_WAITERS: number = 1 << 9;
+const PTE_OWNER_SHIFT = 16;
+
+export function busyBy(owner: number): number {
+  return PTE_BUSY | (owner << PTE_OWNER_SHIFT);
+}
+/** The thread that zeroes the page, 0 for none. */
+export function pteOwner(pte: number): number {
+  return pte >>> PTE_OWNER_SHIFT;
+}
+/** What an access of kind `perm` leaves behind in a PTE. */
+export function marksOf(perm: number): number {
+  return PTE_ACCESSED | ((perm & PTE_WRITABLE) << PTE_DIRTY_SHIFT);
+}
+
+/** One table walk: is the access granted? Sets ACCESSED and DIRTY, and stores nothing when they are set. Lock-free. */
+export function pteTouch(words: Words, at: number, perm: number): boolean {
+  const need = PTE_PRESENT | (perm & PTE_ACCESS);
+  const marks = marksOf(perm);
+  for (let pte = Atomics.load(words, at); ; ) {
+    if ((pte & (need | PTE_NUMA_HINT)) !== need) return false; // [C]
+    if ((pte & marks) === marks) return true;
+    const found = Atomics.compareExchange(words, at, pte, pte | marks);
+    if (found === pte) return true;
+    pte = found;
+  }
+}
+
+/** Takes a present page from the device. @returns false when it is absent, BUSY or taken already. */
+export function pteTake(words: Words, at: number): boolean {
+  for (let pte = Atomics.load(words, at); ; ) {
+    if ((pte & (PTE_PRESENT | PTE_NUMA_HINT)) !== PTE_PRESENT) return false;
+    const found = Atomics.compareExchange(words, at, pte, pte | PTE_NUMA_HINT);
+    if (found === pte) return true;
+    pte = found;
+  }
+}
+
+/** Makes a present page absent. @returns false when it was not present. */
+export function pteDiscard(words: Words, at: number): boolean {
+  for (let pte = Atomics.load(words, at); ; ) {
+    if ((pte & PTE_PRESENT) === 0) return false;
+    const found = Atomics.compareExchange(words, at, pte, 0); // [D]
+    if (found === pte) return true;
+    pte = found;
+  }
+}
+
+/** Waits until the page is BUSY no longer. @returns false when it still is at `deadline` (performance.now()). */
+export function waitForPage(words: Words, at: number, self: ThreadSelf, deadline: number): boolean {
+  for (let spin = 0; spin < self.spins; spin++) if ((Atomics.load(words, at) & PTE_BUSY) === 0) return true;
+  for (let pte = Atomics.load(words, at); (pte & PTE_BUSY) !== 0; pte = Atomics.load(words, at)) {
+    const left = deadline - performance.now();
+    if (left <= 0) return false;
+    const announced = pte | PTE_WAITERS;
+    if (pte === announced || Atomics.compareExchange(words, at, pte, announced) === pte)
+      Atomics.wait(words, at, announced, left); // [W]
+  }
+  return true;
+}
