@@ -1,0 +1,175 @@
+// The report as one file: uPlot, style, data and script inside, nothing fetched. It opens offline and says the same as the table.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { type MergedCell, mergeCells } from '../result/merge.ts';
+import type { Result } from '../result/schema.ts';
+import type { Generation } from '../scenario/parameters.ts';
+import { clientScript } from './client.ts';
+import { formatCount, formatNs, formatSeconds } from './format.ts';
+import { describeKnee, findKnees } from './knee.ts';
+import { PAGE_STYLE } from './page-style.ts';
+import { makePlots, type Plot } from './plots.ts';
+import { describeEnvironment, describeSeed, describeThroughput, titleOf, unbalanced } from './table.ts';
+
+/** Nothing may be fetched, whatever the file holds. */
+const POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+export function renderHtml(result: Result): string {
+  const merged = mergeCells(result.cells);
+  const order = result.parameters.generations;
+  const scanners = [...new Set(merged.map((cell) => cell.scanner))];
+  const plots: Plot[] = [];
+  const sections = scanners.map((scanner, at) => {
+    const cells = merged.filter((cell) => cell.scanner === scanner);
+    const own = makePlots(cells, order, `s${at}-`);
+    plots.push(...own);
+    return section(scanner, cells, order, own);
+  });
+  const library = createRequire(import.meta.url);
+  const asset = (name: string): string => readFileSync(library.resolve(`uplot/dist/${name}`), 'utf8');
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<title>faultline ${result.command}</title>
+<style>${asset('uPlot.min.css')}${PAGE_STYLE}</style>
+</head>
+<body data-plots="${plots.length}">
+<h1>faultline ${result.command}</h1>
+<p class="soft">${escapeHtml(describeEnvironment(result))}</p>
+${verdict(result)}
+<main>
+${merged.length > 0 ? knees(merged) : '<p>Nothing was measured.</p>'}
+${sections.join('\n')}
+${merged.length > 0 ? books(merged) : ''}
+${facts(result)}
+</main>
+<script type="application/json" id="plots-data">${JSON.stringify(plots).replaceAll('<', '\\u003c')}</script>
+<script>${inline(asset('uPlot.iife.min.js'))}</script>
+<script>${inline(clientScript())}</script>
+</body>
+</html>
+`;
+}
+
+function verdict(result: Result): string {
+  const wrong = unbalanced(result);
+  const lines = wrong.map((line) => `<p class="bad">Books do not balance: ${escapeHtml(line)}</p>`);
+  if (result.partial) lines.unshift('<p class="bad">Partial: the run was interrupted.</p>');
+  if (wrong.length === 0 && result.cells.length > 0) {
+    lines.push('<p>Books balance: every group reported was answered once and resumed once; nothing was left over.</p>');
+  }
+  return lines.join('\n');
+}
+
+function section(
+  scanner: number,
+  cells: readonly MergedCell[],
+  order: readonly Generation[],
+  plots: readonly Plot[],
+): string {
+  const pace = scanner > 0 ? `Page scanner ${formatCount(scanner)} pages/s` : 'Page scanner off';
+  return `<section>
+<h2>${pace}</h2>
+${figures(scanner, cells, order)}
+<div class="plots">
+${plots.map(figure).join('\n')}
+</div>
+</section>`;
+}
+
+function figures(scanner: number, cells: readonly MergedCell[], order: readonly Generation[]): string {
+  const generations = order.filter((generation) => cells.some((cell) => cell.generation === generation));
+  const threads = [...new Set(cells.map((cell) => cell.threads))].sort((a, b) => a - b);
+  const rows = threads.map((count) => {
+    const row = generations.map((generation) => {
+      const cell = cells.find((each) => each.threads === count && each.generation === generation);
+      return `<td>${cell ? figureOf(cell) : '–'}</td>`;
+    });
+    return `<tr><th scope="row">${count}</th><td>${describeSeed(count)}</td>${row.join('')}</tr>`;
+  });
+  const heads = generations.map(
+    (name) => `<th scope="col"><span class="key" style="background:var(--${name})"></span>${name}</th>`,
+  );
+  return `<div class="scroll"><table class="figures">
+<caption>${titleOf(scanner)}. The seed compares v7 with 6.7-rc1 on 128 Arm cores.</caption>
+<thead><tr><th scope="col">threads</th><th scope="col">seed</th>${heads.join('')}</tr></thead>
+<tbody>
+${rows.join('\n')}
+</tbody></table></div>`;
+}
+
+function figureOf(cell: MergedCell): string {
+  const lines = [escapeHtml(describeThroughput(cell)), `<small>p99 ${formatNs(cell.latencyNs.p99)}</small>`];
+  if (cell.timeouts > 0) lines.push(`<small class="bad">time-outs ${formatCount(cell.timeouts)}</small>`);
+  if (cell.refaults > 0) lines.push(`<small>re-faults ${formatCount(cell.refaults)}</small>`);
+  return lines.join('');
+}
+
+function figure(plot: Plot): string {
+  const { id, title, summary, views } = plot;
+  const options = views.map(({ name }, at) => `<option${at === views.length - 1 ? ' selected' : ''}>${name}</option>`);
+  const choice = views.length > 1 ? `<select aria-label="${title}: thread count">${options.join('')}</select>` : '';
+  return `<figure id="${id}">
+<header><h3>${title}</h3>${choice}</header>
+<div class="plot" role="img" aria-label="${escapeHtml(`${title}. ${summary}`)}"></div>
+<figcaption>${escapeHtml(summary)}</figcaption>
+</figure>`;
+}
+
+function knees(merged: readonly MergedCell[]): string {
+  const items = findKnees(merged).map((knee) => `<li>${escapeHtml(describeKnee(knee))}</li>`);
+  return `<section><h2>Where the knee lies</h2><ul>\n${items.join('\n')}\n</ul></section>`;
+}
+
+function books(merged: readonly MergedCell[]): string {
+  const heads = [
+    'threads',
+    'generation',
+    'scanner',
+    'seconds',
+    'jobs',
+    'reported',
+    'answered',
+    'resumed',
+    'queue full',
+  ];
+  const leaks = ['slab', 'references', 'pending', 'deferred', 'books'];
+  const rows = merged.map((cell) => {
+    const { leaked } = cell;
+    const counts = [cell.jobs, cell.reported, cell.answered, cell.resumed, cell.overflows];
+    const left = [leaked.slab, leaked.references, leaked.pending, leaked.deferred];
+    const verdictCell = cell.balanced ? '<td class="word">balanced</td>' : '<td class="word bad">wrong</td>';
+    return `<tr><th scope="row">${cell.threads}</th><td class="word">${cell.generation}</td><td>${cell.scanner}</td><td>${formatSeconds(cell.seconds)}</td>${[...counts, ...left].map((value) => `<td>${value}</td>`).join('')}${verdictCell}</tr>`;
+  });
+  return `<section><h2>Books</h2><div class="scroll"><table class="figures narrow">
+<caption>Sums over the repeats. Reported, answered and resumed must be equal, what is left over zero.</caption>
+<thead><tr>${[...heads, ...leaks].map((head) => `<th scope="col"${head === 'generation' || head === 'books' ? ' class="word"' : ''}>${head}</th>`).join('')}</tr></thead>
+<tbody>
+${rows.join('\n')}
+</tbody></table></div></section>`;
+}
+
+function facts(result: Result): string {
+  const list = (title: string, values: object): string => {
+    const rows = Object.entries(values).map(([name, value]) => {
+      const shown = Array.isArray(value) ? value.join(', ') : String(value);
+      return `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(shown)}</dd>`;
+    });
+    return `<section><h2>${title}</h2><dl>${rows.join('')}</dl></section>`;
+  };
+  const calibration = result.calibration ? list('Calibration', result.calibration) : '';
+  return `<div class="facts">${list('Parameters', result.parameters)}<div>${calibration}${list('Environment', result.environment)}</div></div>`;
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}
+
+/** A script element ends at the first closing tag, wherever it stands. */
+function inline(script: string): string {
+  return script.replaceAll('</script', '<\\/script');
+}

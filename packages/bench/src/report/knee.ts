@@ -1,0 +1,49 @@
+// Where a design's knee lies: the load from which more threads no longer get more, or anything, done.
+import type { MergedCell } from '../result/merge.ts';
+import type { Generation } from '../scenario/parameters.ts';
+import { formatRate } from './format.ts';
+
+/** Below this share of the best throughput, a generation counts as collapsed. */
+const COLLAPSE = 0.5;
+
+export interface Knee {
+  generation: Generation;
+  /** Pages a second; 0 = the scanner was off. */
+  scanner: number;
+  /** First thread count past the knee; null when no cell is. */
+  threads: number | null;
+  why: string;
+}
+
+/** Finds each generation's knee, once per scanner pace: the first thread count with time-outs,
+ * or past the best one, where throughput falls below half of it. */
+export function findKnees(cells: readonly MergedCell[]): Knee[] {
+  const curves = Map.groupBy(cells, (cell) => `${cell.scanner}/${cell.generation}`);
+  return [...curves.values()].map(kneeOf);
+}
+
+function kneeOf(curve: readonly MergedCell[]): Knee {
+  const { generation, scanner } = curve[0];
+  const cells = [...curve].sort((a, b) => a.threads - b.threads);
+  let best = cells[0];
+  for (const cell of cells) {
+    if (cell.timeouts > 0) {
+      return { generation, scanner, threads: cell.threads, why: `${cell.timeouts} time-outs` };
+    }
+    const rate = cell.faultsPerSecond.median;
+    const bestRate = best.faultsPerSecond.median;
+    if (rate < COLLAPSE * bestRate) {
+      const why = `${formatRate(rate)}, under half of ${formatRate(bestRate)} at ${best.threads}`;
+      return { generation, scanner, threads: cell.threads, why };
+    }
+    if (rate > bestRate) best = cell;
+  }
+  const last = cells[cells.length - 1].threads;
+  return { generation, scanner, threads: null, why: `none up to ${last}: no time-outs, never under half of its best` };
+}
+
+/** @returns e.g. `lockless, scanner off: knee at 512 threads (3 time-outs)`. */
+export function describeKnee({ generation, scanner, threads, why }: Knee): string {
+  const pace = scanner > 0 ? `scanner ${scanner} pages/s` : 'scanner off';
+  return `${generation}, ${pace}: ${threads === null ? why : `knee at ${threads} threads (${why})`}`;
+}

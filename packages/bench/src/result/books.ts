@@ -1,0 +1,27 @@
+import type { Cell, Leaked } from './schema.ts';
+
+const LEAKS: readonly (readonly [keyof Leaked, string])[] = [
+  ['slab', 'slab objects not free'],
+  ['references', 'references not put'],
+  ['pending', 'groups still pending'],
+  ['deferred', 'RCU callbacks not run'],
+];
+
+/** Checks that a cell lost nothing and answered everything once: reported = answered = resumed, and nothing is left over.
+ * @returns a sentence for each figure that does not balance, naming it; empty when the books do. */
+export function checkBooks(cell: Cell): string[] {
+  const { reported, answered, resumed, leaked } = cell;
+  const wrong: string[] = [];
+  if (answered !== reported) wrong.push(`answered = ${answered}, but reported = ${reported}`);
+  if (resumed !== answered) wrong.push(`resumed = ${resumed}, but answered = ${answered}`);
+  for (const [field, meaning] of LEAKS) {
+    if (leaked[field] !== 0) wrong.push(`leaked.${field} = ${leaked[field]}: ${meaning}`);
+  }
+  return wrong;
+}
+
+/** @returns e.g. `lockless, 64 threads, repeat 2`. Repeats count from 1 for people. */
+export function nameCell(cell: Pick<Cell, 'generation' | 'threads' | 'repeat' | 'scanner'>): string {
+  const scanner = cell.scanner > 0 ? `, scanner ${cell.scanner} pages/s` : '';
+  return `${cell.generation}, ${cell.threads} threads${scanner}, repeat ${cell.repeat + 1}`;
+}
