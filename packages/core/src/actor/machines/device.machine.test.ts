@@ -1,7 +1,7 @@
 import { createActor, waitFor } from 'xstate';
 import { expect, test } from 'vitest';
 import { DEVICE_STEPS, type DeviceStep, deviceLogic, deviceMachine } from './device.machine.ts';
-import { pathOf, recordPath, runToEnd } from './machine-paths.ts';
+import { pathOf, recordPath, runToEnd } from './machine-paths.test-help.ts';
 import type { Step } from './step.ts';
 
 const EVENTS = ['bind', 'unbind', 'attach', 'detach', 'enable-pri', 'disable-pri'] as const;

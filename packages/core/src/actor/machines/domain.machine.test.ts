@@ -1,7 +1,7 @@
 import { createActor, waitFor } from 'xstate';
 import { expect, test } from 'vitest';
 import { DOMAIN_STEPS, type DomainStep, domainLogic, domainMachine } from './domain.machine.ts';
-import { pathOf, recordPath, runToEnd } from './machine-paths.ts';
+import { pathOf, recordPath, runToEnd } from './machine-paths.test-help.ts';
 import type { Step } from './step.ts';
 
 function recordingSteps(ran: string[]): Record<DomainStep, Step> {

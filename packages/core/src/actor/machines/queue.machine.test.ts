@@ -1,6 +1,6 @@
 import { createActor, waitFor } from 'xstate';
 import { expect, test } from 'vitest';
-import { pathOf, recordPath, runToEnd } from './machine-paths.ts';
+import { pathOf, recordPath, runToEnd } from './machine-paths.test-help.ts';
 import { QUEUE_STEPS, queueLogic, queueMachine } from './queue.machine.ts';
 
 test('goes its whole way; the pump rests in disabled alone', async () => {
