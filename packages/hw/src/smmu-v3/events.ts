@@ -9,6 +9,7 @@ export const EVENT_WORDS = 8;
 
 export const EVT_F_UUT = 0x01;
 export const EVT_C_BAD_STREAMID = 0x02;
+export const EVT_C_BAD_STE = 0x04;
 export const EVT_F_STREAM_DISABLED = 0x06;
 export const EVT_C_BAD_SUBSTREAMID = 0x08;
 export const EVT_F_TRANSLATION = 0x10;
@@ -62,7 +63,7 @@ export const EVENT_KINDS: readonly EventKind[] = [
   kind(EVT_F_UUT, 'F_UUT', [ID, ...SUBSTREAM, STREAM, REASON, ...ACCESS, ...INPUT]),
   kind(EVT_C_BAD_STREAMID, 'C_BAD_STREAMID', [ID, ...SUBSTREAM, STREAM]),
   kind(0x03, 'F_STE_FETCH', [ID, ...SUBSTREAM, STREAM, REASON, ...FETCH]),
-  kind(0x04, 'C_BAD_STE', [ID, ...SUBSTREAM, STREAM]),
+  kind(EVT_C_BAD_STE, 'C_BAD_STE', [ID, ...SUBSTREAM, STREAM]),
   kind(0x05, 'F_BAD_ATS_TREQ', [ID, ...SUBSTREAM, STREAM, ...address('address', 191, 140)]),
   kind(EVT_F_STREAM_DISABLED, 'F_STREAM_DISABLED', [ID, STREAM]),
   kind(0x07, 'F_TRANSL_FORBIDDEN', [ID, ...SUBSTREAM, STREAM, field('rnw', 99), ...INPUT]),

@@ -1,0 +1,200 @@
+import type { Words } from '@faultline/core/sync';
+import { CommandReader } from './command-reader.ts';
+import {
+  CMD_ATC_INV,
+  CMD_CFGI_STE,
+  CMD_CFGI_STE_RANGE,
+  CMD_RESUME,
+  CMD_STALL_TERM,
+  CMD_SYNC,
+  CMD_TLBI_NH_ALL,
+  CMD_TLBI_NSNH_ALL,
+  commandKind,
+  commandOp,
+  commandStreamId,
+  RESUME_RETRY,
+  resumeResp,
+  resumeStag,
+  SYNC_ILLEGAL,
+  SYNC_IRQ,
+  SYNC_SEV,
+  syncSignal,
+  syncWordAt,
+} from './commands.ts';
+import type { EventWriter } from './event-writer.ts';
+import {
+  SMMU_CMDQ_COUNT,
+  SMMU_GERROR,
+  SMMU_GERRORN,
+  SMMU_STATS,
+  STAT_ABORTED,
+  STAT_COMMAND_ERRORS,
+  STAT_COMMANDS,
+  STAT_INVALIDATIONS,
+  STAT_RETRIED,
+  STAT_STRAYS,
+  STAT_SYNCS,
+} from './layout.ts';
+import type { PortSet } from './port-set.ts';
+import type { PumpTick } from './pump-tick.ts';
+import { CERROR_ILL, GERROR_CMDQ, GERROR_MSI_CMDQ } from './registers.ts';
+import { STALL_ABORT, STALL_RETRY } from './stall-port.ts';
+import type { StallRecorder } from './stall-recorder.ts';
+import type { StallTable } from './stall-table.ts';
+import type { StreamCache } from './stream-cache.ts';
+
+// Consumes the command queues, each in order, all in turn. Commands take effect here and now, so CMD_SYNC has nothing to wait for:
+// what it orders is that records written earlier are visible, and the consumption too, before its completion is.
+
+export class CommandUnit {
+  readonly #words: Words;
+  readonly #base: number;
+  readonly #stats: number;
+  readonly #queues: CommandReader[];
+  readonly #events: EventWriter;
+  readonly #stalls: StallTable;
+  readonly #ports: PortSet;
+  readonly #streams: StreamCache;
+  readonly #recorder: StallRecorder;
+  readonly #tick: PumpTick;
+  #first = 0; // queue to begin with: moves on each time, so that a small budget starves none
+  #enabled = false; // CMDQEN
+
+  constructor(
+    words: Words,
+    base: number,
+    events: EventWriter,
+    stalls: StallTable,
+    ports: PortSet,
+    streams: StreamCache,
+    recorder: StallRecorder,
+    tick: PumpTick,
+  ) {
+    this.#words = words;
+    this.#base = base;
+    this.#stats = base + SMMU_STATS;
+    this.#queues = [];
+    for (let q = 0; q < words[base + SMMU_CMDQ_COUNT]; q++) this.#queues.push(new CommandReader(words, base, q));
+    this.#events = events;
+    this.#stalls = stalls;
+    this.#ports = ports;
+    this.#streams = streams;
+    this.#recorder = recorder;
+    this.#tick = tick;
+  }
+
+  enable(on: boolean): void {
+    this.#enabled = on;
+  }
+
+  /** Consumes up to `budget` commands. @returns how many. */
+  consume(budget: number): number {
+    if (!this.#enabled) return 0;
+    const count = this.#queues.length;
+    let done = 0;
+    for (let i = 0; i < count && done < budget; i++) {
+      const queue = this.#queues[(this.#first + i) % count];
+      const available = queue.available();
+      if (available > 0) done += this.#consumeQueue(queue, Math.min(available, budget - done));
+      else if (queue.stopped()) this.#raise(GERROR_CMDQ); // again, if it was acknowledged for another queue's error
+    }
+    this.#first = (this.#first + 1) % count;
+    return done;
+  }
+
+  /** Whether {@link consume} would get anywhere, looking afresh. */
+  canConsume(): boolean {
+    if (!this.#enabled) return false;
+    for (let i = 0; i < this.#queues.length; i++) {
+      if (this.#queues[i].available() > 0) return true;
+    }
+    return false;
+  }
+
+  #consumeQueue(queue: CommandReader, count: number): number {
+    const words = this.#words;
+    for (let done = 0; done < count; done++) {
+      const at = queue.at();
+      if ((words[at] & 0xff) === CMD_RESUME) this.#resume(at);
+      else if (!this.#execute(at)) {
+        words[this.#stats + STAT_COMMANDS] += done;
+        this.#fail(queue);
+        return done;
+      } else if ((words[at] & 0xff) === CMD_SYNC) {
+        queue.next();
+        this.#completeSync(queue, at);
+        continue;
+      }
+      queue.next();
+    }
+    words[this.#stats + STAT_COMMANDS] += count;
+    queue.release();
+    return count;
+  }
+
+  #resume(at: number): void {
+    const words = this.#words;
+    const stag = resumeStag(words, at);
+    const slotAt = this.#stalls.find(stag, commandStreamId(words, at));
+    if (slotAt === 0) {
+      words[this.#stats + STAT_STRAYS]++;
+      return;
+    }
+    const retry = (resumeResp(words, at) & RESUME_RETRY) !== 0;
+    const port = this.#stalls.port(stag);
+    this.#stalls.release(stag);
+    words[this.#stats + (retry ? STAT_RETRIED : STAT_ABORTED)]++;
+    this.#ports.finish(port, slotAt, retry ? STALL_RETRY : STALL_ABORT, this.#tick.now());
+  }
+
+  /** All commands but RESUME. @returns false for one that is illegal. */
+  #execute(at: number): boolean {
+    const words = this.#words;
+    const op = commandOp(words, at);
+    if (op === CMD_SYNC) return syncSignal(words, at) !== SYNC_ILLEGAL;
+    if (op === CMD_STALL_TERM) this.#recorder.terminateStream(commandStreamId(words, at));
+    else if (op === CMD_CFGI_STE) this.#streams.reload(commandStreamId(words, at), 1);
+    else if (op === CMD_CFGI_STE_RANGE) this.#reloadRange(at);
+    else if (op === CMD_ATC_INV || (op >= CMD_TLBI_NH_ALL && op <= CMD_TLBI_NSNH_ALL && commandKind(op) !== undefined))
+      words[this.#stats + STAT_INVALIDATIONS]++; // the device walks the address space itself: there is no TLB to empty
+    else return commandKind(op) !== undefined; // PREFETCH_CFG, CFGI_CD, PRI_RESP: nothing here is cached or pending for them
+    return true;
+  }
+
+  #reloadRange(at: number): void {
+    const log2 = (this.#words[at + 2] & 0x1f) + 1;
+    const span = 2 ** log2;
+    this.#streams.reload(Math.floor(commandStreamId(this.#words, at) / span) * span, span);
+  }
+
+  #completeSync(queue: CommandReader, at: number): void {
+    const words = this.#words;
+    const signal = syncSignal(words, at);
+    const wordAt = syncWordAt(words, at);
+    const data = words[at + 1];
+    words[this.#stats + STAT_SYNCS]++;
+    this.#events.publish(); // what was recorded before this is visible before its completion is
+    queue.release(); // from here on the entry may be overwritten
+    if (signal === SYNC_SEV) queue.signal();
+    if (signal !== SYNC_IRQ) return;
+    if (wordAt === 0 || wordAt >= words.length) {
+      this.#raise(GERROR_MSI_CMDQ); // the write aborts; the command is done all the same
+      return;
+    }
+    Atomics.store(words, wordAt, data); // pairs with SmmuOps: the MSI word, then whatever the SYNC was to order
+    Atomics.notify(words, wordAt);
+  }
+
+  #fail(queue: CommandReader): void {
+    this.#words[this.#stats + STAT_COMMAND_ERRORS]++;
+    queue.stop(CERROR_ILL); // the reason is visible before GERROR is
+    this.#raise(GERROR_CMDQ);
+  }
+
+  /** Toggles a GERROR bit unless it is active already. */
+  #raise(bit: number): void {
+    const gerror = Atomics.load(this.#words, this.#base + SMMU_GERROR);
+    if (((gerror ^ Atomics.load(this.#words, this.#base + SMMU_GERRORN)) & bit) !== 0) return;
+    Atomics.store(this.#words, this.#base + SMMU_GERROR, gerror ^ bit);
+  }
+}

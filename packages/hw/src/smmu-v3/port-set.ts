@@ -1,0 +1,175 @@
+import { IommuError } from '@faultline/core/errors';
+import { Doorbell, LINE, type Words } from '@faultline/core/sync';
+import {
+  announceWord,
+  PORT_ANNOUNCE,
+  PORT_CAPACITY,
+  PORT_DONE,
+  PORT_INDEX,
+  PORT_PROD,
+  PORT_SLOTS,
+  PORT_STREAM,
+  PORT_SUBSTREAM,
+  PORT_WAKE,
+  PORTS_PER_ANNOUNCE,
+  STALL_RESULT,
+  STALL_RESUMED,
+  STALL_WORDS,
+} from './stall-port.ts';
+
+// The hardware's side of all stall ports: which have stalls that are not recorded yet, taken in turn, and which rounds are done.
+// Orderings are named in stall-port.ts. Everything here is the hardware's own, except the words of the ports.
+
+// One port's private words, a line of 64 bytes.
+const PROD_AT = 0;
+const DONE_AT = 1;
+const SLOTS_AT = 2;
+const STREAM = 3;
+const SUBSTREAM = 4;
+const DONE = 5; // slots of finished rounds, since the start; equals PROD of the port when a round ends
+const LEFT = 6; // slots of this round without a result
+const NEXT = 7; // word offset of the next slot to take
+const WAITING = 8; // slots of this round not taken yet
+const QUEUED = 9; // 1 while in the turn list
+const PORT_ENTRY = 16;
+
+export const NO_PORT = -1;
+
+export class PortSet {
+  readonly #words: Words;
+  readonly #ports: Int32Array;
+  readonly #bells: Doorbell[];
+  readonly #turns: Int32Array; // ports with stalls not taken, a ring: the head is served, then goes to the end
+  readonly #turnMask: number;
+  #turnHead = 0;
+  #turnCount = 0;
+  readonly #announceBase: number;
+  readonly #announceWords: number;
+  readonly count: number;
+
+  /** @param bases base of each port, in order of its PORT_INDEX.
+   * @throws IommuError EINVAL when a port's index is not its place, or its announce bitmap is not this SMMU's. */
+  constructor(words: Words, announceBase: number, bases: readonly number[]) {
+    this.#words = words;
+    this.#announceBase = announceBase;
+    this.#announceWords = Math.ceil(bases.length / PORTS_PER_ANNOUNCE);
+    this.count = bases.length;
+    this.#ports = new Int32Array(bases.length * PORT_ENTRY);
+    this.#bells = [];
+    const bells = new Map<number, Doorbell>();
+    bases.forEach((base, port) => {
+      if (words[base + PORT_INDEX] !== port || words[base + PORT_CAPACITY] === 0)
+        throw new IommuError('EINVAL', 'SmmuHardware', 'ports', base, `no stall port ${port} was laid out here`);
+      if (words[base + PORT_ANNOUNCE] !== announceBase)
+        throw new IommuError('EINVAL', 'SmmuHardware', 'ports', base, `port ${port} announces to another SMMU`);
+      const at = port * PORT_ENTRY;
+      this.#ports[at + PROD_AT] = base + PORT_PROD;
+      this.#ports[at + DONE_AT] = base + PORT_DONE;
+      this.#ports[at + SLOTS_AT] = base + PORT_SLOTS;
+      this.#ports[at + STREAM] = words[base + PORT_STREAM];
+      this.#ports[at + SUBSTREAM] = words[base + PORT_SUBSTREAM];
+      this.#ports[at + DONE] = Atomics.load(words, base + PORT_DONE);
+      const wake = words[base + PORT_WAKE];
+      const bell = bells.get(wake) ?? new Doorbell(words, wake);
+      bells.set(wake, bell);
+      this.#bells.push(bell);
+    });
+    this.#turnMask = 2 ** Math.ceil(Math.log2(Math.max(1, bases.length))) - 1;
+    this.#turns = new Int32Array(this.#turnMask + 1);
+  }
+
+  /** Takes the announcements that have come in: their ports join the end of the turn list. */
+  collect(): void {
+    for (let i = 0; i < this.#announceWords; i++) {
+      const at = this.#announceBase + i * LINE;
+      if (Atomics.load(this.#words, at) !== 0) this.#collectWord(at, i * PORTS_PER_ANNOUNCE);
+    }
+  }
+
+  /** Whether a port has announced itself since {@link collect}. */
+  announced(): boolean {
+    for (let i = 0; i < this.#announceWords; i++) {
+      if (Atomics.load(this.#words, this.#announceBase + i * LINE) !== 0) return true;
+    }
+    return false;
+  }
+
+  /** @returns the port whose turn it is, or NO_PORT. */
+  head(): number {
+    return this.#turnCount === 0 ? NO_PORT : this.#turns[this.#turnHead & this.#turnMask];
+  }
+
+  /** Ends the head's turn: to the end of the list, or off it when all its slots are taken. */
+  rotate(): void {
+    const port = this.head();
+    this.#turnHead = (this.#turnHead + 1) | 0;
+    this.#turnCount--;
+    if (this.#ports[port * PORT_ENTRY + WAITING] > 0) this.#enqueue(port);
+    else this.#ports[port * PORT_ENTRY + QUEUED] = 0;
+  }
+
+  /** StreamID of a port, as i32 bits. */
+  stream(port: number): number {
+    return this.#ports[port * PORT_ENTRY + STREAM];
+  }
+
+  /** SubstreamID of a port, or -1. */
+  substream(port: number): number {
+    return this.#ports[port * PORT_ENTRY + SUBSTREAM];
+  }
+
+  /** Slots of the port that are not taken yet. */
+  waiting(port: number): number {
+    return this.#ports[port * PORT_ENTRY + WAITING];
+  }
+
+  /** Takes the next slot of a port that has one waiting. @returns its word offset. */
+  take(port: number): number {
+    const at = port * PORT_ENTRY;
+    const slot = this.#ports[at + NEXT];
+    this.#ports[at + NEXT] = slot + STALL_WORDS;
+    this.#ports[at + WAITING]--;
+    return slot;
+  }
+
+  /** Gives a taken slot its result; the round's last one wakes the device. */
+  finish(port: number, slotAt: number, result: number, tick: number): void {
+    this.#words[slotAt + STALL_RESULT] = result;
+    this.#words[slotAt + STALL_RESUMED] = tick;
+    const at = port * PORT_ENTRY;
+    const left = this.#ports[at + LEFT] - 1;
+    this.#ports[at + LEFT] = left;
+    if (left === 0) {
+      Atomics.store(this.#words, this.#ports[at + DONE_AT], this.#ports[at + DONE]); // [D]
+      this.#bells[port].ring(); // [W]
+    }
+  }
+
+  #collectWord(at: number, firstPort: number): void {
+    let bits = Atomics.exchange(this.#words, at, 0); // [C]
+    while (bits !== 0) {
+      const bit = 31 - Math.clz32(bits);
+      bits &= ~(1 << bit);
+      if (firstPort + bit < this.count) this.#open(firstPort + bit);
+    }
+  }
+
+  /** Starts the port's round: the device publishes once a round, so the one before is done. */
+  #open(port: number): void {
+    const at = port * PORT_ENTRY;
+    const prod = Atomics.load(this.#words, this.#ports[at + PROD_AT]); // [C]
+    const posted = (prod - this.#ports[at + DONE]) | 0;
+    if (posted === 0) return;
+    this.#ports[at + DONE] = prod;
+    this.#ports[at + LEFT] = posted;
+    this.#ports[at + WAITING] = posted;
+    this.#ports[at + NEXT] = this.#ports[at + SLOTS_AT];
+    if (this.#ports[at + QUEUED] === 0) this.#enqueue(port);
+  }
+
+  #enqueue(port: number): void {
+    this.#turns[(this.#turnHead + this.#turnCount) & this.#turnMask] = port;
+    this.#turnCount++;
+    this.#ports[port * PORT_ENTRY + QUEUED] = 1;
+  }
+}
