@@ -32,7 +32,8 @@ export interface Host {
 }
 
 /** @returns the exit code.
- * @throws UsageError when the run would not fit into memory or a file cannot be written, before anything is measured. */
+ * @throws UsageError when the run would not fit into memory or a file cannot be written, before anything is measured;
+ * what the engine threw, after printing what was measured until then as partial. */
 export async function run(request: Request, host: Host): Promise<number> {
   const refusal = refuseMemory(request.parameters, host.availableBytes);
   if (refusal !== null) throw new UsageError(refusal);
@@ -50,14 +51,18 @@ export async function run(request: Request, host: Host): Promise<number> {
     onNote: (text) => progress.note(text),
     signal: host.signal,
   };
-  const measured = { parameters: request.parameters, partial: true };
+  const measured: Measured = { parameters: request.parameters, partial: true };
+  // Atomics.waitAsync keeps no process alive, and an engine may wait for nothing else.
+  const alive = setInterval(() => {}, 2 ** 30);
+  let failure: { reason: unknown } | undefined;
   try {
     const late = await orLate(measure(request, host.engine, hooks, measured), host.signal);
-    if (late)
-      progress.note(`threads were still running ${STOP_MS} ms after the signal; they are left to die with the process`);
-  } finally {
-    progress.stop();
+    if (late) progress.note(`threads were still running ${STOP_MS} ms after the signal, and end with the process`);
+  } catch (reason) {
+    failure = { reason };
   }
+  clearInterval(alive);
+  progress.stop();
 
   const result: Result = {
     schemaVersion: SCHEMA_VERSION,
@@ -69,6 +74,7 @@ export async function run(request: Request, host: Host): Promise<number> {
   host.out.write(renderResult(result));
   if (request.json !== undefined) writeFileSync(request.json, `${JSON.stringify(result)}\n`);
   if (request.html !== undefined) writeFileSync(request.html, renderHtml(result));
+  if (failure) throw failure.reason; // what was measured before it is worth having, and is out by now
   return exitCode(result, host.err);
 }
 

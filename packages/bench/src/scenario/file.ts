@@ -1,5 +1,5 @@
 // Scenario files: YAML maps of parameters. What is wrong is said with its line and key, all of it at once.
-import { isMap, isScalar, LineCounter, type Pair, parseDocument } from 'yaml';
+import { type Document, isMap, isNode, isScalar, LineCounter, type Pair, parseDocument } from 'yaml';
 import { type ParameterName, type ParameterProblem, parameterFields, problemsOf, showProblem } from './parameters.ts';
 
 export type ScenarioValues = Partial<Record<ParameterName, unknown>>;
@@ -47,9 +47,13 @@ export function parseScenario(text: string, file: string): Scenario {
       continue;
     }
     lines.set(key, line);
-    const value = (pair.value as { toJS?: (doc: unknown) => unknown } | null)?.toJS?.(document) ?? null;
     if (!isParameter(key)) {
       messages.push(`${file}:${line}: ${key}: is no parameter${suggestion(key)}`);
+      continue;
+    }
+    const value = plainValue(pair, document);
+    if (value === UNRESOLVED) {
+      messages.push(`${file}:${line}: ${key}: names an anchor that is not there`);
       continue;
     }
     const checked = parameterFields[key].safeParse(value);
@@ -66,6 +70,19 @@ export function parseScenario(text: string, file: string): Scenario {
   }
   if (messages.length > 0) refuse(messages);
   return { values, lines };
+}
+
+const UNRESOLVED = Symbol('unresolved');
+
+/** The value as plain data. An alias without its anchor is found only here, as a ReferenceError. */
+function plainValue(pair: Pair, document: Document): unknown {
+  if (!isNode(pair.value)) return null;
+  try {
+    return pair.value.toJS(document);
+  } catch (error) {
+    if (error instanceof ReferenceError) return UNRESOLVED;
+    throw error;
+  }
 }
 
 function isParameter(key: string): key is ParameterName {

@@ -54,19 +54,27 @@ export const MIN_QUEUE_ENTRIES = 8;
 export const MAX_QUEUE_ENTRIES: number = 2 ** 19; // SMMUv3 caps an event queue's size at 2^19 records (IDR1.EVENTQS)
 export const MAX_STALLS: number = 2 ** 16;
 
+/** One check a number, so that a value is refused once, with one sentence. */
+function number(why: string, isRight: (value: number) => boolean): z.ZodType<number> {
+  return z.number({ error: why }).refine(isRight, why);
+}
+
 function whole(min: number, max: number): z.ZodType<number> {
-  const why = `must be a whole number from ${min} to ${max}`;
-  return z.number({ error: why }).int(why).min(min, why).max(max, why);
+  return number(
+    `must be a whole number from ${min} to ${max}`,
+    (value) => Number.isInteger(value) && value >= min && value <= max,
+  );
 }
 
 function fraction(above: number, max: number): z.ZodType<number> {
-  const why = `must be a number above ${above}, up to ${max}`;
-  return z.number({ error: why }).gt(above, why).max(max, why);
+  return number(`must be a number above ${above}, up to ${max}`, (value) => value > above && value <= max);
 }
 
 function powerOfTwo(min: number, max: number): z.ZodType<number> {
-  const why = `must be a power of two from ${min} to ${max}`;
-  return whole(min, max).refine((value) => Number.isInteger(Math.log2(value)), why);
+  return number(
+    `must be a power of two from ${min} to ${max}`,
+    (value) => Number.isInteger(Math.log2(value)) && value >= min && value <= max,
+  );
 }
 
 function oneOf<const T extends readonly string[]>(names: T): z.ZodType<T[number]> {
@@ -125,7 +133,9 @@ export const parametersSchema: z.ZodType<StressParameters> = z
       refuse('seconds', all.seconds, `a cell has one length, and faults = ${all.faults} is given too`);
     }
     const fewest = Math.min(...all.threads);
-    if (all.devices > fewest) refuse('devices', all.devices, `must not exceed the smallest thread count, ${fewest}`);
+    // A thread count that is refused itself is no limit for another field.
+    if (fewest >= 1 && all.devices > fewest)
+      refuse('devices', all.devices, `must not exceed the smallest thread count, ${fewest}`);
   });
 
 /** One value that was refused. */

@@ -1,0 +1,71 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { defaultParameters } from './defaults.ts';
+import { ParameterError, parseParameters } from './parameters.ts';
+
+const base = { ...defaultParameters('stress', false) };
+
+test.each(['stress', 'repro'] as const)('the defaults of %s can be run, quick or not', (command) => {
+  for (const quick of [false, true]) {
+    const parameters = { ...defaultParameters(command, quick) };
+    expect(parseParameters(parameters)).toEqual(parameters);
+  }
+});
+
+test.each([
+  ['threads', [8, 0], 'threads[1] = 0: must be a whole number from 1 to 4096'],
+  ['threads', [8, 8], 'threads[1] = 8: is there twice'],
+  ['threads', [], 'threads = []: must name at least one of thread counts'],
+  ['threads', 8, 'threads = 8: must be a list of thread counts'],
+  ['generations', ['v8'], 'generations[0] = "v8": must be one of locked, v7, mainline, lockless'],
+  ['seconds', 0, 'seconds = 0: must be a number above 0, up to 3600'],
+  ['repeats', -1, 'repeats = -1: must be a whole number from 1 to 1000'],
+  ['devices', 9, 'devices = 9: must not exceed the smallest thread count, 8'],
+  ['queueEntries', 1000, 'queueEntries = 1000: must be a power of two from 8 to 524288'],
+  ['queueEntries', 4, 'queueEntries = 4: must be a power of two from 8 to 524288'],
+  ['pagesPerJob', 513, 'pagesPerJob = 513: must be a whole number from 1 to 512'],
+  ['handlers', 1.5, 'handlers = 1.5: must be a whole number from 1 to 1024'],
+  ['maxActive', 0, 'maxActive = 0: must be a whole number from 1 to 65536'],
+  ['scanner', -1, 'scanner = -1: must be a whole number from 0 to 1000000000'],
+  ['timeoutMs', '4200', 'timeoutMs = "4200": must be a whole number from 1 to 600000'],
+  ['seed', 2 ** 32, 'seed = 4294967296: must be a whole number from 0 to 4294967295'],
+  ['stallMax', 65537, 'stallMax = 65537: must be a whole number from 1 to 65536'],
+  ['sharing', 'both', 'sharing = "both": must be one of split, shared'],
+  ['lightFlush', 1, 'lightFlush = 1: must be true or false'],
+  ['handler', 'svm', 'handler = "svm": must be one of sva, noop'],
+  ['faults', 5, 'seconds = 1: a cell has one length, and faults = 5 is given too'],
+  ['frequency', 1, 'frequency = 1: is no parameter'],
+])('%s = %j is refused with field and value', (field, value, message) => {
+  const run = (): unknown => parseParameters({ ...base, [field]: value });
+  expect(run).toThrow(ParameterError);
+  expect(run).toThrow(message);
+});
+
+test('a cell needs a length', () => {
+  const { seconds: _, ...rest } = base;
+  expect(() => parseParameters(rest)).toThrow('give faults or seconds');
+});
+
+test('every problem is told, not the first alone', () => {
+  try {
+    parseParameters({ ...base, threads: [0], handlers: 0, queueEntries: 7 });
+    expect.unreachable();
+  } catch (error) {
+    expect((error as ParameterError).problems.map((problem) => problem.path[0])).toEqual([
+      'threads',
+      'queueEntries',
+      'handlers',
+    ]);
+  }
+});
+
+test('a queue length is accepted exactly when it is a power of two within the limits', () => {
+  const powers = new Set(Array.from({ length: 17 }, (_, i) => 2 ** (i + 3)));
+  fc.assert(
+    fc.property(fc.oneof(fc.integer(), fc.constantFrom(...powers)), (queueEntries) => {
+      const run = (): unknown => parseParameters({ ...base, queueEntries });
+      if (powers.has(queueEntries)) run();
+      else expect(run).toThrow(ParameterError);
+    }),
+  );
+});

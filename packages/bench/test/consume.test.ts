@@ -1,0 +1,58 @@
+// What a user of the packages does: install the tarballs into a project of their own, copy the README's example, run it.
+// Outside the workspace nothing is linked: what was not packed, exported or declared as a dependency is missing here.
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readExample } from './readme-example.ts';
+
+const PACKAGES = ['core', 'hw', 'iommufd', 'bench'] as const;
+const root = fileURLToPath(new URL('../../', import.meta.url));
+let project: string;
+
+beforeAll(async () => {
+  project = await mkdtemp(join(tmpdir(), 'faultline-consumer-'));
+  const tarballs: Record<string, string> = {};
+  for (const name of PACKAGES) {
+    const from = join(root, name);
+    if (!existsSync(join(from, 'dist'))) throw new Error(`packages/${name}/dist is missing: run the build first`);
+    const tarball = join(project, `${name}.tgz`);
+    await pnpm(from, 'pack', '--out', tarball);
+    tarballs[`@faultline/${name}`] = `file:${tarball}`;
+  }
+  const manifest = { name: 'consumer', private: true, type: 'module', dependencies: tarballs };
+  await writeFile(join(project, 'package.json'), JSON.stringify(manifest));
+  // The packages name one another by version, and no registry has them: the tarballs stand in for those too.
+  const overrides = Object.entries(tarballs).map(([name, tarball]) => `  '${name}': '${tarball}'\n`);
+  await writeFile(join(project, 'pnpm-workspace.yaml'), `overrides:\n${overrides.join('')}`);
+  await pnpm(project, 'install', '--prefer-offline', '--ignore-scripts');
+}, 120_000);
+
+afterAll(() => rm(project, { recursive: true, force: true }));
+
+test.each(PACKAGES)("the example in %s's README runs from the installed package", { timeout: 60_000 }, async (name) => {
+  const readme = await readFile(join(project, 'node_modules/@faultline', name, 'README.md'), 'utf8');
+  const { code } = readExample(readme, `packages/${name}/README.md`);
+  const file = join(project, `${name}-example.ts`);
+  await writeFile(file, code);
+  const { stderr } = await run(process.execPath, [file], project);
+  expect(stderr).toBe('');
+});
+
+function pnpm(cwd: string, ...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  return run('npx', ['-y', 'pnpm@12', ...args], cwd);
+}
+
+/** Runs to the end, and fails with all that was printed. */
+async function run(file: string, args: string[], cwd: string): Promise<{ stdout: string; stderr: string }> {
+  try {
+    return await promisify(execFile)(file, args, { cwd, timeout: 100_000 });
+  } catch (error) {
+    const { message, stdout, stderr } = error as Error & { stdout: string; stderr: string };
+    throw new Error(`${message}\n${stdout}\n${stderr}`, { cause: error });
+  }
+}

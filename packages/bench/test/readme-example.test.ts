@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest';
+import { readExample } from './readme-example.ts';
+
+test('takes the first fence that is marked, and no other', () => {
+  const readme = '# x\n```ts\nnot();\n```\n```ts example\nfirst();\n\nmore();\n```\n```ts example\nsecond();\n```\n';
+  expect(readExample(readme, 'README.md')).toEqual({ code: 'first();\n\nmore();\n', line: 6 });
+});
+
+test('says when there is none, or it does not end', () => {
+  expect(() => readExample('# x\n```ts\n```\n', 'core/README.md')).toThrow('core/README.md: no example');
+  expect(() => readExample('```ts example\nfirst();\n', 'core/README.md')).toThrow('core/README.md:1: the example');
+});
