@@ -1,0 +1,173 @@
+import { describe, expect, test } from 'vitest';
+import { readMmBooks } from './books.ts';
+import { BASE, fault, firstOdd, memoryOf, open, READ, translate, WRITE } from './mm.test-help.ts';
+import type { Mm } from './mm.ts';
+import { noNotifier } from './notifier.ts';
+import { PTE_BUSY, PTE_DIRTY, PTE_NUMA_HINT, PTE_PRESENT } from './pte.ts';
+
+// Every place where one thread can lose its processor inside a call: before each atomic access of `victim`, `intruder` runs as a
+// whole. A page must come out of each of them right. The global Atomics is what the code under test calls, so it is replaced.
+const PAGE = 100;
+const MARK = 0x1234567;
+
+interface Scene {
+  words: ReturnType<typeof memoryOf>;
+  victim: Mm;
+  intruder: Mm;
+}
+
+/** Runs `victim` with `intruder` put before its nth atomic access, for n = 1, 2, … until it has no nth. @returns how many there were. */
+function atEveryStep(
+  prepare: (scene: Scene) => void,
+  victim: (scene: Scene) => void,
+  intruder: (scene: Scene) => void,
+  check: (scene: Scene) => void,
+): number {
+  for (let n = 1; ; n++) {
+    const words = memoryOf({ frames: 16, areas: 4, threads: 2 });
+    const scene = { words, victim: open(words, 1), intruder: open(words, 2, noNotifier, { busyLimitMs: 0 }) };
+    scene.victim.addArea(PAGE, 4, READ | WRITE);
+    prepare(scene);
+    let left = n;
+    const real = globalThis.Atomics;
+    globalThis.Atomics = new Proxy(real, {
+      get(target, name) {
+        const access = Reflect.get(target, name) as (...args: unknown[]) => unknown;
+        return (...args: unknown[]) => {
+          if (--left === 0) {
+            globalThis.Atomics = real;
+            intruder(scene);
+          }
+          return access(...args);
+        };
+      },
+    });
+    try {
+      victim(scene);
+    } finally {
+      globalThis.Atomics = real;
+    }
+    if (left > 0) return n - 1;
+    check(scene);
+    const { populated, discarded } = readMmBooks(words, BASE);
+    expect(populated).toBe(discarded + scene.victim.presentPages());
+  }
+}
+
+const present = ({ victim }: Scene): void => void fault(victim, PAGE, READ);
+const write = ({ words, victim }: Scene): void => void words.fill(MARK, victim.frameAt(PAGE), victim.frameAt(PAGE) + 1);
+const populate = ({ victim }: Scene): void => void fault(victim, PAGE, READ);
+const discard = ({ intruder }: Scene): void => void intruder.discard(PAGE, 4);
+const take = ({ intruder }: Scene): void => void intruder.takePage(intruder.areaFrom(PAGE), 0);
+
+describe('a handler that populates', () => {
+  test('and another: zeroed once, whoever wins', () => {
+    let failed = 0;
+    const steps = atEveryStep(
+      () => {},
+      populate,
+      (scene) => {
+        if (fault(scene.intruder, PAGE, READ))
+          scene.words[scene.intruder.frameAt(PAGE)] = MARK; // the device goes on and writes
+        else failed++; // the zeroing was under way, and this one may not wait
+      },
+      ({ words, victim }) => {
+        const { populated, stuck } = readMmBooks(words, BASE);
+        expect([populated, stuck]).toEqual([1, stuck]);
+        expect(victim.pteOf(PAGE) & (PTE_PRESENT | PTE_BUSY)).toBe(PTE_PRESENT);
+        expect(words[victim.frameAt(PAGE)]).toBe(stuck === 0 ? MARK : 0);
+        expect(words[victim.frameAt(PAGE) + 1]).toBe(0);
+      },
+    );
+    expect(steps).toBeGreaterThan(6);
+    expect(failed).toBe(1); // between taking the page and publishing it lies one atomic access
+  });
+
+  test('and discard: the page is zeroed and present, or absent', () => {
+    atEveryStep(
+      () => {},
+      populate,
+      discard,
+      ({ words, victim }) => {
+        const pte = victim.pteOf(PAGE);
+        if (pte !== 0) expect(firstOdd(words, victim, PAGE, 0)).toBe(-1);
+        expect(pte & PTE_BUSY).toBe(0);
+        fault(victim, PAGE, READ);
+        expect(firstOdd(words, victim, PAGE, 0)).toBe(-1);
+      },
+    );
+  });
+
+  test('on a taken page, and discard: what was written is there, or all is zero', () => {
+    atEveryStep(
+      (scene) => {
+        present(scene);
+        write(scene);
+        take(scene);
+      },
+      populate,
+      discard,
+      ({ words, victim }) => {
+        fault(victim, PAGE, READ);
+        const discards = readMmBooks(words, BASE).discarded;
+        expect(discards).toBe(1);
+        expect(firstOdd(words, victim, PAGE, 0)).toBe(-1);
+      },
+    );
+  });
+});
+
+describe('a table walk', () => {
+  const walked: boolean[] = [];
+  const walk = (scene: Scene): void => void walked.push(translate(scene.victim, PAGE, WRITE));
+
+  test('and the scanner: a page that the walk marked dirty stays dirty', () => {
+    atEveryStep(present, walk, take, ({ victim }) => {
+      const pte = victim.pteOf(PAGE);
+      expect(pte & PTE_NUMA_HINT).toBe(PTE_NUMA_HINT);
+      expect((pte & PTE_DIRTY) !== 0).toBe(walked.pop());
+    });
+  });
+
+  test('and discard: no mark on an absent page', () => {
+    atEveryStep(present, walk, discard, ({ victim }) => expect(victim.pteOf(PAGE)).toBe(0));
+  });
+
+  test('and its area going to another place, frames and all: refused, or done before', () => {
+    let refused = 0;
+    atEveryStep(
+      present,
+      walk,
+      ({ intruder }) => {
+        intruder.removeArea(PAGE);
+        intruder.addArea(PAGE + 50, 16, READ | WRITE); // the whole memory, so the same frames
+        fault(intruder, PAGE + 50, READ);
+      },
+      ({ victim }) => {
+        expect(walked.pop()).toBe(false); // the intruder was whole before the walk's last look
+        refused++;
+        expect(translate(victim, PAGE, WRITE)).toBe(false);
+        expect(translate(victim, PAGE + 50, WRITE)).toBe(true);
+      },
+    );
+    expect(refused).toBeGreaterThan(3);
+  });
+});
+
+describe('the last user leaving', () => {
+  test('while another comes in: in before, or not at all', () => {
+    atEveryStep(
+      present,
+      ({ victim }) => victim.putUsers(),
+      ({ intruder }) => {
+        if (!intruder.getUsers()) return;
+        expect(fault(intruder, PAGE + 1, READ)).toBe(true);
+        intruder.putUsers();
+      },
+      ({ victim }) => {
+        expect(victim.getUsers()).toBe(false);
+        expect(victim.presentPages()).toBe(0);
+      },
+    );
+  });
+});
