@@ -23,13 +23,15 @@ const random = randomFrom(task.seed, id);
 const LOST_MS = 4_000;
 
 const roles: Record<string, () => object> = {
-  /** Counts a plain word up under the mutex. */
+  /** Counts a plain word up under the mutex, holding it long enough for others to fall asleep on it. */
   mutex() {
     const at = arena.base('mutex');
     const guarded = arena.base('guarded');
     for (let round = 0; round < rounds; round++) {
       if (round % 4 !== 0 || !mutexTryLock(words, at, self)) mutexLock(words, at, self);
-      words[guarded]++;
+      const seen = words[guarded];
+      for (let hold = random() % 512; hold > 0; hold--) Atomics.load(words, guarded);
+      words[guarded] = seen + 1;
       mutexUnlock(words, at, self);
     }
     return {};
