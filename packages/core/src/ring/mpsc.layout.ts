@@ -1,16 +1,10 @@
-// One MPSC ring's shared words, from its base. Words with different writers are LINE apart, but for the slots.
-//
-//   name      offset    width              unit, writer
-//   CAPACITY  0         u32                slots, a power of two; written once by initMpsc
-//   SLOTWORDS 1         u32                payload words a slot; written once by initMpsc
-//   PROD      LINE      i32                slots claimed since the start, wrapping; any producer's, by compare-exchange
-//   CONS      2*LINE    i32                slots released since the start, wrapping; the consumer's
-//   PARKED    3*LINE    i32                the position whose slot the consumer last went to sleep on; the consumer's
-//   SLOTS     4*LINE    CAPACITY * stride  a slot is its commit word, then its payload; owner: see Ordering in mpsc.ts
+// One MPSC ring's shared words, from its base. Words with different writers are LINE apart, but for the slots: a slot is its
+// commit word, then its payload. A slot of up to 16 words stays within one 64-byte line, so that two producers share a line
+// only where two slots fit into it.
 //
 // The slot of position p holds commit p + 1 once published, and p + 1 - CAPACITY before: one lap, told apart by the value.
-// A slot of up to 16 words stays within one 64-byte line, so that two producers share a line only if two slots fit in it.
 import { checkInteger, checkPowerOfTwo } from '../errors/index.ts';
+import { defineLayout, type Layout } from '../memory/layout.ts';
 import { alignLine, checkRegion } from '../memory/region.ts';
 import { LINE, type Words } from '../sync/thread-self.ts';
 import { MAX_RING_CAPACITY, MAX_SLOT_WORDS } from './capacity.ts';
@@ -26,6 +20,19 @@ export const MPSC_SLOTS: number = 4 * LINE;
 export function mpscStride(slotWords: number): number {
   const words = slotWords + 1;
   return words <= 16 ? 2 ** Math.ceil(Math.log2(words)) : Math.ceil(words / 16) * 16;
+}
+
+/** An MPSC ring as a table. Positions count slots since the start, wrapping; who owns a slot: see Ordering in mpsc.ts. */
+export function mpscLayout(capacity: number, slotWords: number): Layout {
+  const slots = capacity * mpscStride(slotWords);
+  return defineLayout('mpsc', [
+    { name: 'CAPACITY', offset: 0, width: 1, unit: 'slots, a power of two', writer: 'init' },
+    { name: 'SLOT_WORDS', offset: 1, width: 1, unit: 'words', writer: 'init' },
+    { name: 'PROD', offset: 32, width: 1, unit: 'slots claimed', writer: 'any producer, by compare-exchange' },
+    { name: 'CONS', offset: 64, width: 1, unit: 'slots released', writer: 'consumer' },
+    { name: 'PARKED', offset: 96, width: 1, unit: 'the position last slept on', writer: 'consumer' },
+    { name: 'SLOTS', offset: 128, width: slots, unit: 'commit word and payload', writer: 'owner of the slot' },
+  ]);
 }
 
 /** Words that a ring of `capacity` slots of `slotWords` payload words needs.

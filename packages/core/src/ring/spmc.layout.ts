@@ -1,12 +1,6 @@
 // One SPMC ring's shared words, from its base. Words with different writers are LINE apart.
-//
-//   name      offset    width     unit, writer
-//   CAPACITY  0         u32       slots, a power of two; written once by initSpmc
-//   PROD      LINE      i32       slots published since the start, wrapping; the producer's
-//   CONS      2*LINE    i32       slots taken since the start, wrapping; any consumer's, by compare-exchange
-//   PARKED    3*LINE    u32       consumers that sleep or are about to; any consumer's, by add and sub
-//   SLOTS     4*LINE    CAPACITY  one value a slot, > 0; the producer's
 import { checkPowerOfTwo } from '../errors/index.ts';
+import { defineLayout, type Layout } from '../memory/layout.ts';
 import { alignLine, checkRegion } from '../memory/region.ts';
 import { LINE, type Words } from '../sync/thread-self.ts';
 import { MAX_RING_CAPACITY } from './capacity.ts';
@@ -16,6 +10,17 @@ export const SPMC_PROD: number = LINE;
 export const SPMC_CONS: number = 2 * LINE;
 export const SPMC_PARKED: number = 3 * LINE;
 export const SPMC_SLOTS: number = 4 * LINE;
+
+/** An SPMC ring as a table. Indices count values since the start, wrapping. */
+export function spmcLayout(capacity: number): Layout {
+  return defineLayout('spmc', [
+    { name: 'CAPACITY', offset: 0, width: 1, unit: 'slots, a power of two', writer: 'init' },
+    { name: 'PROD', offset: 32, width: 1, unit: 'values published', writer: 'producer' },
+    { name: 'CONS', offset: 64, width: 1, unit: 'values taken', writer: 'any consumer, by compare-exchange' },
+    { name: 'PARKED', offset: 96, width: 1, unit: 'consumers asleep or about to be', writer: 'any consumer, by add' },
+    { name: 'SLOTS', offset: 128, width: capacity, unit: 'values > 0', writer: 'producer' },
+  ]);
+}
 
 /** Words that a ring of `capacity` values needs. @throws IommuError EINVAL unless `capacity` is a power of two. */
 export function spmcWords(capacity: number): number {

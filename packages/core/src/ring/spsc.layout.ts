@@ -1,13 +1,6 @@
 // One SPSC ring's shared words, from its base. Every word has one writer; writers are LINE apart.
-//
-//   name      offset    width                 unit, writer
-//   CAPACITY  0         u32                   slots, a power of two; written once by initSpsc
-//   SLOTWORDS 1         u32                   payload words a slot; written once by initSpsc
-//   PROD      LINE      i32                   slots published since the start, wrapping; the producer's
-//   CONS      2*LINE    i32                   slots released since the start, wrapping; the consumer's
-//   PARKED    3*LINE    i32                   the PROD that the consumer last went to sleep on; the consumer's
-//   SLOTS     4*LINE    CAPACITY * SLOTWORDS  payload; owner: see Ordering in spsc.ts
 import { checkInteger, checkPowerOfTwo } from '../errors/index.ts';
+import { defineLayout, type Layout } from '../memory/layout.ts';
 import { alignLine, checkRegion } from '../memory/region.ts';
 import { LINE, type Words } from '../sync/thread-self.ts';
 import { MAX_RING_CAPACITY, MAX_SLOT_WORDS } from './capacity.ts';
@@ -18,6 +11,18 @@ export const SPSC_PROD: number = LINE;
 export const SPSC_CONS: number = 2 * LINE;
 export const SPSC_PARKED: number = 3 * LINE;
 export const SPSC_SLOTS: number = 4 * LINE;
+
+/** An SPSC ring as a table. Indices count slots since the start, wrapping; who owns a slot: see Ordering in spsc.ts. */
+export function spscLayout(capacity: number, slotWords: number): Layout {
+  return defineLayout('spsc', [
+    { name: 'CAPACITY', offset: 0, width: 1, unit: 'slots, a power of two', writer: 'init' },
+    { name: 'SLOT_WORDS', offset: 1, width: 1, unit: 'words', writer: 'init' },
+    { name: 'PROD', offset: 32, width: 1, unit: 'slots published', writer: 'producer' },
+    { name: 'CONS', offset: 64, width: 1, unit: 'slots released', writer: 'consumer' },
+    { name: 'PARKED', offset: 96, width: 1, unit: 'the PROD last slept on', writer: 'consumer' },
+    { name: 'SLOTS', offset: 128, width: capacity * slotWords, unit: 'payload', writer: 'owner of the slot' },
+  ]);
+}
 
 /** Words that a ring of `capacity` slots of `slotWords` payload words needs.
  * @throws IommuError EINVAL unless `capacity` is a power of two and `slotWords` a count. */
