@@ -1,4 +1,4 @@
-import { IommuError } from '../errors/index.ts';
+import type { IommuError } from '../errors/index.ts';
 import { isInState } from './state-codes.ts';
 
 interface Waiter {

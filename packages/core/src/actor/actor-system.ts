@@ -102,7 +102,17 @@ export class ActorSystem extends EventEmitter<SystemEvents> {
     const names = hosts.map(({ name }) => name);
     const shared = arena.share();
     const tasks = hosts.map(({ setup, data, self }, i) =>
-      parseHostTask({ host: i + 1, hosts: names, actors, self, arena: shared, setup: setup.href, data, events, states }),
+      parseHostTask({
+        host: i + 1,
+        hosts: names,
+        actors,
+        self,
+        arena: shared,
+        setup: setup.href,
+        data,
+        events,
+        states,
+      }),
     );
     this.placement = new Placement(names, actors);
     this.#events = eventTable(events);
@@ -244,7 +254,13 @@ export class ActorSystem extends EventEmitter<SystemEvents> {
   #ending(host: string, cause: unknown): IommuError {
     const actors = this.placement.actorsOn(this.placement.hosts.indexOf(host) + 1);
     const what = cause instanceof Error ? cause.message : String(cause);
-    const error = new IommuError('EPIPE', 'ActorSystem', 'host', host, `died: ${what}; its actors: ${actors.join(', ') || 'none'}`);
+    const error = new IommuError(
+      'EPIPE',
+      'ActorSystem',
+      'host',
+      host,
+      `died: ${what}; its actors: ${actors.join(', ') || 'none'}`,
+    );
     error.cause = cause;
     return error;
   }

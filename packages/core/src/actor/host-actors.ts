@@ -91,16 +91,8 @@ export class HostActors {
 
   deliver(id: number, code: number, sender: number, a: number, b: number, c: number, d: number): void {
     const hosted = this.#hosted[id];
-    if (hosted?.receive !== undefined) return hosted.receive(code, sender, a, b, c, d);
-    const type = this.#parts.events.name(code);
-    const actor = hosted?.actor;
-    if (actor === undefined) return this.#refuse(this.#parts.placement.name(id), type, 'not on this host');
-    const before = actor.getSnapshot() as Snapshot<unknown>;
-    if (before.status !== 'active') return this.#refuse(hosted.name, type, before.status);
-    const event: MailEvent = { type, sender, a, b, c, d };
-    actor.send(event);
-    // A machine that takes an event makes a new snapshot, even if its state stays the same.
-    if (actor.getSnapshot() === before && 'value' in before) this.#refuse(hosted.name, type, hosted.state);
+    if (hosted?.receive !== undefined) hosted.receive(code, sender, a, b, c, d);
+    else this.#send(id, hosted, { type: this.#parts.events.name(code), sender, a, b, c, d });
   }
 
   /** Stops all actors: steps under way are aborted. */
@@ -108,12 +100,34 @@ export class HostActors {
     for (const hosted of this.#hosted) hosted?.actor?.stop();
   }
 
+  #send(id: number, hosted: Hosted | undefined, event: MailEvent): void {
+    const actor = hosted?.actor;
+    if (hosted === undefined || actor === undefined) {
+      this.#refuse(this.#parts.placement.name(id), event.type, 'not on this host');
+      return;
+    }
+    const before = actor.getSnapshot() as Snapshot<unknown>;
+    if (before.status !== 'active') {
+      this.#refuse(hosted.name, event.type, before.status);
+      return;
+    }
+    actor.send(event);
+    // A machine that takes an event makes a new snapshot, even if its state stays the same.
+    if (actor.getSnapshot() === before && 'value' in before) this.#refuse(hosted.name, event.type, hosted.state);
+  }
+
   #place(call: string, actor: string | number): Hosted {
     const { placement, host } = this.#parts;
     const id = placement.id(actor);
     const name = placement.name(id);
     if (placement.hostOf(id) !== host)
-      throw new IommuError('EINVAL', call, 'actor', name, `is placed on host ${placement.hosts[placement.hostOf(id) - 1]}`);
+      throw new IommuError(
+        'EINVAL',
+        call,
+        'actor',
+        name,
+        `is placed on host ${placement.hosts[placement.hostOf(id) - 1]}`,
+      );
     if (this.#hosted[id] !== undefined) throw new IommuError('EBUSY', call, 'actor', name, 'was added before');
     this.#hosted[id] = { name, receive: undefined, actor: undefined, report: true, state: '' };
     return this.#hosted[id];

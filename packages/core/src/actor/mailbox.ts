@@ -63,15 +63,7 @@ export class MailboxSender {
 }
 
 /** Takes one event; its words are numbers of the caller's by then. */
-export type Deliver = (
-  actor: number,
-  code: number,
-  sender: number,
-  a: number,
-  b: number,
-  c: number,
-  d: number,
-) => void;
+export type Deliver = (actor: number, code: number, sender: number, a: number, b: number, c: number, d: number) => void;
 
 /** Reads a mailbox. One, in the thread that owns it. */
 export class MailboxReceiver {

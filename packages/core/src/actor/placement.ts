@@ -26,7 +26,13 @@ export class Placement {
       if (this.#names[id] !== undefined)
         throw new IommuError('EINVAL', 'Placement', `actors.${name}.id`, id, `is ${this.#names[id]}'s already`);
       if (!hosts.includes(host))
-        throw new IommuError('ENOENT', 'Placement', `actors.${name}.host`, host, `no such host among ${hosts.join(', ')}`);
+        throw new IommuError(
+          'ENOENT',
+          'Placement',
+          `actors.${name}.host`,
+          host,
+          `no such host among ${hosts.join(', ')}`,
+        );
       this.#ids.set(name, id);
       this.#names[id] = name;
       this.#hostOf[id] = hosts.indexOf(host) + 1;

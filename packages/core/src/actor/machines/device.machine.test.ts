@@ -1,5 +1,5 @@
-import { createActor, waitFor } from 'xstate';
 import { expect, test } from 'vitest';
+import { createActor, waitFor } from 'xstate';
 import { DEVICE_STEPS, type DeviceStep, deviceLogic, deviceMachine } from './device.machine.ts';
 import { pathOf, recordPath, runToEnd } from './machine-paths.test-help.ts';
 import type { Step } from './step.ts';

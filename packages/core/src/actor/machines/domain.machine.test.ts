@@ -1,5 +1,5 @@
-import { createActor, waitFor } from 'xstate';
 import { expect, test } from 'vitest';
+import { createActor, waitFor } from 'xstate';
 import { DOMAIN_STEPS, type DomainStep, domainLogic, domainMachine } from './domain.machine.ts';
 import { pathOf, recordPath, runToEnd } from './machine-paths.test-help.ts';
 import type { Step } from './step.ts';

@@ -5,20 +5,19 @@ import type { StateMachine } from 'xstate';
 type Inferred = any;
 
 /** A machine of ours as its users see it: the events it takes are typed, how it is made inside is not their concern. */
-export type ProtocolMachine<EventType extends string> =
-  StateMachine<
-    Inferred,
-    { type: EventType },
-    Inferred,
-    Inferred,
-    Inferred,
-    Inferred,
-    Inferred,
-    Inferred,
-    Inferred,
-    Inferred,
-    Inferred,
-    Inferred,
-    Inferred,
-    Inferred
-  >;
+export type ProtocolMachine<EventType extends string> = StateMachine<
+  Inferred,
+  { type: EventType },
+  Inferred,
+  Inferred,
+  Inferred,
+  Inferred,
+  Inferred,
+  Inferred,
+  Inferred,
+  Inferred,
+  Inferred,
+  Inferred,
+  Inferred,
+  Inferred
+>;

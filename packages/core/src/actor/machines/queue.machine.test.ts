@@ -1,5 +1,5 @@
-import { createActor, waitFor } from 'xstate';
 import { expect, test } from 'vitest';
+import { createActor, waitFor } from 'xstate';
 import { pathOf, recordPath, runToEnd } from './machine-paths.test-help.ts';
 import { QUEUE_STEPS, queueLogic, queueMachine } from './queue.machine.ts';
 

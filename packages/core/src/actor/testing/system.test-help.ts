@@ -7,7 +7,16 @@ import type { ActorPlace } from '../placement.ts';
 import type { EchoData } from './echo.test-setup.ts';
 
 export const ECHO: URL = new URL('./echo.test-setup.ts', import.meta.url);
-export const ECHO_EVENTS: readonly string[] = ['open', 'close', 'poke', 'exit', 'throw-in-timer', 'throw-in-pump', 'fill-memory', 'hang'];
+export const ECHO_EVENTS: readonly string[] = [
+  'open',
+  'close',
+  'poke',
+  'exit',
+  'throw-in-timer',
+  'throw-in-pump',
+  'fill-memory',
+  'hang',
+];
 
 export function testArena(hosts: number, entries: number): Arena {
   const arena = Arena.create(planArena([...actorRegions(hosts, entries), { name: 'test', words: LINE }]));
@@ -23,7 +32,8 @@ export function echoHost(name: string, id: number, badly?: EchoData['badly']): H
 export function echoActors(...hosts: string[]): Record<string, ActorPlace> {
   const actors: Record<string, ActorPlace> = {};
   let id = 0;
-  for (const host of hosts) for (const kind of ['door', 'queue', 'hand']) actors[`${host}.${kind}`] = { id: ++id, host };
+  for (const host of hosts)
+    for (const kind of ['door', 'queue', 'hand']) actors[`${host}.${kind}`] = { id: ++id, host };
   return actors;
 }
 
