@@ -20,7 +20,7 @@ const option = (field: ParameterName, flag: string, argument: string, kind: Kind
   help,
 });
 
-export const PARAMETER_OPTIONS: readonly ParameterOption[] = [
+const PARAMETER_OPTIONS: readonly ParameterOption[] = [
   option('threads', '--threads', '<n,...>', 'numbers', 'device threads, a cell each'),
   option('generations', '--generations', '<name,...>', 'words', `fault paths: ${GENERATIONS.join(', ')}`),
   option('faults', '--faults', '<n>', 'number', 'length of a cell in faults'),

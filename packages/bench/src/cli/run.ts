@@ -16,7 +16,7 @@ export const EXIT_FAILED = 1;
 /** Bad input. */
 export const EXIT_USAGE = 2;
 /** 128 + SIGINT, as shells have it. */
-export const EXIT_INTERRUPTED = 130;
+const EXIT_INTERRUPTED = 130;
 
 /** How long after the signal the engine may take to stop its threads. */
 const STOP_MS = 2000;

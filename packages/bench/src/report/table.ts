@@ -43,7 +43,7 @@ export function describeEnvironment(result: Result): string {
   return `${cpuModel}, ${cpus} processors, ${formatBytes(memoryBytes)}; ${platform} ${release} ${arch}; Node ${node}, V8 ${v8}`;
 }
 
-export function describeParameters(parameters: StressParameters): string {
+function describeParameters(parameters: StressParameters): string {
   const show = (value: unknown): string => (Array.isArray(value) ? value.join(',') : String(value));
   return Object.entries(parameters)
     .map(([name, value]) => `${name} ${show(value)}`)

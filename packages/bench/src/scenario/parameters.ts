@@ -48,11 +48,11 @@ export interface StressParameters {
 
 export type ParameterName = keyof StressParameters;
 
-/** Limits that other code must know too. */
-export const MAX_THREADS = 4096;
-export const MIN_QUEUE_ENTRIES = 8;
-export const MAX_QUEUE_ENTRIES: number = 2 ** 19; // SMMUv3 caps an event queue's size at 2^19 records (IDR1.EVENTQS)
-export const MAX_STALLS: number = 2 ** 16;
+// Limits that are not ours to choose: the records and tags of the hardware.
+const MAX_THREADS = 4096;
+const MIN_QUEUE_ENTRIES = 8;
+const MAX_QUEUE_ENTRIES = 2 ** 19; // SMMUv3 caps an event queue's size at 2^19 records (IDR1.EVENTQS)
+const MAX_STALLS = 2 ** 16;
 
 /** One check a number, so that a value is refused once, with one sentence. */
 function number(why: string, isRight: (value: number) => boolean): z.ZodType<number> {
@@ -161,7 +161,7 @@ export function showProblem({ path, value, why }: ParameterProblem): string {
 }
 
 /** @returns e.g. `threads[1]`. */
-export function showPath(path: readonly (string | number)[]): string {
+function showPath(path: readonly (string | number)[]): string {
   return path.map((step, depth) => (typeof step === 'number' ? `[${step}]` : depth === 0 ? step : `.${step}`)).join('');
 }
 

@@ -1,8 +1,9 @@
 // Opens a report in headless Chromium and looks: is every plot drawn, is the console clean, was nothing fetched?
-//   node check-html.js REPORT.html [--screenshot FILE] [--dark]
+//   node packages/bench/test/check-html.ts REPORT.html [--screenshot FILE] [--dark]
 /// <reference lib="dom" />
 import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
+import { chromium } from 'playwright-core';
 
 const CHROMIUM = '/usr/bin/chromium';
 const FLAGS = [
@@ -24,7 +25,6 @@ export interface ReportCheck {
 
 /** @throws when Chromium cannot be started or the file cannot be opened. */
 export async function checkHtml(file: string, options: { screenshot?: string; dark?: boolean }): Promise<ReportCheck> {
-  const { chromium } = await import('playwright-core');
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   try {
     const page = await browser.newPage({
