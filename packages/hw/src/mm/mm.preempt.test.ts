@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readMmBooks } from './books.ts';
+import { MM_PTES_AT } from './layout.ts';
 import { BASE, fault, firstOdd, memoryOf, open, READ, translate, WRITE } from './mm.test-help.ts';
 import type { Mm } from './mm.ts';
 import { noNotifier } from './notifier.ts';
@@ -8,6 +9,7 @@ import { PTE_BUSY, PTE_DIRTY, PTE_NUMA_HINT, PTE_PRESENT } from './pte.ts';
 // Every place where one thread can lose its processor inside a call: before each atomic access of `victim`, `intruder` runs as a
 // whole. A page must come out of each of them right. The global Atomics is what the code under test calls, so it is replaced.
 const PAGE = 100;
+const FRAMES = 32;
 const MARK = 0x1234567;
 
 interface Scene {
@@ -24,7 +26,7 @@ function atEveryStep(
   check: (scene: Scene) => void,
 ): number {
   for (let n = 1; ; n++) {
-    const words = memoryOf({ frames: 16, areas: 4, threads: 2 });
+    const words = memoryOf({ frames: FRAMES, areas: 4, threads: 2 });
     const scene = { words, victim: open(words, 1), intruder: open(words, 2, noNotifier, { busyLimitMs: 0 }) };
     scene.victim.addArea(PAGE, 4, READ | WRITE);
     prepare(scene);
@@ -140,7 +142,7 @@ describe('a table walk', () => {
       walk,
       ({ intruder }) => {
         intruder.removeArea(PAGE);
-        intruder.addArea(PAGE + 50, 16, READ | WRITE); // the whole memory, so the same frames
+        intruder.addArea(PAGE + 50, FRAMES, READ | WRITE); // the whole memory, so the same frames
         fault(intruder, PAGE + 50, READ);
       },
       ({ victim }) => {
@@ -152,6 +154,46 @@ describe('a table walk', () => {
     );
     expect(refused).toBeGreaterThan(3);
   });
+});
+
+describe('the scanner', () => {
+  const scan = ({ victim }: Scene): void => void victim.takePage(victim.areaFrom(PAGE), 0);
+
+  test('and a walk that writes: taken, and dirty if the walk succeeded', () => {
+    let dirty = false;
+    atEveryStep(
+      present,
+      scan,
+      ({ intruder }) => {
+        dirty = translate(intruder, PAGE, WRITE);
+      },
+      ({ victim }) => {
+        expect(victim.pteOf(PAGE) & PTE_NUMA_HINT).toBe(PTE_NUMA_HINT);
+        expect((victim.pteOf(PAGE) & PTE_DIRTY) !== 0).toBe(dirty);
+      },
+    );
+  });
+
+  test('and discard: an absent page is not brought back', () => {
+    atEveryStep(present, scan, discard, ({ victim }) => expect(victim.pteOf(PAGE)).toBe(0));
+  });
+});
+
+test('a walk that reads half of one area and half of another touches nothing', () => {
+  const planted = PTE_PRESENT | READ | WRITE;
+  const beyond = ({ words }: Scene): number => words[BASE + MM_PTES_AT] + FRAMES + 1; // the old start with the new frame
+  atEveryStep(
+    (scene) => {
+      scene.words[beyond(scene)] = planted;
+    },
+    ({ victim }) => expect(translate(victim, PAGE + 3, WRITE)).toBe(false),
+    ({ intruder }) => {
+      intruder.removeArea(PAGE);
+      intruder.addArea(PAGE + 50, FRAMES - 2, READ);
+      intruder.addArea(PAGE - 50, 2, READ); // in the table's place of the old one, on the last two frames
+    },
+    (scene) => expect(scene.words[beyond(scene)]).toBe(planted),
+  );
 });
 
 describe('the last user leaving', () => {

@@ -328,7 +328,7 @@ export class Mm implements AddressSpace {
     const start = areaStart(words, area);
     const end = start + areaPages(words, area);
     const pte = this.#ptes + Atomics.load(words, area + AREA_FRAME);
-    if (Atomics.load(words, this.#seqAt) !== seq) return false; // [V]
+    if (Atomics.load(words, this.#seqAt) !== seq) return false; // [V] a start and a frame of different areas may lie beyond the PTEs
     this.#walkSeq = seq;
     this.#walkStart = start;
     this.#walkEnd = end;
