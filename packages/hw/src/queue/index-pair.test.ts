@@ -37,22 +37,29 @@ describe('queue indices', () => {
 
   test('agree with counters that never wrap', () => {
     fc.assert(
-      fc.property(log2s, fc.bigInt({ min: 0n, max: 2n ** 80n }), noise, noise, fc.double({ min: 0, max: 1, noNaN: true }), (log2, consumed, a, b, part) => {
-        const size = 1n << BigInt(log2);
-        const used = BigInt(Math.round(part * Number(size)));
-        const produced = consumed + used;
-        const dirt = (n: number): number => (n << (log2 + 1)) | 0;
-        const prod = Number(produced % (2n * size)) | dirt(a);
-        const cons = Number(consumed % (2n * size)) | dirt(b);
-        expect(queueConsistent(prod, cons, log2)).toBe(true);
-        expect(queueDistance(prod, cons, log2)).toBe(Number(used));
-        expect(queueUsed(prod, cons, log2)).toBe(Number(used));
-        expect(queueSpace(prod, cons, log2)).toBe(Number(size - used));
-        expect(queueEmpty(prod, cons, log2)).toBe(used === 0n);
-        expect(queueFull(prod, cons, log2)).toBe(used === size);
-        expect(queueSlot(prod, log2)).toBe(Number(produced % size));
-        expect(queueIndex(prod, log2)).toBe(Number(produced % (2n * size)));
-      }),
+      fc.property(
+        log2s,
+        fc.bigInt({ min: 0n, max: 2n ** 80n }),
+        noise,
+        noise,
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (log2, consumed, a, b, part) => {
+          const size = 1n << BigInt(log2);
+          const used = BigInt(Math.round(part * Number(size)));
+          const produced = consumed + used;
+          const dirt = (n: number): number => (n << (log2 + 1)) | 0;
+          const prod = Number(produced % (2n * size)) | dirt(a);
+          const cons = Number(consumed % (2n * size)) | dirt(b);
+          expect(queueConsistent(prod, cons, log2)).toBe(true);
+          expect(queueDistance(prod, cons, log2)).toBe(Number(used));
+          expect(queueUsed(prod, cons, log2)).toBe(Number(used));
+          expect(queueSpace(prod, cons, log2)).toBe(Number(size - used));
+          expect(queueEmpty(prod, cons, log2)).toBe(used === 0n);
+          expect(queueFull(prod, cons, log2)).toBe(used === size);
+          expect(queueSlot(prod, log2)).toBe(Number(produced % size));
+          expect(queueIndex(prod, log2)).toBe(Number(produced % (2n * size)));
+        },
+      ),
     );
   });
 

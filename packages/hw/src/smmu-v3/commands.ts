@@ -110,7 +110,10 @@ export function encodeCommand(words: Int32Array, at: number, op: number, values:
 
 /** Reads any command by the table.
  * @returns name and field values; name '' and the opcode alone for an opcode the architecture does not define. */
-export function decodeCommand(words: Int32Array, at: number): { readonly name: string; readonly values: Record<string, number> } {
+export function decodeCommand(
+  words: Int32Array,
+  at: number,
+): { readonly name: string; readonly values: Record<string, number> } {
   const k = BY_OP.get(commandOp(words, at));
   if (k === undefined) return { name: '', values: getFields(words, at, [OP]) };
   return { name: k.name, values: getFields(words, at, k.fields) };

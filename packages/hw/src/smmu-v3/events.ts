@@ -1,5 +1,5 @@
-import { FAULT_PERM_EXEC, FAULT_PERM_PRIV, FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/iopf';
 import { IommuError } from '@faultline/core/errors';
+import { FAULT_PERM_EXEC, FAULT_PERM_PRIV, FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/iopf';
 import { address, type Field, type FieldValues, field, getFields, setFields } from './fields.ts';
 
 // Event records, 32 bytes (IHI 0070, 7.3). Bits are counted from the record's first; bits not named are zero.
@@ -110,7 +110,10 @@ export function encodeEvent(words: Int32Array, at: number, id: number, values: F
 
 /** Reads any record by the table.
  * @returns name and field values; name '' and the id alone for an event the architecture does not define. */
-export function decodeEvent(words: Int32Array, at: number): { readonly name: string; readonly values: Record<string, number> } {
+export function decodeEvent(
+  words: Int32Array,
+  at: number,
+): { readonly name: string; readonly values: Record<string, number> } {
   const k = BY_ID.get(eventId(words, at));
   if (k === undefined) return { name: '', values: getFields(words, at, [ID]) };
   return { name: k.name, values: getFields(words, at, k.fields) };
@@ -166,7 +169,13 @@ export function writeTranslationFault(
 }
 
 /** Writes an event that carries a stream and a substream alone: a configuration error. */
-export function writeConfigurationEvent(words: Int32Array, at: number, id: number, streamId: number, substreamWord: number): void {
+export function writeConfigurationEvent(
+  words: Int32Array,
+  at: number,
+  id: number,
+  streamId: number,
+  substreamWord: number,
+): void {
   words[at] = id | substreamWord;
   words[at + 1] = streamId;
   words.fill(0, at + 2, at + EVENT_WORDS);

@@ -55,9 +55,17 @@ export function setField(words: Int32Array, at: number, f: Field, value: number,
 
 /** Writes a record of `size` words: fields not named in `values` are zero, as are bits that no field covers.
  * @throws IommuError EINVAL for a value that does not fit, ENOENT for a name that the record does not have. */
-export function setFields(words: Int32Array, at: number, size: number, fields: readonly Field[], values: FieldValues, call: string): void {
+export function setFields(
+  words: Int32Array,
+  at: number,
+  size: number,
+  fields: readonly Field[],
+  values: FieldValues,
+  call: string,
+): void {
   for (const name of Object.keys(values)) {
-    if (!fields.some((f) => f.name === name)) throw new IommuError('ENOENT', call, name, values[name], 'the record has no such field');
+    if (!fields.some((f) => f.name === name))
+      throw new IommuError('ENOENT', call, name, values[name], 'the record has no such field');
   }
   words.fill(0, at, at + size);
   for (const f of fields) setField(words, at, f, values[f.name] ?? 0, call);

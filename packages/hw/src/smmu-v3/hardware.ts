@@ -53,15 +53,7 @@ export class SmmuHardware {
     this.#stalls = new StallTable(words[base + SMMU_IDR5] >>> IDR5_STALL_MAX_SHIFT);
     this.#ports = new PortSet(words, base + words[base + SMMU_ANNOUNCE], config.ports);
     const streams = new StreamCache(words, base);
-    this.#recorder = new StallRecorder(
-      words,
-      base,
-      this.#events,
-      this.#stalls,
-      this.#ports,
-      streams,
-      this.#tick,
-    );
+    this.#recorder = new StallRecorder(words, base, this.#events, this.#stalls, this.#ports, streams, this.#tick);
     this.#commands = new CommandUnit(
       words,
       base,

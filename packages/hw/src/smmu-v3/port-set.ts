@@ -1,7 +1,6 @@
 import { IommuError } from '@faultline/core/errors';
 import { Doorbell, LINE, type Words } from '@faultline/core/sync';
 import {
-  announceWord,
   PORT_ANNOUNCE,
   PORT_CAPACITY,
   PORT_DONE,

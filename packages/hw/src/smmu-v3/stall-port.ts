@@ -175,7 +175,8 @@ export class StallPort {
   /** Starts the next round.
    * @throws IommuError EBUSY while the hardware still holds slots of this one. */
   reset(): void {
-    if (!this.isDone()) throw new IommuError('EBUSY', 'StallPort.reset', 'posted', this.#posted, 'stalls are outstanding');
+    if (!this.isDone())
+      throw new IommuError('EBUSY', 'StallPort.reset', 'posted', this.#posted, 'stalls are outstanding');
     this.#posted = 0;
     this.#published = false;
   }

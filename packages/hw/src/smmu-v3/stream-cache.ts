@@ -7,15 +7,7 @@ import {
   EVT_F_TRANSLATION,
 } from './events.ts';
 import { SMMU_CR2, SMMU_STREAMS, STE_SUBSTREAMS, STE_WORD, STE_WORDS, streamEntryAt } from './layout.ts';
-import {
-  CR2_RECINVSID,
-  STE_ABORT,
-  STE_BYPASS,
-  STE_CONFIG_MASK,
-  STE_STALL,
-  STE_TRANSLATE,
-  STE_V,
-} from './registers.ts';
+import { CR2_RECINVSID, STE_ABORT, STE_BYPASS, STE_CONFIG_MASK, STE_STALL, STE_TRANSLATE, STE_V } from './registers.ts';
 
 // What the hardware keeps of the stream table. It reads an entry when it starts and at CMD_CFGI_STE, and at no other time: a driver that
 // forgets to invalidate goes on with the old entry, as it may on real hardware.

@@ -1,0 +1,138 @@
+import { IommuError } from '@faultline/core/errors';
+import type { Doorbell, Words } from '@faultline/core/sync';
+import {
+  checkSmmu,
+  SMMU_CR0,
+  SMMU_CR0ACK,
+  SMMU_CR2,
+  SMMU_EVTQ_FENCES,
+  SMMU_EVTQ_PASSED,
+  SMMU_STATS,
+  STAT_EVENTS,
+  STE_MASTER,
+  STE_WORD,
+  streamEntryAt,
+  writeStream,
+} from './layout.ts';
+import { CR0_CMDQEN, CR0_EVTQEN, CR0_SMMUEN, CR2_RECINVSID, STE_ABORT, STE_TRANSLATE, STE_V } from './registers.ts';
+import type { SmmuOps } from './smmu-ops.ts';
+
+const SLICE_MS = 100;
+
+export interface SmmuDriverConfig {
+  /** This thread's own command queue. */
+  readonly ops: SmmuOps;
+  readonly hardwareDoorbell: Doorbell;
+  /** How long to wait for the hardware, or for the event pump. Default 10 s. */
+  readonly timeoutMs?: number;
+}
+
+export interface AttachOptions {
+  /** Whether faults stall. */
+  readonly stall: boolean;
+  /** Substreams (PASIDs) 1 to substreams - 1 may be used. Default 2^20: all. */
+  readonly substreams?: number;
+}
+
+/** Control of an SMMU: switching queues, attaching and blocking streams, fencing. One thread at a time. Never blocks the event loop. */
+export class SmmuDriver {
+  readonly #words: Words;
+  readonly #base: number;
+  readonly #ops: SmmuOps;
+  readonly #hardware: Doorbell;
+  readonly #timeoutMs: number;
+
+  constructor(words: Words, base: number, config: SmmuDriverConfig) {
+    checkSmmu(words, base, 'SmmuDriver');
+    this.#words = words;
+    this.#base = base;
+    this.#ops = config.ops;
+    this.#hardware = config.hardwareDoorbell;
+    this.#timeoutMs = config.timeoutMs ?? 10_000;
+  }
+
+  /** Switches translation, the command queues and the event queue on. @throws IommuError ETIMEDOUT */
+  async enable(): Promise<void> {
+    Atomics.or(this.#words, this.#base + SMMU_CR2, CR2_RECINVSID);
+    await this.#control(CR0_SMMUEN | CR0_CMDQEN | CR0_EVTQEN, 0);
+  }
+
+  /** SMMUEN off: every stall ends, tags are free again. @throws IommuError ETIMEDOUT */
+  async disable(): Promise<void> {
+    await this.#control(0, CR0_SMMUEN);
+  }
+
+  async enableEventQueue(): Promise<void> {
+    await this.#control(CR0_EVTQEN, 0);
+  }
+
+  /** EVTQEN off: what was recorded is in the queue on return; stalls wait in their ports, other records are dropped. */
+  async disableEventQueue(): Promise<void> {
+    await this.#control(0, CR0_EVTQEN);
+  }
+
+  /** Gives a stream to `device` (index in the core's device table) and translates it.
+   * @throws IommuError ENODEV outside the stream table, EBUSY when it has a driver, ETIMEDOUT */
+  async attachStream(streamId: number, device: number, options: AttachOptions): Promise<void> {
+    const at = streamEntryAt(this.#words, this.#base, streamId);
+    if (Atomics.load(this.#words, at + STE_MASTER) !== 0)
+      throw new IommuError('EBUSY', 'attachStream', 'streamId', streamId, 'has a driver already');
+    const substreams = options.substreams ?? 2 ** 20;
+    writeStream(this.#words, this.#base, streamId, { config: STE_TRANSLATE, stall: options.stall, substreams, device });
+    await this.#invalidate(streamId);
+  }
+
+  /** Stops the stream: on return the hardware records nothing more of it. Its driver stays known, so that late records find it. */
+  async blockStream(streamId: number): Promise<void> {
+    const at = streamEntryAt(this.#words, this.#base, streamId);
+    Atomics.store(this.#words, at + STE_WORD, STE_V | STE_ABORT);
+    await this.#invalidate(streamId);
+  }
+
+  /** Takes the stream from its driver. The caller has blocked it, fenced the event queue and answered what was pending. */
+  async detachStream(streamId: number): Promise<void> {
+    const at = streamEntryAt(this.#words, this.#base, streamId);
+    Atomics.store(this.#words, at + STE_WORD, 0);
+    Atomics.store(this.#words, at + STE_MASTER, 0);
+    await this.#invalidate(streamId);
+  }
+
+  /** Waits until no report of a record older than this call is under way: CMD_SYNC, so that the hardware has written what it had to write, then
+   * until the event pump is done with all of that. With the stream blocked before, none of it is reported later.
+   * @throws IommuError ETIMEDOUT when the hardware or the pump stands still. */
+  async fenceEventQueue(): Promise<void> {
+    await this.#ops.syncAsync();
+    const words = this.#words;
+    const at = this.#base + SMMU_EVTQ_PASSED;
+    const target = Atomics.load(words, this.#base + SMMU_STATS + STAT_EVENTS); // pairs with completeSync: records, then the MSI word
+    Atomics.add(words, this.#base + SMMU_EVTQ_FENCES, 1); // [G]
+    try {
+      await this.#until('fenceEventQueue', at, (passed) => ((passed - target) | 0) >= 0);
+    } finally {
+      Atomics.sub(words, this.#base + SMMU_EVTQ_FENCES, 1);
+    }
+  }
+
+  async #invalidate(streamId: number): Promise<void> {
+    this.#ops.invalidateStream(streamId);
+    await this.#ops.syncAsync();
+  }
+
+  async #control(set: number, clear: number): Promise<void> {
+    const at = this.#base + SMMU_CR0;
+    Atomics.or(this.#words, at, set);
+    Atomics.and(this.#words, at, ~clear);
+    this.#hardware.ring();
+    await this.#until('CR0', this.#base + SMMU_CR0ACK, (ack) => (ack & set) === set && (ack & clear) === 0);
+  }
+
+  async #until(call: string, at: number, isTrue: (value: number) => boolean): Promise<void> {
+    for (const deadline = performance.now() + this.#timeoutMs; ; ) {
+      const seen = Atomics.load(this.#words, at);
+      if (isTrue(seen)) return;
+      if (performance.now() >= deadline)
+        throw new IommuError('ETIMEDOUT', call, 'timeoutMs', this.#timeoutMs, 'the other side did not answer');
+      await Atomics.waitAsync(this.#words, at, seen, SLICE_MS).value;
+    }
+  }
+}

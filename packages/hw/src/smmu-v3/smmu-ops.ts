@@ -1,0 +1,274 @@
+import { IommuError } from '@faultline/core/errors';
+import { FAULT_GRPID, FAULT_TOKEN, type IommuOps, RESPONSE_SUCCESS, type ResponseCode } from '@faultline/core/iopf';
+import type { Doorbell, ThreadSelf, Words } from '@faultline/core/sync';
+import { queueAdvance, queueFull, queueIndex, queueSlot } from '../queue/index.ts';
+import {
+  CMD_CFGI_STE,
+  CMD_STALL_TERM,
+  CMD_TLBI_NH_ASID,
+  CMD_TLBI_NH_VA,
+  COMMAND_WORDS,
+  encodeCommand,
+  RESUME_ABORT,
+  RESUME_RETRY,
+  writeResume,
+  writeSync,
+  writeSyncMsi,
+} from './commands.ts';
+import type { FieldValues } from './fields.ts';
+import {
+  CMDQ_CONS,
+  CMDQ_ENTRIES,
+  CMDQ_MSI,
+  CMDQ_PARKED,
+  CMDQ_PROD,
+  commandQueueBase,
+  SMMU_CMDQ_LOG2,
+  SMMU_GERROR,
+  SMMU_GERRORN,
+} from './layout.ts';
+import { CMDQ_ERR_FLAG, GERROR_CMDQ, GERROR_MSI_CMDQ } from './registers.ts';
+
+/** A thread that waits for the hardware looks for command errors this often. */
+const SLICE_MS = 100;
+/** Pages from which on an invalidation takes the whole ASID, as Linux does (one page table). */
+const WHOLE_ASID_PAGES = 512;
+const TG_4K = 1;
+const LEAF = 1;
+
+export interface SmmuOpsConfig {
+  /** The hardware host's doorbell. */
+  readonly hardwareDoorbell: Doorbell;
+  /** How long to wait for a hardware that does not consume. Default 10 s. */
+  readonly timeoutMs?: number;
+}
+
+/** The issuing end of one command queue: answers and invalidations of one thread. Make one a queue, in the thread that issues.
+ * Orderings are named in command-reader.ts. */
+export class SmmuOps implements IommuOps {
+  readonly #words: Words;
+  readonly #base: number;
+  readonly #queueAt: number;
+  readonly #entries: number;
+  readonly #log2: number;
+  readonly #hardware: Doorbell;
+  readonly #timeoutMs: number;
+  #prod: number; // index and wrap, commands not yet published included
+  #published: number;
+  #consSeen: number; // CONS when last read: read again only when the queue looks full
+  #ack: number; // error acknowledgement as in PROD
+  #syncs: number; // MSI data of the last CMD_SYNC
+  #recovered = 0;
+
+  /** @throws IommuError EINVAL when there is no such queue. */
+  constructor(words: Words, base: number, queue: number, config: SmmuOpsConfig) {
+    const at = commandQueueBase(words, base, queue);
+    this.#words = words;
+    this.#base = base;
+    this.#queueAt = at;
+    this.#entries = at + CMDQ_ENTRIES;
+    this.#log2 = words[base + SMMU_CMDQ_LOG2];
+    this.#hardware = config.hardwareDoorbell;
+    this.#timeoutMs = config.timeoutMs ?? 10_000;
+    const prod = Atomics.load(words, at + CMDQ_PROD);
+    this.#prod = this.#published = queueIndex(prod, this.#log2);
+    this.#ack = prod & CMDQ_ERR_FLAG;
+    this.#consSeen = Atomics.load(words, at + CMDQ_CONS);
+    this.#syncs = Atomics.load(words, at + CMDQ_MSI);
+  }
+
+  /** Commands that the hardware refused and that were skipped since. */
+  get recovered(): number {
+    return this.#recovered;
+  }
+
+  /** SUCCESS is retry, anything else is abort. The stall is named by TOKEN (StreamID) and GRPID (STAG).
+   * @throws IommuError ETIMEDOUT when the queue stays full. */
+  pageResponse(recordAt: number, code: ResponseCode): void {
+    const words = this.#words;
+    const resp = code === RESPONSE_SUCCESS ? RESUME_RETRY : RESUME_ABORT;
+    this.resume(words[recordAt + FAULT_TOKEN], words[recordAt + FAULT_GRPID], resp);
+  }
+
+  /** CMD_RESUME with RESUME_*. */
+  resume(streamId: number, stag: number, resp: number): void {
+    writeResume(this.#words, this.#claim(), streamId, stag, resp);
+    this.#advance();
+  }
+
+  /** Publishes what was queued, with one store, and rings the hardware. Also where a refused command is noticed. */
+  flushResponses(): void {
+    const words = this.#words;
+    if (this.#prod !== this.#published) {
+      this.#publish();
+      this.#hardware.ring();
+    }
+    if (Atomics.load(words, this.#base + SMMU_GERROR) !== Atomics.load(words, this.#base + SMMU_GERRORN))
+      this.#recover();
+  }
+
+  /** Makes the hardware look: after a store that it waits for, such as the event queue's CONS. */
+  kick(): void {
+    this.#hardware.ring();
+  }
+
+  /** Waits until every command issued here has taken effect, and every event recorded before is in the queue.
+   * Context: blocks. @throws IommuError ETIMEDOUT */
+  sync(self: ThreadSelf): void {
+    const target = this.#issueSync();
+    const at = this.#queueAt + CMDQ_MSI;
+    for (let spin = 0; spin < self.spins && !this.#synced(target); spin++);
+    for (const deadline = this.#deadline(); !this.#synced(target); ) {
+      this.#checkHardware('SmmuOps.sync', deadline);
+      const seen = Atomics.load(this.#words, at);
+      if (((seen - target) | 0) < 0) Atomics.wait(this.#words, at, seen, SLICE_MS);
+    }
+  }
+
+  /** {@link sync} for a thread that must not block. @throws IommuError ETIMEDOUT */
+  async syncAsync(): Promise<void> {
+    const target = this.#issueSync();
+    const at = this.#queueAt + CMDQ_MSI;
+    for (const deadline = this.#deadline(); !this.#synced(target); ) {
+      this.#checkHardware('SmmuOps.syncAsync', deadline);
+      const seen = Atomics.load(this.#words, at);
+      if (((seen - target) | 0) < 0) await Atomics.waitAsync(this.#words, at, seen, SLICE_MS).value;
+    }
+  }
+
+  /** CMD_CFGI_STE: the hardware reads the stream's table entry afresh. In effect after {@link sync}. */
+  invalidateStream(streamId: number): void {
+    this.issue(CMD_CFGI_STE, { streamId, leaf: LEAF });
+  }
+
+  /** TLB invalidation of `pages` pages from a page on: by range, or the whole ASID when that is less work. In effect after {@link sync}. */
+  invalidateRange(asid: number, pageLo: number, pageHi: number, pages: number): void {
+    if (pages >= WHOLE_ASID_PAGES) {
+      this.issue(CMD_TLBI_NH_ASID, { asid });
+      return;
+    }
+    let page = pageHi * 2 ** 32 + (pageLo >>> 0);
+    for (let left = pages; left > 0; ) {
+      // A range is (num + 1) * 2^scale pages: take the lowest set bits first, up to five of them at a time.
+      const scale = 31 - Math.clz32(left & -left);
+      const num = (left >>> scale) & 31;
+      this.issue(CMD_TLBI_NH_VA, {
+        asid,
+        num: num - 1,
+        scale,
+        tg: TG_4K,
+        leaf: LEAF,
+        addressLo: (page % 2 ** 20) * 2 ** 12,
+        addressHi: Math.floor(page / 2 ** 20),
+      });
+      left -= num << scale;
+      page += num << scale;
+    }
+  }
+
+  /** CMD_STALL_TERM: ends every stall of the stream. Only after the stream was blocked: a new stall would slip through. */
+  stallTerm(streamId: number): void {
+    this.issue(CMD_STALL_TERM, { streamId });
+  }
+
+  /** Queues any command by its table. @throws IommuError as {@link encodeCommand} */
+  issue(op: number, values: FieldValues): void {
+    encodeCommand(this.#words, this.#claim(), op, values);
+    this.#advance();
+  }
+
+  /** Queues four words as they are, well-formed or not: for tests and fault injection. */
+  issueRaw(w0: number, w1: number, w2: number, w3: number): void {
+    const at = this.#claim();
+    this.#words[at] = w0;
+    this.#words[at + 1] = w1;
+    this.#words[at + 2] = w2;
+    this.#words[at + 3] = w3;
+    this.#advance();
+  }
+
+  /** @returns word offset of the entry to fill. Blocks, in slices, while the queue is full. */
+  #claim(): number {
+    if (queueFull(this.#prod, this.#consSeen, this.#log2)) this.#waitForSpace();
+    return this.#entries + queueSlot(this.#prod, this.#log2) * COMMAND_WORDS;
+  }
+
+  #advance(): void {
+    this.#prod = queueAdvance(this.#prod, 1, this.#log2);
+  }
+
+  #publish(): void {
+    this.#published = this.#prod;
+    Atomics.store(this.#words, this.#queueAt + CMDQ_PROD, this.#prod | this.#ack); // [P]
+  }
+
+  /** Everything queued is published first: the hardware is never waited for with its work kept back. */
+  #waitForSpace(): void {
+    const words = this.#words;
+    const consAt = this.#queueAt + CMDQ_CONS;
+    this.#consSeen = Atomics.load(words, consAt); // [F]
+    if (!queueFull(this.#prod, this.#consSeen, this.#log2)) return;
+    this.flushResponses();
+    Atomics.store(words, this.#queueAt + CMDQ_PARKED, 1); // [W]
+    for (const deadline = this.#deadline(); queueFull(this.#prod, this.#consSeen, this.#log2); ) {
+      this.#checkHardware('SmmuOps.issue', deadline);
+      Atomics.wait(words, consAt, this.#consSeen, SLICE_MS); // [W]
+      this.#consSeen = Atomics.load(words, consAt); // [F]
+    }
+    Atomics.store(words, this.#queueAt + CMDQ_PARKED, 0);
+  }
+
+  #issueSync(): number {
+    const at = this.#claim();
+    this.#syncs = (this.#syncs + 1) | 0;
+    writeSyncMsi(this.#words, at, this.#queueAt + CMDQ_MSI, this.#syncs);
+    this.#advance();
+    this.flushResponses();
+    return this.#syncs;
+  }
+
+  #synced(target: number): boolean {
+    return ((Atomics.load(this.#words, this.#queueAt + CMDQ_MSI) - target) | 0) >= 0;
+  }
+
+  #deadline(): number {
+    return performance.now() + this.#timeoutMs;
+  }
+
+  /** A queue that stands still may stand at an error. @throws IommuError ETIMEDOUT */
+  #checkHardware(call: string, deadline: number): void {
+    this.#recover();
+    if (performance.now() >= deadline) {
+      Atomics.store(this.#words, this.#queueAt + CMDQ_PARKED, 0);
+      throw new IommuError('ETIMEDOUT', call, 'timeoutMs', this.#timeoutMs, 'the hardware consumed nothing');
+    }
+  }
+
+  /** Skips the command that the hardware refused, as Linux does: a CMD_SYNC in its place, then the acknowledgement. */
+  #recover(): void {
+    const words = this.#words;
+    const cons = Atomics.load(words, this.#queueAt + CMDQ_CONS);
+    if (((cons ^ this.#ack) & CMDQ_ERR_FLAG) !== 0) {
+      writeSync(words, this.#entries + queueSlot(cons, this.#log2) * COMMAND_WORDS);
+      this.#recovered++;
+      this.#acknowledge(GERROR_CMDQ); // first: an error that follows is then a new toggle
+      this.#ack ^= CMDQ_ERR_FLAG;
+      this.#publish();
+      this.#hardware.ring();
+    }
+    this.#acknowledge(GERROR_MSI_CMDQ);
+  }
+
+  /** Copies one bit of GERROR into GERRORN. Any issuing thread may. */
+  #acknowledge(bit: number): void {
+    const words = this.#words;
+    const at = this.#base + SMMU_GERRORN;
+    for (let seen = Atomics.load(words, at); ; ) {
+      const gerror = Atomics.load(words, this.#base + SMMU_GERROR);
+      if (((gerror ^ seen) & bit) === 0) return;
+      const found = Atomics.compareExchange(words, at, seen, seen ^ bit);
+      if (found === seen) return;
+      seen = found;
+    }
+  }
+}
