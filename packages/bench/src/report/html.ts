@@ -9,6 +9,7 @@ import { formatCount, formatNs, formatSeconds } from './format.ts';
 import { describeKnee, findKnees } from './knee.ts';
 import { PAGE_STYLE } from './page-style.ts';
 import { makePlots, type Plot } from './plots.ts';
+import { SEED_MEANING } from './seed.ts';
 import { describeEnvironment, describeSeed, describeThroughput, titleOf, unbalanced } from './table.ts';
 
 /** Nothing may be fetched, whatever the file holds. */
@@ -95,7 +96,7 @@ function figures(scanner: number, cells: readonly MergedCell[], order: readonly 
     (name) => `<th scope="col"><span class="key" style="background:var(--${name})"></span>${name}</th>`,
   );
   return `<div class="scroll"><table class="figures">
-<caption>${titleOf(scanner)}. The seed compares v7 with 6.7-rc1 on 128 Arm cores.</caption>
+<caption>${titleOf(scanner)}; ${SEED_MEANING}</caption>
 <thead><tr><th scope="col">threads</th><th scope="col">seed</th>${heads.join('')}</tr></thead>
 <tbody>
 ${rows.join('\n')}

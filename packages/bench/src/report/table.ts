@@ -6,7 +6,7 @@ import type { Result } from '../result/schema.ts';
 import type { Generation, StressParameters } from '../scenario/parameters.ts';
 import { formatBytes, formatCount, formatNs, formatPercent, formatRate, signed } from './format.ts';
 import { describeKnee, findKnees } from './knee.ts';
-import { SEED_RELATIVE } from './seed.ts';
+import { SEED_MEANING, SEED_RELATIVE } from './seed.ts';
 
 /** The whole result as text. */
 export function renderResult(result: Result): string {
@@ -15,7 +15,7 @@ export function renderResult(result: Result): string {
   const sections = [describeRun(result)];
   for (const scanner of scanners) {
     const cells = merged.filter((cell) => cell.scanner === scanner);
-    sections.push(`${titleOf(scanner)}\n${throughputTable(cells, result.parameters.generations)}`);
+    sections.push(`${titleOf(scanner)}\n${throughputTable(cells, result.parameters.generations)}\n${SEED_MEANING}`);
   }
   if (merged.length > 0) {
     sections.push(
