@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import {
   initRwlock,
   LINE,
@@ -49,4 +49,18 @@ test('misuse is refused', () => {
   expect(() => readUnlock(words, LINE)).toThrow(/nobody has the lock for reading/);
   expect(() => initRwlock(words, 5)).toThrow(/base = 5/);
   expect(RWLOCK_LAYOUT.words).toBeLessThanOrEqual(rwlockWords());
+});
+
+test('a reader that a writer came before backs out', () => {
+  const words = makeLock();
+  const original = Atomics.add;
+  vi.spyOn(Atomics, 'add').mockImplementationOnce(((array: Int32Array, at: number, n: number) => {
+    expect(tryWriteLock(words, LINE, thread(2))).toBe(true); // between the reader's look and its step
+    return original(array, at, n);
+  }) as typeof Atomics.add);
+  expect(tryReadLock(words, LINE)).toBe(false);
+  vi.restoreAllMocks();
+  expect(rwlockReaders(words, LINE)).toBe(0);
+  writeUnlock(words, LINE, thread(2));
+  expect(tryReadLock(words, LINE)).toBe(true);
 });

@@ -195,18 +195,16 @@ const roles: Record<string, () => object> = {
     return { lost };
   },
 
-  /** Takes and gives references, until the count is seen dead; counts who saw the last one go. */
+  /** Takes and gives references, while there are any; counts how often it saw the last one go. */
   referrer() {
     const at = arena.base('count');
     let last = 0;
-    let dead = 0;
     for (let round = 0; round < rounds; round++) {
-      if (!refcountIncNotZero(words, at)) dead++;
-      else if (refcountPut(words, at)) last++;
+      if (refcountIncNotZero(words, at) && refcountPut(words, at)) last++;
       // Thread 1 gives the first reference up half-way.
       if (id === 1 && round === rounds >> 1 && refcountPut(words, at)) last++;
     }
-    return { last, dead };
+    return { last };
   },
 };
 
