@@ -44,15 +44,14 @@ export function histogramBinStart(bin: number): number {
   return (bin - shift * SUB_BUCKETS) * 2 ** shift;
 }
 
-/** Counts one value. Context: the histogram's only writer, hence load and store where others would add.
+/** Counts one value. Context: the histogram's only writer (MAX is not kept against another).
  * @param value ticks; below zero counts as 0 and as NEGATIVE. */
 export function histogramRecord(words: Words, base: number, value: number): void {
   if (value < 0) {
-    Atomics.store(words, base + HISTOGRAM_NEGATIVE, Atomics.load(words, base + HISTOGRAM_NEGATIVE) + 1);
+    Atomics.add(words, base + HISTOGRAM_NEGATIVE, 1);
     value = 0;
   }
-  const at = base + HISTOGRAM_FIRST_BIN + histogramBin(value);
-  Atomics.store(words, at, Atomics.load(words, at) + 1);
+  Atomics.add(words, base + HISTOGRAM_FIRST_BIN + histogramBin(value), 1);
   if (value > Atomics.load(words, base + HISTOGRAM_MAX)) Atomics.store(words, base + HISTOGRAM_MAX, value);
 }
 

@@ -6,19 +6,22 @@ import {
   AREA_PERM,
   AREA_START_HI,
   AREA_START_LO,
+  AREA_TAG,
   AREA_WORDS,
   MM_AREAS,
   MM_AREAS_AT,
   MM_COUNT,
   MM_FRAMES,
   MM_SEQ,
+  MM_TAGS,
 } from './layout.ts';
+import { MAX_TAG, tagBits } from './pte.ts';
 
-// The sorted table of areas. Changed under the mmap lock held exclusively; read under it, or, by the device's table walk,
-// without it: such a reader compares SEQ before and after, and takes any change for "not translated". It never waits: its
-// fault then waits in the handler, for the mmap lock.
+// The sorted table of areas. Changed under the mmap lock held exclusively. Read under that lock by plain loads; or, by a device
+// that looks for an area, without it: such a reader compares SEQ before and after, and takes any change for "not translated".
+// It never waits: its fault then waits in the handler, for the mmap lock.
 //
-// Ordering.
+// Ordering. The mmap lock publishes the table to who holds it; for who does not:
 //   [O] change: SEQ odd, then table words    pairs with  [V] walk: table words, then SEQ again
 //   [E] change: table words, then SEQ even   pairs with  [S] walk: SEQ, then table words
 
@@ -36,17 +39,18 @@ export function pageHi(page: number): number {
 }
 
 export function areaStart(words: Words, area: number): number {
-  return pageOf(Atomics.load(words, area + AREA_START_LO), Atomics.load(words, area + AREA_START_HI));
+  return pageOf(words[area + AREA_START_LO], words[area + AREA_START_HI]);
 }
 export function areaPages(words: Words, area: number): number {
-  return Atomics.load(words, area + AREA_PAGES);
+  return words[area + AREA_PAGES];
 }
 
-/** @returns the first area that ends after `page`: it contains the page, or lies behind it. 0 when there is none. */
+/** @returns the first area that ends after `page`: it contains the page, or lies behind it. 0 when there is none.
+ * Context: mmap lock held. */
 export function areaFrom(words: Words, base: number, page: number): number {
   const table = words[base + MM_AREAS_AT];
   let low = 0;
-  let high = Atomics.load(words, base + MM_COUNT);
+  let high = words[base + MM_COUNT];
   const count = high;
   while (low < high) {
     const middle = (low + high) >>> 1;
@@ -57,14 +61,56 @@ export function areaFrom(words: Words, base: number, page: number): number {
   return low < count ? table + low * AREA_WORDS : 0;
 }
 
-/** @returns the area that contains `page`, or 0. */
+/** @returns the area that contains `page`, or 0. Context: mmap lock held. */
 export function areaAt(words: Words, base: number, page: number): number {
   const area = areaFrom(words, base, page);
   return area !== 0 && areaStart(words, area) <= page ? area : 0;
 }
 
+/** What a device remembers of an area. */
+export interface Walk {
+  start: number;
+  /** The page after the last. */
+  end: number;
+  frame: number;
+  /** Where a PTE has it. */
+  tag: number;
+  /** The table's generation. */
+  seq: number;
+}
+
+/** Finds the area that contains `page`, without the mmap lock. @returns false when there is none, or areas were being changed. */
+export function walkTo(words: Words, base: number, page: number, walk: Walk): boolean {
+  const seq = Atomics.load(words, base + MM_SEQ); // [S]
+  if ((seq & 1) !== 0) return false;
+  const table = words[base + MM_AREAS_AT];
+  let low = 0;
+  let high = Atomics.load(words, base + MM_COUNT);
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const area = table + middle * AREA_WORDS;
+    const start = pageOf(Atomics.load(words, area + AREA_START_LO), Atomics.load(words, area + AREA_START_HI));
+    const end = start + Atomics.load(words, area + AREA_PAGES);
+    if (page < start) high = middle;
+    else if (page >= end) low = middle + 1;
+    else {
+      const frame = Atomics.load(words, area + AREA_FRAME);
+      const tag = Atomics.load(words, area + AREA_TAG);
+      if (Atomics.load(words, base + MM_SEQ) !== seq) return false; // [V] words of different areas: any PTE, or none
+      walk.start = start;
+      walk.end = end;
+      walk.frame = frame;
+      walk.tag = tagBits(tag);
+      walk.seq = seq;
+      return true;
+    }
+  }
+  return false;
+}
+
 /** Puts an area in its place, on frames that no other has. Context: mmap lock held exclusively. Arguments are in range.
- * @throws IommuError EBUSY it overlaps another; ENOSPC the table is full; ENOMEM no run of free frames is long enough. */
+ * @throws IommuError EBUSY it overlaps another; ENOSPC the table is full; ENOMEM no run of free frames is long enough;
+ * EOVERFLOW no tag is left. */
 export function insertArea(words: Words, base: number, start: number, pages: number, perm: number): void {
   const call = 'Mm.addArea';
   const table = words[base + MM_AREAS_AT];
@@ -74,6 +120,8 @@ export function insertArea(words: Words, base: number, start: number, pages: num
     throw new IommuError('EBUSY', call, 'startPage', start, `overlaps the area at page ${areaStart(words, next)}`);
   if (count === words[base + MM_AREAS])
     throw new IommuError('ENOSPC', call, 'startPage', start, `all ${count} areas are taken`);
+  const tag = words[base + MM_TAGS] + 1;
+  if (tag > MAX_TAG) throw new IommuError('EOVERFLOW', call, 'startPage', start, `${MAX_TAG} areas have been added`);
   const frame = freeFrames(words, base, pages);
   const end = table + count * AREA_WORDS;
   const at = next === 0 ? end : next;
@@ -85,6 +133,8 @@ export function insertArea(words: Words, base: number, start: number, pages: num
     Atomics.store(words, at + AREA_PAGES, pages);
     Atomics.store(words, at + AREA_PERM, perm);
     Atomics.store(words, at + AREA_FRAME, frame);
+    Atomics.store(words, at + AREA_TAG, tag);
+    Atomics.store(words, base + MM_TAGS, tag);
   });
 }
 

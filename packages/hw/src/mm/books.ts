@@ -34,7 +34,7 @@ export interface MmBooks {
 
 /** Counts in a thread's own line. */
 export function book(words: Words, row: number, field: number, count: number): void {
-  Atomics.store(words, row + field, Atomics.load(words, row + field) + count);
+  Atomics.add(words, row + field, count);
 }
 
 /** Sums the books of the address space at `base` over its threads. */

@@ -3,7 +3,7 @@
 //   what      place           writer
 //   header    first line      initMm
 //   USERS     a line          any thread (refcount)
-//   SEQ       a line          who holds the mmap lock exclusively; COUNT and the area table with it
+//   SEQ       a line          who holds the mmap lock exclusively; COUNT, TAGS and the area table with it
 //   mmap lock its own lines   core's rwlock
 //   books     a line a thread that thread
 //   areas     AREA_WORDS each under SEQ
@@ -27,6 +27,7 @@ export const MM_FRAMES_AT = 6;
 export const MM_USERS: number = LINE;
 export const MM_SEQ: number = 2 * LINE; // area table's generation: odd while it is being changed
 export const MM_COUNT: number = MM_SEQ + 1; // areas
+export const MM_TAGS: number = MM_SEQ + 2; // areas ever added: the last one's tag
 export const MM_LOCK: number = 3 * LINE;
 
 export const AREA_START_LO = 0; // first page, bits 31:0
@@ -34,6 +35,7 @@ export const AREA_START_HI = 1; // first page, bits 51:32
 export const AREA_PAGES = 2;
 export const AREA_PERM = 3; // FAULT_PERM_READ | _WRITE | _EXEC
 export const AREA_FRAME = 4; // first page's frame; the rest follow. PTE and frame of a page have the same index
+export const AREA_TAG = 5; // in the PTEs of its pages
 export const AREA_WORDS = 8;
 
 export interface MmConfig {
@@ -52,7 +54,7 @@ function lines(words: number): number {
 function check(call: string, config: MmConfig): void {
   checkInteger(call, 'frames', config.frames, 1, 2 ** 20);
   checkInteger(call, 'areas', config.areas, 1, 65535);
-  checkInteger(call, 'threads', config.threads, 1, 32767); // an owner's id has 15 bits in a PTE
+  checkInteger(call, 'threads', config.threads, 1, 32767);
 }
 
 /** Words an address space needs. @throws IommuError EINVAL naming the field. */

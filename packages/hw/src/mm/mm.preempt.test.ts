@@ -4,7 +4,7 @@ import { MM_PTES_AT } from './layout.ts';
 import { BASE, fault, firstOdd, memoryOf, open, READ, translate, WRITE } from './mm.test-help.ts';
 import type { Mm } from './mm.ts';
 import { noNotifier } from './notifier.ts';
-import { PTE_BUSY, PTE_DIRTY, PTE_NUMA_HINT, PTE_PRESENT } from './pte.ts';
+import { PTE_BUSY, PTE_DIRTY, PTE_NUMA_HINT, PTE_PRESENT, tagBits } from './pte.ts';
 
 // Every place where one thread can lose its processor inside a call: before each atomic access of `victim`, `intruder` runs as a
 // whole. A page must come out of each of them right. The global Atomics is what the code under test calls, so it is replaced.
@@ -142,12 +142,15 @@ describe('a table walk', () => {
       walk,
       ({ intruder }) => {
         intruder.removeArea(PAGE);
+        intruder.addArea(PAGE + 20, 1, READ);
+        intruder.removeArea(PAGE + 20); // so that the next tag holds the first one's bits
         intruder.addArea(PAGE + 50, FRAMES, READ | WRITE); // the whole memory, so the same frames
         fault(intruder, PAGE + 50, READ);
       },
       ({ victim }) => {
-        expect(walked.pop()).toBe(false); // the intruder was whole before the walk's last look
+        expect(walked.pop()).toBe(false); // the area was gone before the walk's last access
         refused++;
+        expect(victim.pteOf(PAGE + 50) & PTE_DIRTY).toBe(0);
         expect(translate(victim, PAGE, WRITE)).toBe(false);
         expect(translate(victim, PAGE + 50, WRITE)).toBe(true);
       },
@@ -180,7 +183,7 @@ describe('the scanner', () => {
 });
 
 test('a walk that reads half of one area and half of another touches nothing', () => {
-  const planted = PTE_PRESENT | READ | WRITE;
+  const planted = tagBits(3) | PTE_PRESENT | READ | WRITE; // as if the third area had it
   const beyond = ({ words }: Scene): number => words[BASE + MM_PTES_AT] + FRAMES + 1; // the old start with the new frame
   atEveryStep(
     (scene) => {

@@ -1,15 +1,17 @@
 import { FAULT_PERM_EXEC, FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/iopf';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { readMmBooks } from './books.ts';
-import { initMm, MAX_PAGE, MM_PTES_AT, mmWords } from './layout.ts';
+import { initMm, MAX_PAGE, MM_PTES_AT, MM_TAGS, mmWords } from './layout.ts';
 import { BASE, EXEC, fault, firstOdd, hi, lo, memoryOf, open, READ, translate, WRITE } from './mm.test-help.ts';
 import { Mm } from './mm.ts';
 import { type Notifier, noNotifier } from './notifier.ts';
 import {
   busyBy,
+  MAX_TAG,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_EXECUTABLE,
+  PTE_FLAGS,
   PTE_NUMA_HINT,
   PTE_PRESENT,
   PTE_READABLE,
@@ -45,7 +47,7 @@ describe('a fault', () => {
     expect(firstOdd(words, mm, 103, 0)).toBe(-1);
     expect(firstOdd(words, mm, 102, 0x5a5a5a5a)).toBe(-1);
     expect(firstOdd(words, mm, 104, 0x5a5a5a5a)).toBe(-1);
-    expect(mm.pteOf(103)).toBe(PTE_PRESENT | PTE_ACCESSED | READ | WRITE);
+    expect(mm.pteOf(103) & PTE_FLAGS).toBe(PTE_PRESENT | PTE_ACCESSED | READ | WRITE);
     expect(translate(mm, 103, READ)).toBe(true);
     expect(mm.presentPages()).toBe(1);
   });
@@ -68,7 +70,7 @@ describe('a fault', () => {
     expect(translate(mm, 103, READ)).toBe(false);
     expect(mm.presentPages()).toBe(1);
     expect(fault(mm, 103, READ)).toBe(true);
-    expect(mm.pteOf(103)).toBe(PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | READ | WRITE);
+    expect(mm.pteOf(103) & PTE_FLAGS).toBe(PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | READ | WRITE);
     expect(words[mm.frameAt(103)]).toBe(7);
     expect(readMmBooks(words, BASE)).toMatchObject({ populated: 1, restored: 1, taken: 1 });
   });
@@ -141,6 +143,14 @@ describe('a table walk', () => {
     expect(fault(mm, 2 ** 32, READ)).toBe(true);
     expect(translate(mm, 2 ** 32 - 1, READ) && translate(mm, 2 ** 32, READ)).toBe(true);
     expect(translate(mm, MAX_PAGE - 1, READ)).toBe(true);
+    mm.removeArea(top);
+    mm.addArea(top, 4, READ); // the same pages once more, of another area
+    expect(translate(mm, MAX_PAGE - 1, READ)).toBe(false);
+    expect(fault(mm, MAX_PAGE - 1, READ) && translate(mm, MAX_PAGE - 1, READ)).toBe(true);
+    mm.removeArea(top);
+    mm.addArea(top, 4, READ);
+    expect(fault(mm, MAX_PAGE - 1, READ) && translate(mm, MAX_PAGE - 1, READ)).toBe(true);
+    told = [];
     expect(mm.removeArea(2 ** 32 - 2)).toBe(2);
     expect(translate(mm, 2 ** 32, READ)).toBe(false);
     expect(told).toEqual([[-2, 0, 4]]);
@@ -219,6 +229,15 @@ describe('bad input is refused by name and value:', () => {
       expect(() => mm.removeArea(start)).toThrow(refusal('ENOENT', 'startPage') as Error);
     for (const pages of [0, 1.5]) expect(() => mm.discard(100, pages)).toThrow(refusal('EINVAL', 'pages') as Error);
     expect(mm.removeArea(100)).toBe(0); // every refusal gave the lock back
+  });
+
+  test('an area after the last tag', () => {
+    words[BASE + MM_TAGS] = MAX_TAG - 1;
+    mm.addArea(0, 4, READ);
+    fault(mm, 3, READ);
+    expect(translate(mm, 3, READ)).toBe(true);
+    mm.removeArea(0);
+    expect(() => mm.addArea(0, 4, READ)).toThrow(refusal('EOVERFLOW', 'startPage') as Error);
   });
 
   test('a fragmented backing memory', () => {

@@ -13,7 +13,19 @@ import {
   writeLock,
   writeUnlock,
 } from '@faultline/core/sync';
-import { areaAt, areaFrom, areaPages, areaStart, eraseArea, insertArea, pageHi, pageLo, pageOf } from './areas.ts';
+import {
+  areaAt,
+  areaFrom,
+  areaPages,
+  areaStart,
+  eraseArea,
+  insertArea,
+  pageHi,
+  pageLo,
+  pageOf,
+  type Walk,
+  walkTo,
+} from './areas.ts';
 import {
   BOOK_DISCARDED,
   BOOK_FOUND,
@@ -28,6 +40,7 @@ import {
 import {
   AREA_FRAME,
   AREA_PERM,
+  AREA_TAG,
   FRAME_WORDS,
   MAX_PAGE,
   MM_BOOKS_AT,
@@ -52,6 +65,7 @@ import {
   pteOwner,
   pteTake,
   pteTouch,
+  tagBits,
   waitForPage,
 } from './pte.ts';
 
@@ -75,15 +89,10 @@ export class Mm implements AddressSpace {
   readonly #busyLimitMs: number;
   readonly #row: number;
   readonly #lock: number;
-  readonly #seqAt: number;
   readonly #ptes: number;
   readonly #frames: number;
   readonly #bytes: Float64Array; // the same memory in 8-byte steps: zeroing takes half the stores
-  // The area of the last table walk, valid while SEQ is #walkSeq.
-  #walkSeq = -1;
-  #walkStart = 0;
-  #walkEnd = 0;
-  #walkPte = 0;
+  readonly #walk: Walk = { start: 0, end: 0, frame: 0, tag: 0, seq: 0 }; // the area that translate() found last
 
   /** @throws IommuError EINVAL no address space was laid out at `base`, or `self.id` exceeds its `threads`. */
   constructor(words: Words, base: number, self: ThreadSelf, notifier: Notifier, options: MmOptions = {}) {
@@ -97,7 +106,6 @@ export class Mm implements AddressSpace {
     this.#busyLimitMs = checkInteger('Mm', 'busyLimitMs', options.busyLimitMs ?? BUSY_LIMIT_MS, 0, 2 ** 31 - 1);
     this.#row = words[base + MM_BOOKS_AT] + self.id * LINE;
     this.#lock = base + MM_LOCK;
-    this.#seqAt = base + MM_SEQ;
     this.#ptes = words[base + MM_PTES_AT];
     this.#frames = words[base + MM_FRAMES_AT];
     this.#bytes = new Float64Array(words.buffer, words.byteOffset, words.length >>> 1);
@@ -135,7 +143,7 @@ export class Mm implements AddressSpace {
   }
 
   areaPerm(area: number): number {
-    return Atomics.load(this.#words, area + AREA_PERM);
+    return this.#words[area + AREA_PERM];
   }
 
   /** Makes a page of `area` present: zeroes it, or gives it back when the scanner took it. Of handlers that race on one page
@@ -144,9 +152,9 @@ export class Mm implements AddressSpace {
   handleMmFault(area: number, lo: number, hi: number, perm: number): boolean {
     const words = this.#words;
     const index = pageOf(lo, hi) - areaStart(words, area);
-    const granted = Atomics.load(words, area + AREA_PERM);
+    const granted = words[area + AREA_PERM];
     if (index < 0 || index >= areaPages(words, area) || (perm & PTE_ACCESS & ~granted) !== 0) return false;
-    const frame = Atomics.load(words, area + AREA_FRAME) + index;
+    const frame = words[area + AREA_FRAME] + index;
     const at = this.#ptes + frame;
     for (;;) {
       const pte = Atomics.load(words, at);
@@ -154,7 +162,7 @@ export class Mm implements AddressSpace {
         const busy = busyBy(this.#self.id);
         if (Atomics.compareExchange(words, at, 0, busy) !== 0) continue; // [Z]
         this.#bytes.set(ZERO_FRAME, (this.#frames + frame * FRAME_WORDS) / 2);
-        this.#publish(at, busy, PTE_PRESENT | granted | marksOf(perm));
+        this.#publish(at, busy, tagBits(words[area + AREA_TAG]) | PTE_PRESENT | granted | marksOf(perm));
         book(words, this.#row, BOOK_POPULATED, 1);
         return true;
       }
@@ -177,21 +185,21 @@ export class Mm implements AddressSpace {
   /** What the device's table walk sees: is the page mapped for this access? Sets ACCESSED, and DIRTY for a write. Takes no lock,
    * waits for nobody; stores nothing when the bits are set. While areas are being changed it may say no to a mapped page. */
   translate(lo: number, hi: number, perm: number): boolean {
-    const words = this.#words;
-    const seq = Atomics.load(words, this.#seqAt); // [S]
+    const walk = this.#walk;
     const page = pageOf(lo, hi);
-    if (seq !== this.#walkSeq || page < this.#walkStart || page >= this.#walkEnd) {
-      if (!this.#walkTo(page, seq)) return false;
+    if (page >= walk.start && page < walk.end) {
+      if (pteTouch(this.#words, this.#ptes + walk.frame + (page - walk.start), walk.tag, perm)) return true;
+      if (Atomics.load(this.#words, this.#base + MM_SEQ) === walk.seq) return false;
     }
-    // [V] last: the frame may have gone to another area meanwhile, and the PTE been that one's.
-    return pteTouch(words, this.#walkPte + (page - this.#walkStart), perm) && Atomics.load(words, this.#seqAt) === seq;
+    if (!walkTo(this.#words, this.#base, page, walk)) return false;
+    return pteTouch(this.#words, this.#ptes + walk.frame + (page - walk.start), walk.tag, perm);
   }
 
   // The owner's side. These block: on the mmap lock, and in the notifier
 
   /** Maps `pages` fresh pages at `startPage` for the accesses in `perm` (FAULT_PERM_READ, _WRITE, _EXEC). None is present yet.
    * @throws IommuError EINVAL not a whole number, none or more than 2^52 pages, other bits in `perm`, no users left; EBUSY
-   * overlap; ENOSPC all areas taken; ENOMEM no frames. */
+   * overlap; ENOSPC all areas taken; ENOMEM no frames; EOVERFLOW after two million areas. */
   addArea(startPage: number, pages: number, perm: number): void {
     const call = 'Mm.addArea';
     checkRange(call, startPage, pages);
@@ -229,7 +237,7 @@ export class Mm implements AddressSpace {
         const area = areaAt(this.#words, this.#base, page);
         const start = areaStart(this.#words, area);
         const end = Math.min(startPage + pages, start + areaPages(this.#words, area));
-        const first = Atomics.load(this.#words, area + AREA_FRAME) + (page - start);
+        const first = this.#words[area + AREA_FRAME] + (page - start);
         discarded += this.#discardFrames(first, end - page);
         page = end;
       }
@@ -255,7 +263,7 @@ export class Mm implements AddressSpace {
 
   /** Takes the area's page number `index` from the device, contents and all. @returns false when it was not there to take. */
   takePage(area: number, index: number): boolean {
-    if (!pteTake(this.#words, this.#ptes + Atomics.load(this.#words, area + AREA_FRAME) + index)) return false;
+    if (!pteTake(this.#words, this.#ptes + this.#words[area + AREA_FRAME] + index)) return false;
     book(this.#words, this.#row, BOOK_TAKEN, 1);
     return true;
   }
@@ -319,25 +327,8 @@ export class Mm implements AddressSpace {
     return false;
   }
 
-  /** Finds the area of a walk and remembers it. @returns false when there is none, or areas changed meanwhile. */
-  #walkTo(page: number, seq: number): boolean {
-    const words = this.#words;
-    if ((seq & 1) !== 0) return false;
-    const area = areaAt(words, this.#base, page);
-    if (area === 0) return false;
-    const start = areaStart(words, area);
-    const end = start + areaPages(words, area);
-    const pte = this.#ptes + Atomics.load(words, area + AREA_FRAME);
-    if (Atomics.load(words, this.#seqAt) !== seq) return false; // [V] a start and a frame of different areas may lie beyond the PTEs
-    this.#walkSeq = seq;
-    this.#walkStart = start;
-    this.#walkEnd = end;
-    this.#walkPte = pte;
-    return true;
-  }
-
   #frameOf(area: number, page: number): number {
-    return Atomics.load(this.#words, area + AREA_FRAME) + (page - areaStart(this.#words, area));
+    return this.#words[area + AREA_FRAME] + (page - areaStart(this.#words, area));
   }
 
   #discardFrames(first: number, pages: number): number {
@@ -348,12 +339,12 @@ export class Mm implements AddressSpace {
     return discarded;
   }
 
-  /** The area goes first: from then on no walk finds it, and one under way fails its second look at SEQ. Its frames cannot go to
-   * another area before the lock is given up, hence not before the notifier returned. */
+  /** The area goes first: from then on no walk finds it, and who remembers it finds its pages until they are absent too. Its
+   * frames cannot go to another area before the lock is given up, hence not before the notifier returned. */
   #removeArea(area: number): number {
     const start = areaStart(this.#words, area);
     const pages = areaPages(this.#words, area);
-    const first = Atomics.load(this.#words, area + AREA_FRAME);
+    const first = this.#words[area + AREA_FRAME];
     eraseArea(this.#words, this.#base, area);
     const discarded = this.#discardFrames(first, pages);
     if (discarded > 0) this.invalidate(start, pages);

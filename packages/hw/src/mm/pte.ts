@@ -8,11 +8,14 @@
 //   present          present, NUMA_HINT  page scanner           shared      only from present; contents and A, D stay
 //   NUMA_HINT        present             handler                shared      no zeroing: the contents were never away
 //   present or HINT  absent              discard                shared      by value seen: never takes a BUSY page
-//   present or HINT  absent              removeArea, last user  exclusive   no handler, so no BUSY; device walks re-check SEQ
+//   present or HINT  absent              removeArea, last user  exclusive   no handler, so no BUSY; see TAG
 //   BUSY             absent              reclaimBusy            none        the owner is dead, so says the caller
 //
 // discard steps over BUSY: that page is not mapped, and will hold zeroes when it is. So the discard came first.
 // The scanner steps over it as well. Nobody but its owner and reclaimBusy ends BUSY, so frames have one writer while BUSY.
+//
+// TAG: a present PTE carries its area's tag, and no two areas ever have the same. A device that remembers where an area's PTEs
+// are and finds them handed to another area sees the tag differ. So a walk is one load, and needs no look at the table of areas.
 //
 // Ordering. Frame words are plain.
 //   [P] publish: frame zeroed, then PTE present    pairs with  [C] translate: PTE present, then the page is used
@@ -38,30 +41,40 @@ export const PTE_DIRTY: number = 1 << 6;
 const PTE_DIRTY_SHIFT = 5;
 /** Present, but taken from the device to see who asks for it (PROT_NONE, NUMA balancing). */
 export const PTE_NUMA_HINT: number = 1 << 7;
-/** Being zeroed by the thread in bits 30:16. */
+/** Being zeroed by the thread in TAG's place. */
 export const PTE_BUSY: number = 1 << 8;
 /** Somebody sleeps until BUSY ends. */
 export const PTE_WAITERS: number = 1 << 9;
-const PTE_OWNER_SHIFT = 16;
+/** The bits below TAG. */
+export const PTE_FLAGS: number = (1 << 10) - 1;
+/** Bits 30:10. */
+export const MAX_TAG: number = 2 ** 21 - 1;
+const TAG_SHIFT = 10;
+const PTE_TAG: number = MAX_TAG << TAG_SHIFT;
 
 export function busyBy(owner: number): number {
-  return PTE_BUSY | (owner << PTE_OWNER_SHIFT);
+  return PTE_BUSY | (owner << TAG_SHIFT);
 }
 /** The thread that zeroes the page, 0 for none. */
 export function pteOwner(pte: number): number {
-  return pte >>> PTE_OWNER_SHIFT;
+  return (pte & PTE_BUSY) === 0 ? 0 : pte >>> TAG_SHIFT;
+}
+/** An area's tag where a PTE has it. */
+export function tagBits(tag: number): number {
+  return tag << TAG_SHIFT;
 }
 /** What an access of kind `perm` leaves behind in a PTE. */
 export function marksOf(perm: number): number {
   return PTE_ACCESSED | ((perm & PTE_WRITABLE) << PTE_DIRTY_SHIFT);
 }
 
-/** One table walk: is the access granted? Sets ACCESSED and DIRTY, and stores nothing when they are set. Lock-free. */
-export function pteTouch(words: Words, at: number, perm: number): boolean {
-  const need = PTE_PRESENT | (perm & PTE_ACCESS);
+/** One table walk: is the access granted, by the area with this tag? Sets ACCESSED and DIRTY, and stores nothing when they are
+ * set. Lock-free. @param tag as {@link tagBits} gives it. */
+export function pteTouch(words: Words, at: number, tag: number, perm: number): boolean {
+  const need = tag | PTE_PRESENT | (perm & PTE_ACCESS);
   const marks = marksOf(perm);
   for (let pte = Atomics.load(words, at); ; ) {
-    if ((pte & (need | PTE_NUMA_HINT)) !== need) return false; // [C]
+    if ((pte & (PTE_TAG | need | PTE_NUMA_HINT)) !== need) return false; // [C]
     if ((pte & marks) === marks) return true;
     const found = Atomics.compareExchange(words, at, pte, pte | marks);
     if (found === pte) return true;
