@@ -2,10 +2,10 @@
 // its own. What needs text (why an actor or a host ended) comes as a message; it is rare.
 import { EventEmitter } from 'eventemitter3';
 import { Piscina } from 'piscina';
-import { IommuError } from '../errors/index.ts';
+import { checkInteger, IommuError } from '../errors/index.ts';
 import type { Arena } from '../memory/index.ts';
 import { Rcu, type ThreadSelf } from '../sync/index.ts';
-import { mailboxRegion, RCU_REGION } from './actor-regions.ts';
+import { MAX_HOSTS, mailboxRegion, RCU_REGION } from './actor-regions.ts';
 import { ActorStates } from './actor-states.ts';
 import { EVENT_READY, EVENT_STOP, eventTable } from './event-codes.ts';
 import type { HostExit } from './host-context.ts';
@@ -77,7 +77,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> {
   readonly #inbox: Inbox;
   readonly #states: ActorStates = new ActorStates();
   readonly #rcu: Rcu;
-  readonly #threads: readonly ThreadSelf[];
+  readonly #threads: readonly number[];
   /** By host number - 1. */
   readonly #runs: Promise<HostReport>[];
   readonly #stopTimeoutMs: number;
@@ -100,6 +100,8 @@ export class ActorSystem extends EventEmitter<SystemEvents> {
     super();
     const { arena, hosts, actors, events = [], states = [] } = options;
     const names = hosts.map(({ name }) => name);
+    const threads = hosts.map(({ self }) => self.id);
+    checkInteger('ActorSystem.start', 'hosts.length', hosts.length, 1, MAX_HOSTS);
     const shared = arena.share();
     const tasks = hosts.map(({ setup, data, self }, i) =>
       parseHostTask({
@@ -118,7 +120,12 @@ export class ActorSystem extends EventEmitter<SystemEvents> {
     this.#events = eventTable(events);
     const stateCodes = stateTable(states);
     this.#rcu = new Rcu(arena.words, arena.base(RCU_REGION));
-    this.#threads = hosts.map(({ self }) => self);
+    for (const id of threads) {
+      checkInteger('ActorSystem.start', 'self.id', id, 1, this.#rcu.threads);
+      if (threads.indexOf(id) !== threads.lastIndexOf(id))
+        throw new IommuError('EINVAL', 'ActorSystem.start', 'self.id', id, 'is that of two hosts');
+    }
+    this.#threads = threads;
     this.#stopTimeoutMs = options.stopTimeoutMs ?? DEFAULT_STOP_TIMEOUT_MS;
     this.#router = new Router(arena, this.placement, this.#events);
     hosts.forEach((_, i) => void arena.base(mailboxRegion(i + 1))); // ENOENT here rather than on a thread
@@ -184,22 +191,27 @@ export class ActorSystem extends EventEmitter<SystemEvents> {
     throw early.error ?? this.#ending(early.name, new Error('stopped during its setup'));
   }
 
-  /** One host's life. Never rejects: however it ends, it is reported. */
+  /** One host's life: however it ends, it is reported. */
   async #run(task: HostTask): Promise<HostReport> {
     const name = task.hosts[task.host - 1];
+    let exit: HostExit;
     try {
-      const exit = await this.#pool.run(task);
-      for (const failure of exit.failures) this.#failed(failure);
-      this.#end(name, new IommuError('EPIPE', 'ActorSystem', 'host', name, 'was stopped, and its actors with it'));
-      return { name, exit };
+      exit = await this.#pool.run(task);
     } catch (cause) {
-      const error = this.#ending(name, cause);
-      const actors = this.#end(name, error);
-      // A thread that is being terminated may still be reading: then stop forgets it, after its end.
-      if (!this.#terminating) this.#rcu.forget(task.self.id);
-      this.emit('host-died', { host: name, actors, error });
-      return { name, error };
+      return this.#died(name, task.self.id, cause);
     }
+    for (const failure of exit.failures) this.#failed(failure);
+    this.#end(name, new IommuError('EPIPE', 'ActorSystem', 'host', name, 'was stopped, and its actors with it'));
+    return { name, exit };
+  }
+
+  #died(host: string, thread: number, cause: unknown): HostReport {
+    const error = this.#ending(host, cause);
+    const actors = this.#end(host, error);
+    // A thread that is being terminated may still be reading: then stop forgets it, after its end.
+    if (!this.#terminating) this.#rcu.forget(thread);
+    this.emit('host-died', { host, actors, error });
+    return { name: host, error };
   }
 
   /** @returns the names of the actors that ended with the host. */
@@ -221,7 +233,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> {
     timeUp.abort();
     this.#terminating = true;
     await this.#pool.destroy(); // ends hosts that have not stopped in time: their runs say so
-    for (const { id } of this.#threads) this.#rcu.forget(id);
+    for (const id of this.#threads) this.#rcu.forget(id);
     this.#inbox.close();
     return Promise.all(this.#runs);
   }

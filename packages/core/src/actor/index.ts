@@ -1,4 +1,14 @@
-export { actorRegions, initActorRegions, mailboxRegion, RCU_REGION } from './actor-regions.ts';
+// Actors: the control plane. xstate machines on worker threads, told things through rings in shared memory.
+//
+//   main thread                          a host: one thread, one long pool task
+//   ActorSystem ──send──▶ mailbox ──▶ receivers and xstate actors ──entry, exit──▶ pumps on, off
+//       ▲                    ▲                  │            │                       │
+//       │                    └──── host.send ───┘            └── steps (promises)    └─ the data plane, in slices
+//       └──── changes of state (a mailbox too), failures and deaths (messages)
+//
+// Read: placement.ts (who is where), mailbox.ts, host-loop.ts (slices and sleep), host-context.ts (what a setup module gets),
+// actor-system.ts (starting, waiting, supervision), machines/. Not covered: moving an actor to another host, restarting one.
+export { actorRegions, hostDoorbellBase, initActorRegions, mailboxRegion, RCU_REGION } from './actor-regions.ts';
 export {
   ActorSystem,
   type ActorSystemOptions,

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Arena, planArena } from '../memory/index.ts';
 import { Rcu } from '../sync/index.ts';
 import { RCU_REGION } from './actor-regions.ts';
 import type { HostDeath } from './actor-system.ts';
@@ -53,6 +54,26 @@ test('a setup module that is missing, or exports no setup, is named', async () =
     const host = { ...echoHost('left', 1), setup: new URL(setup, import.meta.url) };
     await expect(startEcho(testArena(1, 64), [host])).rejects.toThrow(why);
   }
+});
+
+test('a start with wrong parts is refused before any thread is made', async () => {
+  const left = echoHost('left', 1);
+  const arena = testArena(2, 64);
+  const refused = (hosts: Parameters<typeof startEcho>[1]): Promise<unknown> =>
+    startEcho(arena, hosts).then(String, (error) => `${error.code} ${error.field}`);
+  expect(await refused([])).toBe('EINVAL hosts.length');
+  expect(await refused([left, echoHost('left', 2)])).toBe('EINVAL hosts');
+  expect(await refused([left, echoHost('right', 1)])).toBe('EINVAL self.id');
+  expect(await refused([echoHost('left', 3)])).toBe('EINVAL self.id');
+  expect(await refused([{ ...left, setup: './echo.ts' as unknown as URL }])).toBe('EINVAL setup');
+  expect(await refused([left, echoHost('right', 2), echoHost('third', 3)])).toBe('EINVAL self.id');
+  const bare = Arena.create(planArena([{ name: 'test', words: 1 }]));
+  await expect(startEcho(bare, [left])).rejects.toMatchObject({ code: 'ENOENT', value: 'actor.rcu' });
+});
+
+test('what cannot be sent to a thread ends its host, and says so', async () => {
+  const left = { ...echoHost('left', 1), data: { prefix: () => {} } };
+  await expect(startEcho(testArena(1, 64), [left])).rejects.toThrow('could not be cloned');
 });
 
 test('a host that does not come back is terminated at stop', async () => {
