@@ -4,6 +4,8 @@
 // Ordering. Record words other than META, and the objects' words, are plain.
 //   [P] push: LINK, NEXT_CHAIN, objects, then HEAD      pairs with  [C] pop: HEAD, then LINK, NEXT_CHAIN, objects
 //   [F] free: FREED_BY, poison, then META = free        pairs with  whoever reads META through Slab and then describes it
+// META is read plainly here: an object in a cache, or in its holder's hands, is that thread's to change. It is stored
+// atomically for those who look at it from outside. In V8 an atomic load costs as much as an atomic store.
 // A pop reads NEXT_CHAIN before it owns the chain: another thread may have taken it by then and be writing. What was read
 // is used only if HEAD has not moved, and the tag in HEAD counts pops, so that the same chain back on top is not mistaken
 // for one never taken. To be fooled, a pop must sleep through an exact multiple of 65,536 pops and find the same chain on
@@ -78,7 +80,7 @@ export class SlabCache {
     const index = this.#cached[--this.#count];
     const words = this.#words;
     const record = this.#records + index * RECORD_WORDS;
-    const meta = Atomics.load(words, record + META);
+    const meta = words[record + META];
     if ((meta & STATE_MASK) !== OBJECT_FREE) this.#refuse('SlabCache.alloc', index, 'is in use by another');
     if (this.#checked && (words[record + FREED_BY] & POISONED) !== 0) this.#verifyPoison(index);
     Atomics.store(words, record + META, meta | OBJECT_LIVE);
@@ -92,7 +94,7 @@ export class SlabCache {
     this.#slab.checkIndex('SlabCache.free', index);
     const words = this.#words;
     const record = this.#records + index * RECORD_WORDS;
-    const meta = Atomics.load(words, record + META);
+    const meta = words[record + META];
     if ((meta & STATE_MASK) === OBJECT_FREE) this.#refuse('SlabCache.free', index, 'double free');
     const freed = ((meta & ~STATE_MASK) + GENERATION_ONE) | 0;
     if (this.#checked) {

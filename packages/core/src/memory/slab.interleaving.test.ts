@@ -26,11 +26,16 @@ test('one object freed by two threads at once is found', () => {
   const slab = new Slab(words, LINE);
   const [slow, fast] = [1, 2].map((id) => new SlabCache(slab, { id, spins: 0 }, { batch: 4, checked: true }));
   const index = slow.alloc();
-  const load = vi.spyOn(Atomics, 'load').mockImplementationOnce((array, at) => {
-    const seen = Atomics.load(array as Int32Array, at);
-    fast.free(index);
-    return seen as never;
-  });
+  const original = Atomics.compareExchange;
+  const compareExchange = vi.spyOn(Atomics, 'compareExchange').mockImplementationOnce(((
+    array: Int32Array,
+    at: number,
+    expected: number,
+    value: number,
+  ) => {
+    compareExchange.mockRestore();
+    fast.free(index); // between the look at the state and the change of it
+    return original(array, at, expected, value);
+  }) as typeof Atomics.compareExchange);
   expect(() => slow.free(index)).toThrow(/freed by two threads at the same time; object is free, generation 1/);
-  load.mockRestore();
 });

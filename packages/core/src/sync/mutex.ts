@@ -25,16 +25,20 @@ export function mutexTryLock(words: Words, at: number, self: ThreadSelf): boolea
 
 /** Gives the mutex up. @throws IommuError EINVAL unless this thread has it: names who does. */
 export function mutexUnlock(words: Words, at: number, self: ThreadSelf): void {
-  const owner = mutexOwner(words, at);
-  if (owner !== self.id)
-    throw new IommuError('EINVAL', 'mutexUnlock', 'self.id', self.id, `owner is ${owner === 0 ? 'nobody' : owner}`);
-  const found = Atomics.exchange(words, at, 0); // [P]
-  if (found !== self.id) Atomics.notify(words, at, 1); // [W]
+  const found = Atomics.compareExchange(words, at, self.id, 0); // [P]
+  if (found !== self.id) unlockContended(words, at, self, found & OWNER);
 }
 
 /** The thread that has the mutex, 0 for none. */
 export function mutexOwner(words: Words, at: number): number {
   return Atomics.load(words, at) & OWNER;
+}
+
+function unlockContended(words: Words, at: number, self: ThreadSelf, owner: number): void {
+  if (owner !== self.id)
+    throw new IommuError('EINVAL', 'mutexUnlock', 'self.id', self.id, `owner is ${owner === 0 ? 'nobody' : owner}`);
+  Atomics.store(words, at, 0); // [P]
+  Atomics.notify(words, at, 1); // [W]
 }
 
 function lockSlowly(words: Words, at: number, self: ThreadSelf, found: number): void {

@@ -18,7 +18,8 @@ export function refcountInit(words: Words, at: number, n: number): void {
 
 /** Takes a reference, unless the last one is gone. @returns false when it is: the object is dying, look it up again. */
 export function refcountIncNotZero(words: Words, at: number): boolean {
-  for (let seen = Atomics.load(words, at); seen > 0; ) {
+  // Read plainly, as a guess: only the compare-exchange decides, and a guess of zero is looked at again.
+  for (let seen = words[at] || Atomics.load(words, at); seen > 0; ) {
     if (seen >= REFCOUNT_SATURATED) return true;
     const found = Atomics.compareExchange(words, at, seen, seen + 1);
     if (found === seen) return true;

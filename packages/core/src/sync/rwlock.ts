@@ -48,7 +48,6 @@ export function readLock(words: Words, base: number, self: ThreadSelf): void {
 
 /** Takes the lock for reading unless a writer has it or waits for it. Never blocks. */
 export function tryReadLock(words: Words, base: number): boolean {
-  if (Atomics.load(words, base + STATE) >= WRITER) return false;
   if (Atomics.add(words, base + STATE, 1) < WRITER) return true; // [C]
   readUnlock(words, base);
   return false;
@@ -56,7 +55,8 @@ export function tryReadLock(words: Words, base: number): boolean {
 
 /** @throws IommuError EINVAL when nobody reads. */
 export function readUnlock(words: Words, base: number): void {
-  if (rwlockReaders(words, base) === 0)
+  // Plainly: who has it for reading is counted in there, whatever else changes.
+  if ((words[base + STATE] & READERS) === 0)
     throw new IommuError('EINVAL', 'readUnlock', 'readers', 0, 'nobody has the lock for reading');
   const found = Atomics.sub(words, base + STATE, 1); // [R]
   if (found === (WRITER | 1) && Atomics.load(words, base + DRAINING) === 1) Atomics.notify(words, base + STATE, 1); // [D]

@@ -2,11 +2,12 @@
 //
 // Ordering. A slot is the truth about its index; what its value stands for may be plain.
 //   [P] store: what the value names, then its slot    pairs with  [C] load: the slot, then what the value names
-//   [I] install: a node's zeros, then ROOT            pairs with  [L] look-up: ROOT, then the node's slots
+// ROOT is written once, and a node is all zero until it is installed: a plain read that finds a node [L] needs no more, and
+// one that finds none looks again. In V8 an atomic load costs as much as an atomic store.
 // USED only says where looking for a free slot is in vain. A bit set over an empty slot would lose that index for good, so:
 //   [U] use: USED bit, then the slot again            pairs with  [E] erase: the slot, then the USED bit
 // Whoever sets a bit looks at the slot afterwards, and clears the bit if an erase came between. A bit that is clear over a
-// slot in use costs one failed compare-exchange, which sets it.
+// slot in use costs one failed compare-exchange, which sets it. So bits are read plainly.
 import { checkInteger, IommuError } from '../errors/index.ts';
 import { alignLine, checkRegion } from '../memory/region.ts';
 import type { Words } from '../sync/thread-self.ts';
@@ -59,7 +60,7 @@ export class Xarray {
   /** The value at an index, 0 for none; 0 for any number that is no index, as it may come from outside. Never waits. */
   load(index: number): number {
     if (index >>> 0 !== index || index > MAX_INDEX) return 0;
-    const node = Atomics.load(this.#words, this.#root + (index >> SLOT_BITS)); // [L]
+    const node = this.#words[this.#root + (index >> SLOT_BITS)] || this.#lookAgain(index); // [L]
     return node === 0 ? 0 : Atomics.load(this.#words, this.#nodes + node * NODE_WORDS + (index & SLOT_MASK)); // [C]
   }
 
@@ -90,7 +91,7 @@ export class Xarray {
   /** Removes a value. @returns what was there, 0 for nothing. Takes any number, as {@link load}. */
   erase(index: number): number {
     if (index >>> 0 !== index || index > MAX_INDEX) return 0;
-    const root = Atomics.load(this.#words, this.#root + (index >> SLOT_BITS)); // [L]
+    const root = this.#words[this.#root + (index >> SLOT_BITS)] || this.#lookAgain(index); // [L]
     if (root === 0) return 0;
     const node = this.#nodes + root * NODE_WORDS;
     const old = Atomics.exchange(this.#words, node + (index & SLOT_MASK), 0); // [E]
@@ -119,7 +120,7 @@ export class Xarray {
   count(): number {
     let count = 0;
     for (let block = 0; block < SLOTS; block++) {
-      const root = Atomics.load(this.#words, this.#root + block); // [L]
+      const root = this.#lookAgain(block << SLOT_BITS);
       if (root === 0) continue;
       const node = this.#nodes + root * NODE_WORDS;
       for (let slot = 0; slot < SLOTS; slot++) if (Atomics.load(this.#words, node + slot) !== 0) count++;
@@ -127,11 +128,15 @@ export class Xarray {
     return count;
   }
 
+  #lookAgain(index: number): number {
+    return Atomics.load(this.#words, this.#root + (index >> SLOT_BITS));
+  }
+
   /** Claims the lowest free slot of first..last in a node. @returns -1 when there is none. */
   #claimSlot(node: number, value: number, first: number, last: number): number {
     const words = this.#words;
     for (let slot = first; slot <= last; ) {
-      const used = Atomics.load(words, node + USED + (slot >> 5));
+      const used = words[node + USED + (slot >> 5)];
       const free = ~used & (-1 << (slot & 31));
       if (free === 0) {
         slot = (slot | 31) + 1;
@@ -163,7 +168,7 @@ export class Xarray {
   #nodeFor(call: string, index: number, value: number): number {
     const block = index >> SLOT_BITS;
     if (value === 0) {
-      const root = Atomics.load(this.#words, this.#root + block); // [L]
+      const root = this.#lookAgain(index);
       return root === 0 ? 0 : this.#nodes + root * NODE_WORDS;
     }
     const node = this.#installed(block);
@@ -176,10 +181,10 @@ export class Xarray {
   #installed(block: number): number {
     const words = this.#words;
     const at = this.#root + block;
-    let root = Atomics.load(words, at); // [L]
+    let root = words[at]; // [L]
     if (root === 0) {
       const node = takeNode(words, this.#base);
-      root = node === 0 ? Atomics.load(words, at) : Atomics.compareExchange(words, at, 0, node); // [I]
+      root = node === 0 ? Atomics.load(words, at) : Atomics.compareExchange(words, at, 0, node);
       if (root === 0) root = node;
       else if (node !== 0) giveNode(words, this.#base, node); // somebody was first
     }
