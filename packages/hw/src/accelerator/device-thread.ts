@@ -1,0 +1,258 @@
+import { checkInteger, IommuError } from '@faultline/core/errors';
+import { type Clock, LINE, type Words } from '@faultline/core/sync';
+import { histogramRecord, histogramWords } from '@faultline/core/trace';
+import { pageHi, pageLo } from '../mm/areas.ts';
+import { MAX_PAGE } from '../mm/layout.ts';
+import { STALL_ABORT, STALL_RETRY } from '../smmu-v3/stall-port.ts';
+import { type DeviceResults, deviceResultWords, emptyDeviceResults, publishDeviceResults } from './device-results.ts';
+import { claimFaults } from './fault-budget.ts';
+
+// A device thread: jobs over windows of its own area, by shared virtual addressing. It is a state machine that a worker's loop
+// steps, so that one worker can hold several, and a test can hand it any port, memory and clock.
+//
+//   between-jobs ──▶ touching ──▶ waiting ──▶ touching …    a round: touch what is left, post what is absent, wait for all of it
+//        ▲               │           │
+//        └── job done ───┘           └── stopped, or no fault left ──▶ finished
+//
+// All stalls of a job are answered before anything else happens to it, so a failed job leaves nothing behind in the port.
+const BETWEEN_JOBS = 0;
+const TOUCHING = 1;
+const WAITING = 2;
+const FINISHED = 3;
+
+/** What {@link DeviceThread.step} found. */
+export const STEP_BUSY = 0; // step again
+export const STEP_WAITING = 1; // stalls are outstanding
+export const STEP_FINISHED = 2;
+
+/** What the device needs of an address space. */
+export interface DeviceMemory {
+  translate(pageLo: number, pageHi: number, perm: number): boolean;
+  discard(startPage: number, pages: number): number;
+}
+
+/** What the device needs of a stall port: {@link StallPort} has it. */
+export interface DevicePort {
+  readonly capacity: number;
+  post(pageLo: number, pageHi: number, perm: number, tick: number): number;
+  publish(): void;
+  isDone(): boolean;
+  result(slot: number): number;
+  postedAt(slot: number): number;
+  resumedAt(slot: number): number;
+  reset(): void;
+}
+
+export interface DeviceThreadConfig {
+  /** First page of this thread's area: `windows * pagesPerJob` pages, mapped for `perm`, touched by nobody else. */
+  readonly basePage: number;
+  /** Pages of a window: what one job touches. */
+  readonly pagesPerJob: number;
+  /** Windows that jobs take turns on. When all had theirs the area is discarded: buffers are fresh memory again. */
+  readonly windows: number;
+  /** Times that a job goes over its window. Pages taken away meanwhile fault again. */
+  readonly passes: number;
+  /** FAULT_PERM bits of each access. */
+  readonly perm: number;
+  /** One access's limit from first touch to completion, in ticks: past it the job fails. */
+  readonly timeoutTicks: number;
+  readonly clock: Clock;
+  /** Word offset: not 0 there asks the thread to end, at the next job or round. */
+  readonly stopAt: number;
+  /** Word offset of the faults that all device threads may yet post (`claimFaults`); 0: no budget, until stopped. */
+  readonly budgetAt: number;
+  /** Base of this thread's results (`initDeviceResults`). */
+  readonly resultsAt: number;
+  /** Base of this thread's histogram of fault latencies, from posted to resumed (`initHistogram`). */
+  readonly histogramAt: number;
+}
+
+export class DeviceThread {
+  readonly #mm: DeviceMemory;
+  readonly #port: DevicePort;
+  readonly #words: Words;
+  readonly #config: DeviceThreadConfig;
+  readonly #results: DeviceResults = emptyDeviceResults();
+  readonly #pending: Int32Array; // pages of the window not yet accessed in this pass, by index, in order
+  readonly #seen: Uint8Array; // 1: the job has touched or posted this page
+  #state: number = BETWEEN_JOBS;
+  #left = 0; // pending pages
+  #pass = 0;
+  #firstTouch = 0; // of every access of this pass: the device issues them together
+  #firstRound = true; // of this pass
+  #stalled = 0; // slots of the round under way
+  #jobPosted = false;
+  #window: number;
+  #first = 0; // page of the window
+
+  /** @throws IommuError EINVAL naming the field. */
+  constructor(words: Words, mm: DeviceMemory, port: DevicePort, config: DeviceThreadConfig) {
+    const call = 'DeviceThread';
+    checkInteger(call, 'pagesPerJob', config.pagesPerJob, 1, 2 ** 20);
+    checkInteger(call, 'windows', config.windows, 1, 2 ** 20);
+    checkInteger(call, 'basePage', config.basePage, 0, MAX_PAGE - config.windows * config.pagesPerJob);
+    checkInteger(call, 'passes', config.passes, 1, 2 ** 20);
+    checkInteger(call, 'perm', config.perm, 1, 15);
+    checkInteger(call, 'timeoutTicks', config.timeoutTicks, 1, 2 ** 31 - 1); // ticks wrap
+    const { length } = words;
+    checkInteger(call, 'stopAt', config.stopAt, 1, length - 1);
+    checkInteger(call, 'budgetAt', config.budgetAt, 0, length - 1);
+    checkInteger(call, 'resultsAt', config.resultsAt, LINE, length - deviceResultWords());
+    checkInteger(call, 'histogramAt', config.histogramAt, LINE, length - histogramWords());
+    this.#mm = mm;
+    this.#port = port;
+    this.#words = words;
+    this.#config = config;
+    this.#pending = new Int32Array(config.pagesPerJob);
+    this.#seen = new Uint8Array(config.pagesPerJob);
+    this.#window = -1;
+  }
+
+  /** Goes on until stalls are outstanding, a job ends or a round ends. Never waits for the hardware, but may block where the
+   * address space does, once in `windows` jobs. @returns STEP_* */
+  step(): number {
+    switch (this.#state) {
+      case BETWEEN_JOBS:
+        if (this.#isStopped()) return this.#finish();
+        this.#beginJob();
+        return this.#touch();
+      case TOUCHING:
+        if (this.#isStopped()) return this.#finish();
+        return this.#touch();
+      case WAITING:
+        if (!this.#port.isDone()) return STEP_WAITING;
+        this.#collect();
+        return STEP_BUSY;
+      default:
+        return STEP_FINISHED;
+    }
+  }
+
+  /** @returns whether a thread that was waiting need not wait any longer: what its worker looks at before it sleeps. */
+  canGoOn(): boolean {
+    return this.#state === WAITING && this.#port.isDone();
+  }
+
+  #isStopped(): boolean {
+    return Atomics.load(this.#words, this.#config.stopAt) !== 0;
+  }
+
+  #beginJob(): void {
+    const { windows, pagesPerJob, basePage } = this.#config;
+    if (++this.#window === windows) {
+      this.#window = 0;
+      this.#mm.discard(basePage, windows * pagesPerJob);
+    }
+    this.#first = basePage + this.#window * pagesPerJob;
+    this.#seen.fill(0);
+    this.#pass = 0;
+    this.#jobPosted = false;
+    this.#beginPass();
+  }
+
+  #beginPass(): void {
+    this.#left = this.#config.pagesPerJob;
+    for (let index = 0; index < this.#left; index++) this.#pending[index] = index;
+    this.#firstTouch = this.#config.clock();
+    this.#firstRound = true;
+    this.#state = TOUCHING;
+  }
+
+  /** Accesses what is left; posts what is absent. */
+  #touch(): number {
+    if (!this.#firstRound && this.#isTooOld()) return this.#endJob(false);
+    this.#firstRound = false;
+    this.#access();
+    if (this.#left === 0) {
+      if (++this.#pass === this.#config.passes) return this.#endJob(true);
+      this.#beginPass();
+      return STEP_BUSY;
+    }
+    return this.#stall();
+  }
+
+  /** Every access under way is as old as the pass. One that completes now is judged as well. */
+  #isTooOld(): boolean {
+    const age = (this.#config.clock() - this.#firstTouch) | 0;
+    if (age > this.#results.worstAge) this.#results.worstAge = age;
+    if (age <= this.#config.timeoutTicks) return false;
+    this.#results.timeouts++;
+    return true;
+  }
+
+  #access(): void {
+    const { perm } = this.#config;
+    let left = 0;
+    for (let at = 0; at < this.#left; at++) {
+      const index = this.#pending[at];
+      const page = this.#first + index;
+      if (this.#mm.translate(pageLo(page), pageHi(page), perm)) this.#seen[index] = 1;
+      else this.#pending[left++] = index;
+    }
+    this.#left = left;
+  }
+
+  /** Posts as many as the port and the budget take; the others wait for the next round, and grow older. */
+  #stall(): number {
+    const { perm, budgetAt } = this.#config;
+    const wanted = Math.min(this.#left, this.#port.capacity);
+    const granted = budgetAt === 0 ? wanted : claimFaults(this.#words, budgetAt, wanted);
+    if (granted === 0) return this.#finish();
+    const now = this.#config.clock();
+    for (let at = 0; at < granted; at++) {
+      const index = this.#pending[at];
+      const page = this.#first + index;
+      const slot = this.#port.post(pageLo(page), pageHi(page), perm, now);
+      if (slot !== at) throw new IommuError('EINVAL', 'DeviceThread', 'slot', slot, `the port's slot ${at} was next`);
+      if (this.#seen[index] === 1) this.#results.refaults++;
+      this.#seen[index] = 1;
+    }
+    this.#port.publish();
+    this.#stalled = granted;
+    this.#results.posted += granted;
+    this.#jobPosted = true;
+    this.#state = WAITING;
+    return STEP_WAITING;
+  }
+
+  /** Takes the results of a round. */
+  #collect(): void {
+    const results = this.#results;
+    let aborted = 0;
+    for (let slot = 0; slot < this.#stalled; slot++) {
+      const result = this.#port.result(slot);
+      if (result === STALL_ABORT) aborted++;
+      else if (result !== STALL_RETRY)
+        throw new IommuError('EINVAL', 'DeviceThread', 'result', result, `slot ${slot} was resumed without an answer`);
+      histogramRecord(
+        this.#words,
+        this.#config.histogramAt,
+        (this.#port.resumedAt(slot) - this.#port.postedAt(slot)) | 0,
+      );
+    }
+    this.#port.reset();
+    results.rounds++;
+    results.aborted += aborted;
+    results.resumed += this.#stalled - aborted;
+    this.#stalled = 0;
+    this.#state = TOUCHING;
+    if (aborted > 0) this.#endJob(false);
+    else publishDeviceResults(this.#words, this.#config.resultsAt, results);
+  }
+
+  #endJob(done: boolean): number {
+    if (done) this.#results.jobs++;
+    else this.#results.failed++;
+    this.#state = BETWEEN_JOBS;
+    publishDeviceResults(this.#words, this.#config.resultsAt, this.#results);
+    return STEP_BUSY;
+  }
+
+  #finish(): number {
+    if (this.#state === TOUCHING && this.#jobPosted) this.#results.cut++;
+    this.#results.finished = 1;
+    this.#state = FINISHED;
+    publishDeviceResults(this.#words, this.#config.resultsAt, this.#results);
+    return STEP_FINISHED;
+  }
+}

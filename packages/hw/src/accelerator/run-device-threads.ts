@@ -1,0 +1,27 @@
+import { IommuError } from '@faultline/core/errors';
+import type { Doorbell } from '@faultline/core/sync';
+import { type DeviceThread, STEP_BUSY, STEP_FINISHED } from './device-thread.ts';
+
+/** Runs the device threads of one worker: steps them in turn, sleeps when all of them wait for the hardware.
+ * Never spins. Returns when all have finished: stopped, or out of budget. Every stall has been answered then.
+ * Context: blocks; a plain worker, not a pool's.
+ * @param wake the doorbell that the hardware rings for every one of these threads' ports. */
+export function runDeviceThreads(threads: readonly DeviceThread[], wake: Doorbell): void {
+  if (threads.length === 0)
+    throw new IommuError('EINVAL', 'runDeviceThreads', 'threads', threads.length, 'must hold at least one');
+  const canGoOn = (): boolean => {
+    for (const thread of threads) if (thread.canGoOn()) return true;
+    return false;
+  };
+  for (;;) {
+    let busy = 0;
+    let finished = 0;
+    for (const thread of threads) {
+      const found = thread.step();
+      if (found === STEP_BUSY) busy++;
+      else if (found === STEP_FINISHED) finished++;
+    }
+    if (finished === threads.length) return;
+    if (busy === 0) wake.sleep(canGoOn, Infinity);
+  }
+}
