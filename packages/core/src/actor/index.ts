@@ -9,14 +9,7 @@
 // Read: placement.ts (who is where), mailbox.ts, host-loop.ts (slices and sleep), host-context.ts (what a setup module gets),
 // actor-system.ts (starting, waiting, supervision), machines/. Not covered: moving an actor to another host, restarting one.
 export { actorRegions, hostDoorbellBase, initActorRegions, mailboxRegion, RCU_REGION } from './actor-regions.ts';
-export {
-  ActorSystem,
-  type ActorSystemOptions,
-  type HostDeath,
-  type HostReport,
-  type HostSpec,
-  type SystemEvents,
-} from './actor-system.ts';
+export { ActorSystem } from './actor-system.ts';
 export { ACTOR_EVENTS } from './event-codes.ts';
 export type { AddActorOptions, MailEvent, Receiver } from './host-actors.ts';
 export type { HostContext, HostExit, HostSetup } from './host-context.ts';
@@ -44,4 +37,5 @@ export { type ActorPlace, Placement } from './placement.ts';
 export type { Pump, PumpSet } from './pumps.ts';
 export type { EventPort } from './router.ts';
 export { ACTOR_STATES, statePath } from './state-codes.ts';
+export type { ActorSystemOptions, HostDeath, HostReport, HostSpec, SystemEvents } from './system-options.ts';
 export { workerUrl } from './worker-url.ts';

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Arena, planArena } from '../memory/index.ts';
 import { Rcu } from '../sync/index.ts';
 import { RCU_REGION } from './actor-regions.ts';
-import type { HostDeath } from './actor-system.ts';
+import type { HostDeath } from './system-options.ts';
 import { echoHost, startEcho, testArena } from './testing/system.test-help.ts';
 
 const NAMES = ['left.door', 'left.queue', 'left.hand'];

@@ -2,8 +2,9 @@
 import { Arena, planArena } from '../../memory/index.ts';
 import { LINE } from '../../sync/index.ts';
 import { actorRegions, initActorRegions } from '../actor-regions.ts';
-import { ActorSystem, type ActorSystemOptions, type HostSpec } from '../actor-system.ts';
+import { ActorSystem } from '../actor-system.ts';
 import type { ActorPlace } from '../placement.ts';
+import type { ActorSystemOptions, HostSpec } from '../system-options.ts';
 import type { EchoData } from './echo.test-setup.ts';
 
 export const ECHO: URL = new URL('./echo.test-setup.ts', import.meta.url);
