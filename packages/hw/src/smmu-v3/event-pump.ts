@@ -12,7 +12,15 @@ import {
   type FaultReporter,
 } from '@faultline/core/iopf';
 import type { Words } from '@faultline/core/sync';
-import { QUEUE_OVERFLOW, queueAdvance, queueIndex, queueOverflowed, queueSlot, queueUsed } from '../queue/index.ts';
+import {
+  QUEUE_OVERFLOW,
+  queueAdvance,
+  queueConsistent,
+  queueIndex,
+  queueOverflowed,
+  queueSlot,
+  queueUsed,
+} from '../queue/index.ts';
 import { RESUME_ABORT } from './commands.ts';
 import {
   EVENT_WORDS,
@@ -63,6 +71,7 @@ const UNKNOWN_EVENT = 3;
 const UNKNOWN_STREAM = 4;
 const ILLEGAL_STALL = 5;
 const OVERFLOWS = 6;
+const INCONSISTENT = 7;
 
 export interface EventPumpConfig {
   readonly reporter: FaultReporter;
@@ -222,6 +231,7 @@ export class EventPump {
 
   /** Acknowledges an overflow once everything that was recorded is taken: index, wrap and OVACKFLG in one store. */
   #drained(prod: number): void {
+    if (!queueConsistent(prod, this.#cons, this.#log2)) this.#counts[INCONSISTENT]++;
     if (!queueOverflowed(prod, this.#ack)) return;
     this.#ack = prod & QUEUE_OVERFLOW;
     this.#counts[OVERFLOWS]++;

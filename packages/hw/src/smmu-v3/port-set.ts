@@ -147,8 +147,8 @@ export class PortSet {
   #collectWord(at: number, firstPort: number): void {
     let bits = Atomics.exchange(this.#words, at, 0); // [C]
     while (bits !== 0) {
-      const bit = 31 - Math.clz32(bits);
-      bits &= ~(1 << bit);
+      const bit = 31 - Math.clz32(bits & -bits);
+      bits &= bits - 1;
       if (firstPort + bit < this.count) this.#open(firstPort + bit);
     }
   }

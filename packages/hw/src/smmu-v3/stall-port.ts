@@ -21,9 +21,9 @@ export const PORT_INDEX = 3; // this port's bit in the announce bitmap
 export const PORT_WAKE = 4; // base of the Doorbell that the device side sleeps on
 export const PORT_ANNOUNCE = 5; // base of the announce bitmap
 export const PORT_DOORBELL = 6; // base of the hardware's Doorbell
-export const PORT_PROD = LINE; // slots published since the start, wrapping; the device's
-export const PORT_DONE = 2 * LINE; // slots whose round is done, since the start, wrapping; the hardware's
-export const PORT_SLOTS = 3 * LINE;
+export const PORT_PROD: number = LINE; // slots published since the start, wrapping; the device's
+export const PORT_DONE: number = 2 * LINE; // slots whose round is done, since the start, wrapping; the hardware's
+export const PORT_SLOTS: number = 3 * LINE;
 
 /** Slot words. The device writes them before [P]; RESULT and RESUMED are the hardware's from [P] to [D]. */
 export const STALL_PAGE_LO = 0; // IOVA bits 43:12

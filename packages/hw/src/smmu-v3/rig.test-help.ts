@@ -1,0 +1,269 @@
+import {
+  FAULT_DEVICE,
+  FAULT_FLAGS,
+  FAULT_GRPID,
+  FAULT_PAGE_HI,
+  FAULT_PAGE_LO,
+  FAULT_PASID,
+  FAULT_PERM,
+  FAULT_TOKEN,
+  FAULT_WORDS,
+  type FaultReporter,
+  RESPONSE_SUCCESS,
+  type ResponseCode,
+} from '@faultline/core/iopf';
+import { Arena, planArena } from '@faultline/core/memory';
+import { Doorbell, doorbellWords, initDoorbell, LINE, type Words } from '@faultline/core/sync';
+import {
+  EventPump,
+  initSmmu,
+  initStallPort,
+  type PumpOutcome,
+  type SmmuConfig,
+  SmmuDriver,
+  SmmuHardware,
+  SmmuOps,
+  STE_TRANSLATE,
+  StallPort,
+  smmuAnnounceBase,
+  smmuWords,
+  stallPortWords,
+  writeStream,
+} from './index.ts';
+import { SMMU_CR0, SMMU_CR2, SMMU_EVTQ, SMMU_EVTQ_CONS, SMMU_EVTQ_LOG2, SMMU_EVTQ_PROD } from './layout.ts';
+import { CR0_CMDQEN, CR0_EVTQEN, CR0_SMMUEN, CR2_RECINVSID } from './registers.ts';
+
+export interface RigPort {
+  readonly streamId: number;
+  readonly substreamId: number;
+}
+
+export interface RigConfig extends Partial<SmmuConfig> {
+  readonly portCapacity?: number;
+  /** Default: one port of stream 1, substream 5. */
+  readonly portList?: readonly RigPort[];
+  /** Default: all on, streams 0 to 7 translate, stall, take 16 substreams and belong to device 10 + stream. */
+  readonly off?: boolean;
+}
+
+/** One fault as the reporter got it. */
+export interface Reported {
+  readonly at: number;
+  readonly device: number;
+  readonly flags: number;
+  readonly pasid: number;
+  readonly grpid: number;
+  readonly perm: number;
+  readonly pageLo: number;
+  readonly pageHi: number;
+  readonly token: number;
+}
+
+/** A core that keeps what it is told and answers when the test says so. */
+export class FakeReporter implements FaultReporter {
+  readonly #words: Words;
+  readonly #records: number;
+  readonly faults: Reported[] = [];
+  batches = 0;
+  /** What reportDeviceFault returns. */
+  verdict = 0;
+
+  constructor(words: Words, records: number) {
+    this.#words = words;
+    this.#records = records;
+  }
+
+  prepareFault(): number {
+    return this.#records + (this.faults.length % 64) * FAULT_WORDS;
+  }
+
+  reportDeviceFault(at: number): number {
+    const w = this.#words;
+    this.faults.push({
+      at,
+      device: w[at + FAULT_DEVICE],
+      flags: w[at + FAULT_FLAGS],
+      pasid: w[at + FAULT_PASID],
+      grpid: w[at + FAULT_GRPID],
+      perm: w[at + FAULT_PERM],
+      pageLo: w[at + FAULT_PAGE_LO],
+      pageHi: w[at + FAULT_PAGE_HI],
+      token: w[at + FAULT_TOKEN],
+    });
+    return this.verdict;
+  }
+
+  endBatch(): void {
+    this.batches++;
+  }
+
+  /** Takes what was reported since the last time. */
+  take(): Reported[] {
+    return this.faults.splice(0);
+  }
+}
+
+/** A whole SMMU on one thread: ports, hardware, pump and a fake core, stepped by hand. */
+export class Rig {
+  readonly words: Words;
+  readonly base: number;
+  readonly irq: Doorbell;
+  readonly hardwareBell: Doorbell;
+  readonly wakeBell: Doorbell;
+  readonly ports: StallPort[];
+  readonly hw: SmmuHardware;
+  readonly ops: SmmuOps[];
+  readonly driver: SmmuDriver;
+  readonly reporter: FakeReporter;
+  readonly pump: EventPump;
+  readonly notes: PumpOutcome[] = [];
+  tick = 1000;
+
+  constructor(config: RigConfig = {}) {
+    const portList = config.portList ?? [{ streamId: 1, substreamId: 5 }];
+    const capacity = config.portCapacity ?? 64;
+    const smmu: SmmuConfig = {
+      eventQueueEntries: 16,
+      commandQueueEntries: 64,
+      commandQueues: 2,
+      stallMax: 256,
+      streams: 8,
+      ports: portList.length,
+      ...pick(config),
+    };
+    const plan = planArena([
+      { name: 'smmu', words: smmuWords(smmu) },
+      { name: 'irq', words: doorbellWords() },
+      { name: 'hardware', words: doorbellWords() },
+      { name: 'wake', words: doorbellWords() },
+      { name: 'records', words: 64 * FAULT_WORDS },
+      { name: 'spare', words: LINE },
+      ...portList.map((_, i) => ({ name: `port${i}`, words: stallPortWords(capacity) })),
+    ]);
+    const arena = Arena.create(plan);
+    const words = arena.words;
+    this.words = words;
+    this.base = arena.base('smmu');
+    initSmmu(words, this.base, smmu);
+    for (const name of ['irq', 'hardware', 'wake']) initDoorbell(words, arena.base(name));
+    this.irq = new Doorbell(words, arena.base('irq'));
+    this.hardwareBell = new Doorbell(words, arena.base('hardware'));
+    this.wakeBell = new Doorbell(words, arena.base('wake'));
+    portList.forEach((port, i) => {
+      initStallPort(words, arena.base(`port${i}`), {
+        capacity,
+        port: i,
+        ...port,
+        wakeAt: arena.base('wake'),
+        announceBase: smmuAnnounceBase(words, this.base),
+        doorbellBase: arena.base('hardware'),
+      });
+    });
+    if (config.off !== true) {
+      for (let stream = 0; stream < smmu.streams; stream++)
+        writeStream(words, this.base, stream, {
+          config: STE_TRANSLATE,
+          stall: true,
+          substreams: 16,
+          device: 10 + stream,
+        });
+      this.enable();
+    }
+    const bases = portList.map((_, i) => arena.base(`port${i}`));
+    this.ports = bases.map((base) => new StallPort(words, base));
+    this.hw = new SmmuHardware(words, this.base, { ports: bases, irq: this.irq, clock: () => this.tick });
+    this.hw.pump(1); // makes the switches effective
+    const queues = Array.from({ length: smmu.commandQueues }, (_, q) => q);
+    this.ops = queues.map(
+      (q) => new SmmuOps(words, this.base, q, { hardwareDoorbell: this.hardwareBell, timeoutMs: 300 }),
+    );
+    this.driver = new SmmuDriver(words, this.base, {
+      ops: this.ops[smmu.commandQueues - 1],
+      hardwareDoorbell: this.hardwareBell,
+      timeoutMs: 1000,
+    });
+    this.reporter = new FakeReporter(words, arena.base('records'));
+    this.pump = new EventPump(words, this.base, {
+      reporter: this.reporter,
+      ops: this.ops[0],
+      onEvent: (outcome) => this.notes.push(outcome),
+    });
+    this.spareAt = arena.base('spare');
+  }
+
+  /** A word nobody uses. */
+  readonly spareAt: number;
+
+  /** Switches everything on, from the hardware's next pump. */
+  enable(): void {
+    Atomics.store(this.words, this.base + SMMU_CR0, CR0_SMMUEN | CR0_EVTQEN | CR0_CMDQEN);
+    Atomics.store(this.words, this.base + SMMU_CR2, CR2_RECINVSID);
+  }
+
+  /** Posts `count` faults on a port and publishes them; page numbers from `page` on. */
+  post(port: number, count: number, page: number = 0x1000, perm: number = 2): void {
+    for (let i = 0; i < count; i++) this.ports[port].post(page + i, 0, perm, this.tick);
+    this.ports[port].publish();
+  }
+
+  answer(fault: Pick<Reported, 'token' | 'grpid'>, code: ResponseCode = RESPONSE_SUCCESS): void {
+    this.words[this.spareAt + FAULT_TOKEN] = fault.token;
+    this.words[this.spareAt + FAULT_GRPID] = fault.grpid;
+    this.ops[0].pageResponse(this.spareAt, code);
+  }
+
+  /** Answers everything reported so far, and lets the hardware see it. */
+  answerAll(code: ResponseCode = RESPONSE_SUCCESS): number {
+    const faults = this.reporter.take();
+    for (const fault of faults) this.answer(fault, code);
+    this.ops[0].flushResponses();
+    return faults.length;
+  }
+
+  results(port: number): number[] {
+    return Array.from({ length: this.ports[port].posted }, (_, slot) => this.ports[port].result(slot));
+  }
+
+  /** Runs the hardware while a promise of the driver's is under way. */
+  async during<T>(promise: Promise<T>): Promise<T> {
+    let open = true;
+    const end = (): void => {
+      open = false;
+    };
+    promise.then(end, end);
+    while (open) {
+      this.hw.pump(64);
+      this.pump.pump(64);
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    return promise;
+  }
+
+  get prod(): number {
+    return Atomics.load(this.words, this.base + SMMU_EVTQ_PROD);
+  }
+
+  get cons(): number {
+    return Atomics.load(this.words, this.base + SMMU_EVTQ_CONS);
+  }
+
+  /** Word offset of event queue entry `slot`. */
+  entry(slot: number): number {
+    return this.base + this.words[this.base + SMMU_EVTQ] + slot * 8;
+  }
+
+  /** Puts a record into the event queue as broken hardware might. */
+  inject(record: readonly number[]): void {
+    const log2 = this.words[this.base + SMMU_EVTQ_LOG2];
+    const at = this.entry(this.prod & ((1 << log2) - 1));
+    record.forEach((word, i) => {
+      this.words[at + i] = word;
+    });
+    Atomics.store(this.words, this.base + SMMU_EVTQ_PROD, (this.prod + 1) & ((2 << log2) - 1));
+  }
+}
+
+function pick(config: RigConfig): Partial<SmmuConfig> {
+  const { portCapacity: _capacity, portList: _list, off: _off, ...smmu } = config;
+  return smmu;
+}
