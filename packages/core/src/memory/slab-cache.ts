@@ -48,6 +48,7 @@ export interface SlabCacheOptions {
 export class SlabCache {
   readonly #slab: Slab;
   readonly #words: Words;
+  readonly #capacity: number;
   readonly #records: number;
   readonly #head: number;
   readonly #fresh: number;
@@ -62,6 +63,7 @@ export class SlabCache {
     const batch = checkInteger('SlabCache', 'batch', options.batch, 1, MAX_BATCH);
     this.#slab = slab;
     this.#words = slab.words;
+    this.#capacity = slab.capacity;
     this.#records = slab.records;
     this.#head = slab.base + HEAD;
     this.#fresh = slab.base + FRESH;
@@ -176,7 +178,7 @@ export class SlabCache {
 
   #takeFresh(): boolean {
     const words = this.#words;
-    const { capacity } = this.#slab;
+    const capacity = this.#capacity;
     for (let seen = Atomics.load(words, this.#fresh); seen < capacity; ) {
       const last = Math.min(seen + this.#batch, capacity);
       const found = Atomics.compareExchange(words, this.#fresh, seen, last);

@@ -127,7 +127,8 @@ export class Slab {
 
   /** @throws IommuError EINVAL for an index outside 1..capacity. */
   checkIndex(call: string, index: number): void {
-    if (!Number.isInteger(index) || index < 1 || index > this.capacity)
+    // As Number.isInteger, which costs more than the rest of a free.
+    if ((index | 0) !== index || index < 1 || index > this.capacity)
       throw new IommuError('EINVAL', call, 'index', index, `must be an object from 1 to ${this.capacity}`);
   }
 

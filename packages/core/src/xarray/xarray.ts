@@ -102,9 +102,16 @@ export class Xarray {
   /** Sets a value at a free index of min..max (included), the lowest that it finds. Never waits.
    * @returns the index, or -1 when none is free or no node is left. @throws IommuError EINVAL value, min or max. */
   alloc(value: number, min: number, max: number): number {
-    checkInteger('Xarray.alloc', 'value', value, 1, MAX_VALUE);
-    checkIndex('Xarray.alloc', 'max', max);
-    checkInteger('Xarray.alloc', 'min', min, 0, max);
+    if (
+      (value | 0) !== value ||
+      value < 1 ||
+      (min | 0) !== min ||
+      min < 0 ||
+      (max | 0) !== max ||
+      max < min ||
+      max > MAX_INDEX
+    )
+      refuseAlloc(value, min, max);
     const lastBlock = max >> SLOT_BITS;
     for (let block = min >> SLOT_BITS; block <= lastBlock; block++) {
       const node = this.#installed(block);
@@ -190,6 +197,13 @@ export class Xarray {
     }
     return root === 0 ? 0 : this.#nodes + root * NODE_WORDS;
   }
+}
+
+/** Says which argument of alloc is wrong. */
+function refuseAlloc(value: number, min: number, max: number): void {
+  checkInteger('Xarray.alloc', 'value', value, 1, MAX_VALUE);
+  checkIndex('Xarray.alloc', 'max', max);
+  checkInteger('Xarray.alloc', 'min', min, 0, max);
 }
 
 function checkIndex(call: string, field: string, index: number): void {
