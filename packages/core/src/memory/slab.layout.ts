@@ -4,9 +4,9 @@ import { defineLayout, type Layout } from './layout.ts';
 
 export const CAPACITY = 0;
 export const OBJECT_WORDS = 1;
-export const HEAD = LINE; // tag << 16 | first object of the top chain
-export const FRESH = 2 * LINE; // objects 1..FRESH have been handed out at least once
-export const RECORDS = 3 * LINE;
+export const HEAD: number = LINE; // tag << 16 | first object of the top chain
+export const FRESH: number = 2 * LINE; // objects 1..FRESH have been handed out at least once
+export const RECORDS: number = 3 * LINE;
 
 // An object's record. META says who may touch the rest: see Ordering in slab-cache.ts.
 export const META = 0; // generation << 2 | OBJECT_*
@@ -24,7 +24,7 @@ export const STATE_MASK = 3;
 export const GENERATION_SHIFT = 2;
 
 /** FREED_BY bit: the object was filled with POISON when freed. */
-export const POISONED = 1 << 30;
+export const POISONED: number = 1 << 30;
 /** What a freed object holds in checked runs. */
 export const POISON = 0x6b6b6b6b;
 

@@ -10,7 +10,7 @@ export const MODE_SHARED = 1;
 export const MODE_SPLIT = 2;
 
 /** Object i's line is at OBJECT_LINES + i * LINE. */
-export const OBJECT_LINES = LINE;
+export const OBJECT_LINES: number = LINE;
 export const COUNT = 0; // shared: the count. split: unused
 export const DRAINING = 1; // how many wait for zero
 export const WAKE = 2; // changed by each sub while somebody waits

@@ -3,11 +3,11 @@ import { defineLayout, type Layout } from '../memory/layout.ts';
 import { LINE } from './thread-self.ts';
 
 export const THREADS = 0;
-export const ASKED = LINE; // the grace period asked for last: odd, so that it is never 0, also when it wraps
-export const DONE = 2 * LINE; // a grace period known to be over: saves looking at all threads again
-export const WAITERS = 3 * LINE; // how many may be asleep on some thread's word
+export const ASKED: number = LINE; // the grace period asked for last: odd, so that it is never 0, also when it wraps
+export const DONE: number = 2 * LINE; // a grace period known to be over: saves looking at all threads again
+export const WAITERS: number = 3 * LINE; // how many may be asleep on some thread's word
 /** Thread i's word is at READERS + i * LINE: the grace period asked for when it last had no references, 0 while offline. */
-export const READERS = 3 * LINE;
+export const READERS: number = 3 * LINE;
 
 /** The words for threads 1..threads, as a table. */
 export function rcuLayout(threads: number): Layout {

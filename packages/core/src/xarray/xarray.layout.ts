@@ -4,22 +4,22 @@ import { alignLine } from '../memory/region.ts';
 import { LINE } from '../sync/thread-self.ts';
 
 export const SLOT_BITS = 10;
-export const SLOTS = 1 << SLOT_BITS;
-export const SLOT_MASK = SLOTS - 1;
+export const SLOTS: number = 1 << SLOT_BITS;
+export const SLOT_MASK: number = SLOTS - 1;
 /** Indices are 0..MAX_INDEX, 20 bits: as wide as a PASID. */
-export const MAX_INDEX = (1 << 20) - 1;
-export const MAX_NODES = 1 << 10;
+export const MAX_INDEX: number = (1 << 20) - 1;
+export const MAX_NODES: number = 1 << 10;
 
 export const NODES = 0; // of the pool
-export const SPARE = LINE; // tag << 16 | first of the nodes that lost a race
-export const CLAIMED = 2 * LINE; // nodes 1..CLAIMED have left the pool at least once
-export const ROOT = 3 * LINE; // node of indices i * 1024.., 0 for none; written once
-export const LINKS = ROOT + SLOTS; // next spare node, a word a node
+export const SPARE: number = LINE; // tag << 16 | first of the nodes that lost a race
+export const CLAIMED: number = 2 * LINE; // nodes 1..CLAIMED have left the pool at least once
+export const ROOT: number = 3 * LINE; // node of indices i * 1024.., 0 for none; written once
+export const LINKS: number = ROOT + SLOTS; // next spare node, a word a node
 
 // A node: its slots, and a bit a slot that says where not to look for a free one.
-export const USED = SLOTS;
-export const USED_WORDS = SLOTS / 32;
-export const NODE_WORDS = SLOTS + USED_WORDS;
+export const USED: number = SLOTS;
+export const USED_WORDS: number = SLOTS / 32;
+export const NODE_WORDS: number = SLOTS + USED_WORDS;
 
 /** Word offset of node 1. */
 export function nodesOffset(maxNodes: number): number {
