@@ -9,11 +9,17 @@ test('a pop that slept while its chain left and came back starts over', () => {
   const [slow, fast] = [1, 2].map((id) => new SlabCache(slab, { id, spins: 0 }, { batch: 1, checked: true }));
   for (const index of [slow.alloc(), slow.alloc(), slow.alloc()]) slow.free(index); // the stack is 3, 2, 1
 
-  const compareExchange = vi.spyOn(Atomics, 'compareExchange').mockImplementationOnce((array, at, expected, value) => {
+  const original = Atomics.compareExchange;
+  const compareExchange = vi.spyOn(Atomics, 'compareExchange').mockImplementationOnce(((
+    array: Int32Array,
+    at: number,
+    expected: number,
+    value: number,
+  ) => {
     expect([fast.alloc(), fast.alloc()]).toEqual([3, 2]);
     fast.free(3); // the stack is 3, 1: the same top, another one below
-    return Atomics.compareExchange(array as Int32Array, at, expected as number, value as number) as never;
-  });
+    return original(array, at, expected, value);
+  }) as typeof Atomics.compareExchange);
   expect(slow.alloc()).toBe(3);
   compareExchange.mockRestore();
   expect(slow.alloc()).toBe(1);
