@@ -47,14 +47,14 @@ export class CommandReader {
     return ((Atomics.load(this.#words, this.#prodAt) ^ this.#error) & CMDQ_ERR_FLAG) !== 0;
   }
 
-  /** Word offset of the command to consume. The caller has seen that one is {@link available}. */
-  at(): number {
-    return this.#entries + queueSlot(this.#cons, this.#log2) * COMMAND_WORDS;
+  /** Word offset of the `i`th command of those that are {@link available}. */
+  at(i: number): number {
+    return this.#entries + queueSlot(this.#cons + i, this.#log2) * COMMAND_WORDS;
   }
 
-  /** Steps over the command at {@link at}. */
-  next(): void {
-    this.#cons = queueAdvance(this.#cons, 1, this.#log2);
+  /** Steps over `count` commands. */
+  skip(count: number): void {
+    this.#cons = queueAdvance(this.#cons, count, this.#log2);
   }
 
   /** Tells the issuer, with one store, what was stepped over. */
@@ -64,7 +64,7 @@ export class CommandReader {
     this.#store();
   }
 
-  /** Stops at the command at {@link at}: earlier ones are done, this one and later ones are not begun. */
+  /** Stops at the next command: earlier ones are done, this one and later ones are not begun. */
   stop(reason: number): void {
     this.#error = ((this.#error ^ CMDQ_ERR_FLAG) & CMDQ_ERR_FLAG) | reason;
     this.#released = this.#cons;

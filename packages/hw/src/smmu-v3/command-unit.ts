@@ -112,24 +112,41 @@ export class CommandUnit {
   }
 
   #consumeQueue(queue: CommandReader, count: number): number {
-    const words = this.#words;
-    for (let done = 0; done < count; done++) {
-      const at = queue.at();
-      if ((words[at] & 0xff) === CMD_RESUME) this.#resume(at);
-      else if (!this.#execute(at)) {
-        words[this.#stats + STAT_COMMANDS] += done;
-        this.#fail(queue);
-        return done;
-      } else if ((words[at] & 0xff) === CMD_SYNC) {
-        queue.next();
-        this.#completeSync(queue, at);
-        continue;
-      }
-      queue.next();
+    let done = 0;
+    while (done < count) {
+      done += this.#consumeRun(queue, count - done);
+      if (done === count || !this.#consumeOdd(queue)) break;
+      done++;
     }
-    words[this.#stats + STAT_COMMANDS] += count;
+    this.#words[this.#stats + STAT_COMMANDS] += done;
     queue.release();
-    return count;
+    return done;
+  }
+
+  /** Consumes up to `count` commands, up to a CMD_SYNC or an illegal one. @returns how many. */
+  #consumeRun(queue: CommandReader, count: number): number {
+    const words = this.#words;
+    let done = 0;
+    while (done < count) {
+      const at = queue.at(done);
+      if ((words[at] & 0xff) === CMD_RESUME) this.#resume(at);
+      else if ((words[at] & 0xff) === CMD_SYNC || !this.#execute(at)) break;
+      done++;
+    }
+    queue.skip(done);
+    return done;
+  }
+
+  /** The command that ended a run: a CMD_SYNC, or one that is illegal. @returns whether it was consumed. */
+  #consumeOdd(queue: CommandReader): boolean {
+    const at = queue.at(0);
+    if (commandOp(this.#words, at) === CMD_SYNC && syncSignal(this.#words, at) !== SYNC_ILLEGAL) {
+      queue.skip(1);
+      this.#completeSync(queue, at);
+      return true;
+    }
+    this.#fail(queue);
+    return false;
   }
 
   #resume(at: number): void {
@@ -147,11 +164,10 @@ export class CommandUnit {
     this.#ports.finish(port, slotAt, retry ? STALL_RETRY : STALL_ABORT, this.#tick.now());
   }
 
-  /** All commands but RESUME. @returns false for one that is illegal. */
+  /** All commands but RESUME and SYNC. @returns false for one that is illegal. */
   #execute(at: number): boolean {
     const words = this.#words;
     const op = commandOp(words, at);
-    if (op === CMD_SYNC) return syncSignal(words, at) !== SYNC_ILLEGAL;
     if (op === CMD_STALL_TERM) this.#recorder.terminateStream(commandStreamId(words, at));
     else if (op === CMD_CFGI_STE) this.#streams.reload(commandStreamId(words, at), 1);
     else if (op === CMD_CFGI_STE_RANGE) this.#reloadRange(at);

@@ -1,7 +1,13 @@
 import { IommuError } from '@faultline/core/errors';
 import type { Doorbell, Words } from '@faultline/core/sync';
+import { queueIndex, queueUsed } from '../queue/index.ts';
 import {
+  CMDQ_CONS,
+  CMDQ_PROD,
   checkSmmu,
+  commandQueueBase,
+  SMMU_CMDQ_COUNT,
+  SMMU_CMDQ_LOG2,
   SMMU_CR0,
   SMMU_CR0ACK,
   SMMU_CR2,
@@ -110,6 +116,24 @@ export class SmmuDriver {
       await this.#until('fenceEventQueue', at, (passed) => ((passed - target) | 0) >= 0);
     } finally {
       Atomics.sub(words, this.#base + SMMU_EVTQ_FENCES, 1);
+    }
+  }
+
+  /** Waits until the hardware has taken every command published before this call, in all queues: the answers of other threads too.
+   * @throws IommuError ETIMEDOUT */
+  async fenceCommands(): Promise<void> {
+    const words = this.#words;
+    for (let queue = 0; queue < words[this.#base + SMMU_CMDQ_COUNT]; queue++) {
+      const at = commandQueueBase(words, this.#base, queue);
+      const log2 = words[this.#base + SMMU_CMDQ_LOG2];
+      const target = queueIndex(Atomics.load(words, at + CMDQ_PROD), log2);
+      // CONS passes the target, or the queue is seen to hold nothing of before.
+      const before = queueUsed(target, queueIndex(Atomics.load(words, at + CMDQ_CONS), log2), log2);
+      if (before === 0) continue;
+      await this.#until('fenceCommands', at + CMDQ_CONS, (cons) => {
+        const left = queueUsed(target, queueIndex(cons, log2), log2);
+        return left === 0 || left > before;
+      });
     }
   }
 

@@ -182,7 +182,7 @@ export class EventPump {
   /** @returns device index + 1 of the stream's driver, or 0. */
   #master(streamId: number): number {
     if (streamId >= this.#streams) return 0;
-    return Atomics.load(this.#words, this.#strtab + streamId * STE_WORDS + STE_MASTER);
+    return Atomics.load(this.#words, this.#strtab + (streamId | 0) * STE_WORDS + STE_MASTER);
   }
 
   /** A stalled fault: every stall is a group of its own. */

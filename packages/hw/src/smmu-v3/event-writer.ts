@@ -7,6 +7,7 @@ import {
   queueIndex,
   queueOverflowed,
   queueSlot,
+  queueSpace,
 } from '../queue/index.ts';
 import { EVENT_WORDS } from './events.ts';
 import {
@@ -27,14 +28,12 @@ import {
 //
 // Ordering. Entries are plain; these edges publish them.
 //   [P] publish: entries, then PROD        pairs with  [C] EventPump: PROD, then entries
-//   [R] EventPump: entries, then CONS      pairs with  [F] claim: CONS, then entries overwritten
+//   [R] EventPump: entries, then CONS      pairs with  [F] reserve: CONS, then entries overwritten
 //   [I] publish: PROD, then CONS           pairs with  [E] EventPump: CONS, then PROD
 //   [H] hold: HELD, then CONS              pairs with  [K] EventPump: CONS, then HELD
 // [I] and [E] are store-then-load on both sides. The interrupt is an edge, on empty to non-empty alone: if the hardware finds CONS short of
 // where it was, the pump has yet to store CONS and will read PROD after that. Otherwise it rings. So no record is left without a reader.
 // [H] and [K] likewise: a stall held back for want of an entry is never forgotten.
-
-export const NO_ENTRY = 0;
 
 export class EventWriter {
   readonly #words: Words;
@@ -77,13 +76,23 @@ export class EventWriter {
     this.#enabled = on;
   }
 
-  /** @returns word offset of the next entry, to be filled at once; NO_ENTRY when the queue is full or off. */
+  /** @returns how many of `count` entries may be claimed: 0 when the queue is full or off. */
+  reserve(count: number): number {
+    if (!this.#enabled) return 0;
+    let space = queueSpace(this.#prod, this.#consSeen, this.#log2);
+    if (space < count) {
+      this.#consSeen = Atomics.load(this.#words, this.#consAt); // [F]
+      space = queueSpace(this.#prod, this.#consSeen, this.#log2);
+    }
+    const run = Math.min(space, count);
+    this.#words[this.#stats + STAT_EVENTS] += run;
+    return run;
+  }
+
+  /** @returns word offset of the next entry, one of those reserved, to be filled at once. */
   claim(): number {
-    if (queueFull(this.#prod, this.#consSeen, this.#log2) && this.#stillFull()) return NO_ENTRY;
-    if (!this.#enabled) return NO_ENTRY;
     const at = this.#entries + queueSlot(this.#prod, this.#log2) * EVENT_WORDS;
     this.#prod = queueAdvance(this.#prod, 1, this.#log2);
-    this.#words[this.#stats + STAT_EVENTS]++;
     return at;
   }
 

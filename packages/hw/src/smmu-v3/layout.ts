@@ -113,7 +113,7 @@ export interface SmmuConfig {
   readonly eventQueueEntries: number;
   /** Entries of 16 bytes in each command queue, a power of two, 2 to 2^18. */
   readonly commandQueueEntries: number;
-  /** Command queues: one for each thread that issues commands, 1 to 256. */
+  /** Command queues: one for each thread that issues commands, 1 to 8192. */
   readonly commandQueues: number;
   /** IDR5.STALL_MAX: stalls outstanding at most, 1 to 65535. */
   readonly stallMax: number;
@@ -139,7 +139,7 @@ function lines(words: number): number {
 function planParts(call: string, config: SmmuConfig): Parts {
   checkPowerOfTwo(call, 'eventQueueEntries', config.eventQueueEntries, 1, 2 ** 19);
   checkPowerOfTwo(call, 'commandQueueEntries', config.commandQueueEntries, 2, 2 ** 18);
-  checkInteger(call, 'commandQueues', config.commandQueues, 1, 256);
+  checkInteger(call, 'commandQueues', config.commandQueues, 1, 8192);
   checkInteger(call, 'stallMax', config.stallMax, 1, 65535);
   checkInteger(call, 'streams', config.streams, 1, 65536);
   checkInteger(call, 'ports', config.ports, 1, 65536);

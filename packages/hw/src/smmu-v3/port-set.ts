@@ -122,12 +122,12 @@ export class PortSet {
     return this.#ports[port * PORT_ENTRY + WAITING];
   }
 
-  /** Takes the next slot of a port that has one waiting. @returns its word offset. */
-  take(port: number): number {
+  /** Takes the next `count` slots of a port that has so many waiting. @returns word offset of the first. */
+  take(port: number, count: number): number {
     const at = port * PORT_ENTRY;
     const slot = this.#ports[at + NEXT];
-    this.#ports[at + NEXT] = slot + STALL_WORDS;
-    this.#ports[at + WAITING]--;
+    this.#ports[at + NEXT] = slot + count * STALL_WORDS;
+    this.#ports[at + WAITING] -= count;
     return slot;
   }
 

@@ -1,5 +1,5 @@
 import type { Words } from '@faultline/core/sync';
-import { type EventWriter, NO_ENTRY } from './event-writer.ts';
+import type { EventWriter } from './event-writer.ts';
 import {
   EVT_C_BAD_SUBSTREAMID,
   EVT_F_STREAM_DISABLED,
@@ -11,7 +11,7 @@ import {
 import { SMMU_STATS, STAT_BYPASSED, STAT_HELD_TAG, STAT_STALLS, STAT_TERMINATED } from './layout.ts';
 import { NO_PORT, type PortSet } from './port-set.ts';
 import type { PumpTick } from './pump-tick.ts';
-import { STALL_ABORT, STALL_PAGE_HI, STALL_PAGE_LO, STALL_PERM, STALL_RETRY } from './stall-port.ts';
+import { STALL_ABORT, STALL_PAGE_HI, STALL_PAGE_LO, STALL_PERM, STALL_RETRY, STALL_WORDS } from './stall-port.ts';
 import type { StallTable } from './stall-table.ts';
 import { ROUTE_ABORT, ROUTE_BYPASS, ROUTE_STALL, type StreamCache } from './stream-cache.ts';
 
@@ -108,21 +108,18 @@ export class StallRecorder {
     return this.#endWaiting(port, count);
   }
 
+  /** Records a run of stalls: as many as there are tags and entries for. None: the port waits. */
   #stallPort(port: number, count: number, streamId: number, substreamId: number): number {
-    for (let done = 0; done < count; done++) {
-      const entry = this.#claim();
-      if (entry === NO_ENTRY) return done;
-      const slotAt = this.#ports.take(port);
-      this.#stall(entry, slotAt, port, streamId, substreamId);
+    const tags = Math.min(count, this.#stalls.free);
+    if (tags === 0) return this.#holdForTag();
+    const run = this.#events.reserve(tags) || this.#holdForEntry(tags);
+    let slotAt = this.#ports.take(port, run);
+    for (let i = 0; i < run; i++) {
+      this.#stall(this.#events.claim(), slotAt, port, streamId, substreamId);
+      slotAt += STALL_WORDS;
     }
-    return count;
-  }
-
-  /** @returns an event queue entry for a stall, or NO_ENTRY when it has to wait for a tag or an entry. */
-  #claim(): number {
-    if (this.#stalls.free === 0) return this.#holdForTag();
-    const entry = this.#events.claim();
-    return entry === NO_ENTRY ? this.#holdForEntry() : entry;
+    this.#words[this.#stats + STAT_STALLS] += run;
+    return run;
   }
 
   #stall(entry: number, slotAt: number, port: number, streamId: number, substreamId: number): void {
@@ -131,28 +128,25 @@ export class StallRecorder {
     const perm = words[slotAt + STALL_PERM];
     const pageLo = words[slotAt + STALL_PAGE_LO];
     writeTranslationFault(words, entry, streamId, substreamId, stag, perm, pageLo, words[slotAt + STALL_PAGE_HI]);
-    words[this.#stats + STAT_STALLS]++;
   }
 
   #holdForTag(): number {
     this.#held = HELD_FOR_TAG;
     this.#words[this.#stats + STAT_HELD_TAG]++;
-    return NO_ENTRY;
+    return 0;
   }
 
-  #holdForEntry(): number {
-    if (!this.#events.hold()) {
-      const entry = this.#events.claim(); // drained just now
-      if (entry !== NO_ENTRY) return entry;
-    }
-    this.#held = HELD_FOR_ENTRY;
-    return NO_ENTRY;
+  /** @returns entries after all, when the queue was drained just now. */
+  #holdForEntry(count: number): number {
+    const run = this.#events.hold() ? 0 : this.#events.reserve(count);
+    if (run === 0) this.#held = HELD_FOR_ENTRY;
+    return run;
   }
 
   #bypassPort(port: number, count: number): number {
     for (let i = 0; i < count; i++) {
       this.#words[this.#stats + STAT_BYPASSED]++;
-      this.#ports.finish(port, this.#ports.take(port), STALL_RETRY, this.#tick.now());
+      this.#ports.finish(port, this.#ports.take(port, 1), STALL_RETRY, this.#tick.now());
     }
     return count;
   }
@@ -161,7 +155,7 @@ export class StallRecorder {
   #endWaiting(port: number, count: number): number {
     for (let i = 0; i < count; i++) {
       this.#words[this.#stats + STAT_TERMINATED]++;
-      this.#ports.finish(port, this.#ports.take(port), STALL_ABORT, this.#tick.now());
+      this.#ports.finish(port, this.#ports.take(port, 1), STALL_ABORT, this.#tick.now());
     }
     return count;
   }
@@ -169,10 +163,9 @@ export class StallRecorder {
   /** Ends accesses with a record each, which is dropped when the queue is full: only stalls are worth waiting for. */
   #endWithEvent(port: number, count: number, id: number, streamId: number, substreamId: number): number {
     for (let i = 0; i < count; i++) {
-      const slotAt = this.#ports.take(port);
-      const entry = this.#events.claim();
-      if (entry === NO_ENTRY) this.#events.drop();
-      else this.#writeEvent(entry, id, slotAt, streamId, substreamId);
+      const slotAt = this.#ports.take(port, 1);
+      if (this.#events.reserve(1) === 0) this.#events.drop();
+      else this.#writeEvent(this.#events.claim(), id, slotAt, streamId, substreamId);
       this.#words[this.#stats + STAT_TERMINATED]++;
       this.#ports.finish(port, slotAt, STALL_ABORT, this.#tick.now());
     }
