@@ -1,7 +1,6 @@
 // The main thread's side of the actors: one pool thread a host, events out through the hosts' mailboxes, states back through
 // its own. What needs text (why an actor or a host ended) comes as a message; it is rare.
 import { EventEmitter } from 'eventemitter3';
-import { Piscina } from 'piscina';
 import { checkInteger, IommuError } from '../errors/index.ts';
 import { Rcu } from '../sync/index.ts';
 import { MAX_HOSTS, mailboxRegion, RCU_REGION } from './actor-regions.ts';
@@ -9,6 +8,7 @@ import { ActorStates } from './actor-states.ts';
 import { EVENT_READY, EVENT_STOP, eventTable } from './event-codes.ts';
 import type { HostExit } from './host-context.ts';
 import type { ActorFailure } from './host-events.ts';
+import { type HostPool, openHostPool } from './host-pool.ts';
 import { type HostTask, parseHostTask } from './host-task.ts';
 import { Inbox } from './inbox.ts';
 import type { NameTable } from './name-table.ts';
@@ -16,7 +16,6 @@ import { Placement } from './placement.ts';
 import { type EventPort, Router } from './router.ts';
 import { stateTable } from './state-codes.ts';
 import type { ActorSystemOptions, HostReport, SystemEvents } from './system-options.ts';
-import { workerUrl } from './worker-url.ts';
 
 const DEFAULT_STOP_TIMEOUT_MS = 1500;
 const STOP_RETRY_MS = 1;
@@ -26,7 +25,14 @@ export class ActorSystem extends EventEmitter<SystemEvents> {
   readonly placement: Placement;
   readonly #events: NameTable;
   readonly #router: Router;
-  readonly #pool: Piscina<HostTask, HostExit>;
+  readonly #pool: HostPool;
+  readonly #ownsPool: boolean;
+  /** Ends hosts that do not stop. */
+  readonly #kill: AbortController = new AbortController();
+  readonly #onMessage = (message: { actorFailure?: ActorFailure }): void => {
+    if (message?.actorFailure !== undefined) this.#failed(message.actorFailure);
+  };
+  readonly #onThreadError = (error: Error): void => void this.emit('thread-error', error);
   readonly #inbox: Inbox;
   readonly #states: ActorStates = new ActorStates();
   readonly #rcu: Rcu;
@@ -86,17 +92,10 @@ export class ActorSystem extends EventEmitter<SystemEvents> {
       if (actor !== 0) this.#changed(this.placement.name(actor), stateCodes.name(code));
       else if (code === EVENT_READY) this.#isReady(host);
     });
-    this.#pool = new Piscina<HostTask, HostExit>({
-      filename: workerUrl('host.worker', import.meta.url).href,
-      minThreads: hosts.length,
-      maxThreads: hosts.length,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
-    });
-    this.#pool.on('message', (message: { actorFailure?: ActorFailure }) => {
-      if (message?.actorFailure !== undefined) this.#failed(message.actorFailure);
-    });
-    this.#pool.on('error', (error: Error) => this.emit('thread-error', error));
+    this.#pool = options.pool ?? openHostPool(hosts.length, options.resourceLimits);
+    this.#ownsPool = options.pool === undefined;
+    this.#pool.on('message', this.#onMessage);
+    this.#pool.on('error', this.#onThreadError);
     this.#runs = tasks.map((task) => this.#run(task));
     void this.#inbox.listen();
   }
@@ -149,7 +148,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> {
     const name = task.hosts[task.host - 1];
     let exit: HostExit;
     try {
-      exit = await this.#pool.run(task);
+      exit = await this.#pool.run(task, { signal: this.#kill.signal });
     } catch (cause) {
       return this.#died(name, task.self.id, cause);
     }
@@ -185,10 +184,14 @@ export class ActorSystem extends EventEmitter<SystemEvents> {
     ]);
     timeUp.abort();
     this.#terminating = true;
-    await this.#pool.destroy(); // ends hosts that have not stopped in time: their runs say so
+    this.#kill.abort(); // ends hosts that have not stopped in time: their runs say so
+    const reports = await Promise.all(this.#runs);
+    if (this.#ownsPool) await this.#pool.destroy();
+    this.#pool.off('message', this.#onMessage);
+    this.#pool.off('error', this.#onThreadError);
     for (const id of this.#threads) this.#rcu.forget(id);
     this.#inbox.close();
-    return Promise.all(this.#runs);
+    return reports;
   }
 
   /** Tries until there is room in the host's mailbox. */

@@ -15,6 +15,7 @@ export type { AddActorOptions, MailEvent, Receiver } from './host-actors.ts';
 export type { HostContext, HostExit, HostSetup } from './host-context.ts';
 export type { ActorFailure, HostEvents } from './host-events.ts';
 export type { LoopCounts } from './host-loop.ts';
+export { type HostPool, openHostPool } from './host-pool.ts';
 export {
   DEVICE_STEPS,
   type DeviceEvent,

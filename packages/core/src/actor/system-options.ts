@@ -1,10 +1,10 @@
 // What an actor system is started with, and what it tells.
-import type { Piscina } from 'piscina';
 import type { IommuError } from '../errors/index.ts';
 import type { Arena } from '../memory/index.ts';
 import type { ThreadSelf } from '../sync/index.ts';
 import type { HostExit } from './host-context.ts';
 import type { ActorFailure } from './host-events.ts';
+import type { HostPool, HostResourceLimits } from './host-pool.ts';
 import type { ActorPlace } from './placement.ts';
 
 export interface HostSpec {
@@ -28,7 +28,9 @@ export interface ActorSystemOptions {
   /** How long {@link ActorSystem.stop} waits for hosts before it terminates them. Default 1500 ms. */
   readonly stopTimeoutMs?: number;
   /** Of each host's thread. */
-  readonly resourceLimits?: NonNullable<ConstructorParameters<typeof Piscina>[0]>['resourceLimits'];
+  readonly resourceLimits?: HostResourceLimits;
+  /** Threads to run on, kept after the system's end: at least as many as hosts. Default: threads of its own. */
+  readonly pool?: HostPool;
 }
 
 /** A host that ended without being told to. `error` is EPIPE and names the host and its actors; its cause is what happened. */

@@ -1,7 +1,14 @@
 import { checkInteger, IommuError } from '../errors/index.ts';
 import { mutexLock, mutexUnlock } from '../sync/index.ts';
 import { getDomain, putDomain } from './domain.ts';
-import { DEVICE_ATTACH_LOCK, DEVICE_GROUP_MUTEX, HANDLE_DEVICE, HANDLE_DOMAIN, HANDLE_PASID, HANDLE_WORDS } from './layout.ts';
+import {
+  DEVICE_ATTACH_LOCK,
+  DEVICE_GROUP_MUTEX,
+  HANDLE_DEVICE,
+  HANDLE_DOMAIN,
+  HANDLE_PASID,
+  HANDLE_WORDS,
+} from './layout.ts';
 import type { IopfSystem } from './system.ts';
 
 // Attach, replace and detach exclude one another by the device's group mutex. A handle is stored last, when nothing can fail

@@ -18,7 +18,7 @@ import { FAULT_WORDS } from './record.ts';
 //
 // The first 16 words are one cache line: a group without set-aside members touches no other.
 export const REQUEST_RECORD = 0;
-export const GROUP_STATE = FAULT_WORDS;
+export const GROUP_STATE: number = FAULT_WORDS;
 export const GROUP_HANDLE = 9;
 export const GROUP_FAULTS = 10;
 export const GROUP_COUNT = 11;
@@ -27,7 +27,7 @@ export const LIST_PREV = 13;
 export const REQUEST_CHAIN = 14;
 export const GROUP_COOKIE = 15;
 /** Two cache lines an object, as lines are fetched in pairs. */
-export const REQUEST_WORDS = LINE;
+export const REQUEST_WORDS: number = LINE;
 
 /** Not a group in flight: free, being assembled, a set-aside request or a copy. */
 export const GROUP_IDLE = 0;

@@ -9,12 +9,12 @@ import { flushWork } from './work-queue.ts';
 /** What turning PRI (or stalls) off needs of a driver. Each call is one step of the machine of the device. */
 export interface PriDriver {
   /** Has the hardware translate no more for the device's PASIDs: what faults from now on is terminated, not reported. */
-  blockDevice(device: number): void;
+  blockDevice(device: number): Promise<void>;
   /** Resolves when everything that the hardware recorded before the call has been reported. */
   fenceEventQueue(): Promise<void>;
   /** Resolves when the hardware has taken every answer that was queued before the call. */
   fenceResponses(): Promise<void>;
-  disablePri(device: number): void;
+  disablePri(device: number): Promise<void>;
 }
 
 export interface PriOff {
@@ -42,7 +42,7 @@ export function priOffSteps(parts: PriOff): {
     // No report that starts now finds a handler.
     replaceDomain: async () => {
       for (const pasid of pasids) replaceDomain(system, device, pasid, blockedDomain);
-      driver.blockDevice(device);
+      await driver.blockDevice(device);
     },
     // No report that started earlier is under way, on this thread or another.
     fenceEventQueue: async () => {
@@ -55,11 +55,15 @@ export function priOffSteps(parts: PriOff): {
       path.respondPending(device, RESPONSE_INVALID);
       path.endBatch();
     },
-    fenceResponses: () => driver.fenceResponses(),
+    // A worker that answered before the device's groups were void has published its answer by its next quiescent state.
+    fenceResponses: async () => {
+      await system.rcu.synchronizeAsync();
+      await driver.fenceResponses();
+    },
     disablePri: async () => {
       while (path.removeDevice(device) === 'busy') await flushWork(system);
       for (const pasid of pasids) detachDomain(system, device, pasid);
-      driver.disablePri(device);
+      await driver.disablePri(device);
       await released(system, path);
     },
   };

@@ -21,9 +21,9 @@ export const FAULT_TOKEN = 7;
 export const FAULT_WORDS = 8;
 
 /** Flag bits (include/linux/iommu.h). */
-export const FAULT_FLAG_PASID_VALID = 1 << 0;
-export const FAULT_FLAG_LAST_PAGE = 1 << 1;
-export const FAULT_FLAG_RESPONSE_NEEDS_PASID = 1 << 2;
+export const FAULT_FLAG_PASID_VALID = 1;
+export const FAULT_FLAG_LAST_PAGE = 2;
+export const FAULT_FLAG_RESPONSE_NEEDS_PASID = 4;
 
 /** Permission bits (include/linux/iommu.h). */
 export const FAULT_PERM_READ = 1;

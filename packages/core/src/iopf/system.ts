@@ -174,8 +174,8 @@ export class IopfSystem {
     this.references = openCounterBank(words, arena.base('iopf.references'), self);
     this.rcu = new Rcu(words, arena.base(RCU_REGION));
     this.reader = reader ?? new RcuThread(words, arena.base(RCU_REGION), self);
-    this.deferredParams = new DeferredFree(this.rcu, 64, (index) => this.paramCache.free(index));
-    this.deferredHandles = new DeferredFree(this.rcu, 4096, (index) => this.handleCache.free(index));
+    this.deferredParams = new DeferredFree(this.rcu, this.params.capacity, (index) => this.paramCache.free(index));
+    this.deferredHandles = new DeferredFree(this.rcu, this.handles.capacity, (index) => this.handleCache.free(index));
     this.devices = arena.base('iopf.devices');
     this.domains = arena.base('iopf.domains');
     this.books = arena.base('iopf.books') + self.id * BOOK_WORDS;
@@ -184,8 +184,9 @@ export class IopfSystem {
     this.active = arena.base('iopf.active');
     const attach = arena.base('iopf.attach');
     const stride = xarrayWords(XARRAY_NODES);
-    this.#attach = Array.from({ length: config.devices + 1 }, (_, device) =>
-      new Xarray(words, attach + Math.max(device, 1) * stride),
+    this.#attach = Array.from(
+      { length: config.devices + 1 },
+      (_, device) => new Xarray(words, attach + Math.max(device, 1) * stride),
     );
   }
 

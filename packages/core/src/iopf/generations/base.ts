@@ -17,13 +17,7 @@ import {
 } from '../layout.ts';
 import type { IommuOps } from '../ops.ts';
 import { partialsDrop } from '../partial-list.ts';
-import {
-  FAULT_DEVICE,
-  FAULT_FLAG_PASID_VALID,
-  FAULT_FLAGS,
-  FAULT_PASID,
-  type ResponseCode,
-} from '../record.ts';
+import { FAULT_DEVICE, FAULT_FLAG_PASID_VALID, FAULT_FLAGS, FAULT_PASID, type ResponseCode } from '../record.ts';
 import type { IopfSystem } from '../system.ts';
 import type { GroupSink } from './fault-path.ts';
 

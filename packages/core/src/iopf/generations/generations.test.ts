@@ -1,14 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { attachDomain, detachDomain, replaceDomain } from '../attach.ts';
 import { allocDomain, freeDomain } from '../domain.ts';
-import {
-  GROUP_COUNT,
-  GROUP_FAULTS,
-  HANDLER_NONE,
-  HANDLER_NOOP,
-  REQUEST_CHAIN,
-  REQUEST_WORDS,
-} from '../layout.ts';
+import { GROUP_COUNT, GROUP_FAULTS, HANDLER_NONE, HANDLER_NOOP, REQUEST_CHAIN, REQUEST_WORDS } from '../layout.ts';
 import { FAULT_PAGE_LO, RESPONSE_FAILURE, RESPONSE_INVALID, RESPONSE_SUCCESS } from '../record.ts';
 import { OneThread } from '../testing/bench-system.ts';
 import { GENERATIONS, type Generation } from './index.ts';
@@ -203,7 +196,8 @@ describe.each(VARIANTS)('%s (%s)', (generation: Generation, sharing) => {
     one.report({ grpid: 1 });
     const [group] = one.take();
     replaceDomain(one.system, 1, 0, domain);
-    if (generation === 'lockless') expect(() => freeDomain(one.system, other)).toThrow(/freeDomain: domain = 2: 1 faults pending/);
+    if (generation === 'lockless')
+      expect(() => freeDomain(one.system, other)).toThrow(/freeDomain: domain = 2: 1 faults pending/);
     one.finish(group);
     freeDomain(one.system, other);
     expectBalanced();

@@ -81,10 +81,10 @@ describe.each(VARIANTS)('%s (%s), two handler threads', (generation, sharing) =>
     // The handlers are in the middle of it now.
     system.reader.offline(); // this thread reports no more; its waits below count on the handlers alone
     const driver = {
-      blockDevice: () => {},
+      blockDevice: async () => {},
       fenceEventQueue: async () => {},
       fenceResponses: async () => {},
-      disablePri: () => {},
+      disablePri: async () => {},
     };
     for (let device = 1; device <= DEVICES; device++) {
       const steps = priOffSteps({ system, path, driver, device, pasids: [0], blockedDomain });

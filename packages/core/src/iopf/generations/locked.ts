@@ -55,8 +55,7 @@ export class LockedFaultPath extends ListedFaultPath implements FaultPath {
     mutexUnlock(words, param + PARAM_LOCK, self);
     if (copy === 0) return NO_MEMORY;
     const group = this.allocGroup(recordAt);
-    if (group === 0)
-      this.books.dropped += partialsDrop(words, objects, param, words[recordAt + FAULT_GRPID], cache);
+    if (group === 0) this.books.dropped += partialsDrop(words, objects, param, words[recordAt + FAULT_GRPID], cache);
     else {
       partialsToGroup(words, objects, param, group, words[recordAt + FAULT_GRPID]);
       if (this.sink.queue(group, 0)) {

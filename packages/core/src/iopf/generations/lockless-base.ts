@@ -1,13 +1,7 @@
 import { ERRNO } from '../../errors/index.ts';
 import { DEVICE_PARAM, GROUP_FAULTS, HANDLER_NONE, REQUEST_WORDS } from '../layout.ts';
 import { freeMembers } from '../partial-list.ts';
-import {
-  FAULT_DEVICE,
-  FAULT_FLAG_LAST_PAGE,
-  FAULT_FLAGS,
-  RESPONSE_FAILURE,
-  RESPONSE_INVALID,
-} from '../record.ts';
+import { FAULT_DEVICE, FAULT_FLAG_LAST_PAGE, FAULT_FLAGS, RESPONSE_FAILURE, RESPONSE_INVALID } from '../record.ts';
 import { FaultPathBase } from './base.ts';
 import type { Generation } from './fault-path.ts';
 

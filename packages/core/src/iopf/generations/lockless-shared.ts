@@ -9,9 +9,9 @@ import {
   groupDomainOf,
   groupParamOf,
   groupStateOf,
-  packGroupState,
   PARAM_LOCK,
   PARAM_USERS,
+  packGroupState,
 } from '../layout.ts';
 import { partialAdd, partialsDrop, partialsToGroup } from '../partial-list.ts';
 import { FAULT_GRPID, RESPONSE_INVALID, type ResponseCode } from '../record.ts';
@@ -32,7 +32,13 @@ export class LocklessSharedFaultPath extends LocklessBase implements FaultPath {
     const at = this.paramAt(param);
     const { words } = this;
     mutexLock(words, at + PARAM_LOCK, this.self);
-    this.books.dropped += partialsDrop(words, this.objects, at, words[recordAt + FAULT_GRPID], this.system.requestCache);
+    this.books.dropped += partialsDrop(
+      words,
+      this.objects,
+      at,
+      words[recordAt + FAULT_GRPID],
+      this.system.requestCache,
+    );
     mutexUnlock(words, at + PARAM_LOCK, this.self);
   }
 

@@ -10,9 +10,9 @@ import {
   groupDomainOf,
   groupParamOf,
   groupStateOf,
-  packGroupState,
   PARAM_LOCK,
   PARAM_PARTIALS,
+  packGroupState,
 } from '../layout.ts';
 import { partialAdd, partialsDrop, partialsToGroup } from '../partial-list.ts';
 import { FAULT_GRPID, RESPONSE_INVALID, type ResponseCode } from '../record.ts';
@@ -50,7 +50,13 @@ export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
     if (Atomics.load(this.words, at + PARAM_PARTIALS) === 0) return;
     const { words } = this;
     mutexLock(words, at + PARAM_LOCK, this.self);
-    this.books.dropped += partialsDrop(words, this.objects, at, words[recordAt + FAULT_GRPID], this.system.requestCache);
+    this.books.dropped += partialsDrop(
+      words,
+      this.objects,
+      at,
+      words[recordAt + FAULT_GRPID],
+      this.system.requestCache,
+    );
     mutexUnlock(words, at + PARAM_LOCK, this.self);
   }
 

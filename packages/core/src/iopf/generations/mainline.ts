@@ -14,9 +14,9 @@ import {
   groupParamOf,
   groupStateOf,
   HANDLER_NONE,
-  packGroupState,
   PARAM_LOCK,
   PARAM_USERS,
+  packGroupState,
 } from '../layout.ts';
 import { freeMembers, partialAdd, partialsDrop, partialsToGroup } from '../partial-list.ts';
 import {
@@ -113,7 +113,13 @@ export class MainlineFaultPath extends FaultPathBase implements FaultPath {
     const at = this.paramAt(param);
     const { words } = this;
     mutexLock(words, at + PARAM_LOCK, this.self);
-    this.books.dropped += partialsDrop(words, this.objects, at, words[recordAt + FAULT_GRPID], this.system.requestCache);
+    this.books.dropped += partialsDrop(
+      words,
+      this.objects,
+      at,
+      words[recordAt + FAULT_GRPID],
+      this.system.requestCache,
+    );
     mutexUnlock(words, at + PARAM_LOCK, this.self);
     this.refuse(recordAt, RESPONSE_FAILURE);
     this.#put(param);

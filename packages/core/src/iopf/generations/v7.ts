@@ -7,9 +7,9 @@ import {
   GROUP_STATE,
   groupDomainOf,
   HANDLER_NONE,
-  packGroupState,
   PARAM_LOCK,
   PARAM_USERS,
+  packGroupState,
 } from '../layout.ts';
 import { partialAdd, partialsDrop, partialsToGroup } from '../partial-list.ts';
 import {

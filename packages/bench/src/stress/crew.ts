@@ -1,0 +1,189 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { type HostPool, hostDoorbellBase, openHostPool, workerUrl } from '@faultline/core/actor';
+import { GENERATIONS, type Generation } from '@faultline/core/iopf';
+import type { Arena } from '@faultline/core/memory';
+import { CTL_CELL, CTL_HANDLERS, CTL_QUIT } from './control.ts';
+import type { DeviceData, DeviceLayout } from './device.worker.ts';
+import type { HandlerData } from './handler.worker.ts';
+import {
+  deviceWorkerId,
+  deviceWorkerQueue,
+  FIRST_PAGE,
+  HARDWARE_HOST,
+  HOSTS,
+  handlerId,
+  type Plan,
+  portBase,
+  resultBase,
+  scannerId,
+  scannerQueue,
+  WINDOWS,
+  wakeBase,
+} from './plan.ts';
+import type { ScannerData } from './scanner.worker.ts';
+
+/** Heap that a thread of one small loop needs; 512 of them must fit. */
+const SMALL_HEAP = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 } as const;
+/** Workers that start at a time: more only wait for a processor, with their memory already taken. */
+const STARTING = 16;
+const QUIT_MS = 1000;
+
+/** A thread of the run died. */
+export class ThreadDied extends Error {
+  override readonly name = 'ThreadDied';
+}
+
+/** All threads of a run, started as cells need them, kept from cell to cell. */
+export class Crew {
+  readonly #arena: Arena;
+  readonly #plan: Plan;
+  readonly #devices: Worker[] = [];
+  readonly #others: Worker[] = [];
+  readonly #served: Set<Generation> = new Set();
+  readonly #pools: Map<Generation, HostPool> = new Map();
+  #scanner = false;
+  #fail: (error: Error) => void = () => {};
+  #quitting = false;
+  /** Rejects when a thread dies. */
+  readonly failure: Promise<never>;
+
+  constructor(arena: Arena, plan: Plan) {
+    this.#arena = arena;
+    this.#plan = plan;
+    this.failure = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
+    this.failure.catch(() => {}); // whoever races against it hears of it
+  }
+
+  /** Threads besides device workers that enter a cell. */
+  get helpers(): number {
+    return this.#plan.parameters.handlers + (this.#scanner ? 1 : 0);
+  }
+
+  /** Device workers that exist. */
+  get deviceWorkers(): number {
+    return this.#devices.length;
+  }
+
+  /** Starts device workers until there are `count`. @param onStarted told how many exist. */
+  async growDevices(count: number, onStarted: (count: number) => void, signal: AbortSignal): Promise<void> {
+    while (this.#devices.length < count && !signal.aborted) {
+      const fresh = Math.min(STARTING, count - this.#devices.length);
+      const online: Promise<unknown>[] = [];
+      for (let i = 0; i < fresh; i++) {
+        const worker = this.#devices.length;
+        const data: DeviceData = {
+          shared: this.#arena.share(),
+          worker,
+          id: deviceWorkerId(this.#plan.crew, worker),
+          queue: deviceWorkerQueue(this.#plan.crew, worker),
+          layout: deviceLayout(this.#arena, this.#plan, worker),
+        };
+        const started = this.#start('device.worker', data);
+        this.#devices.push(started);
+        online.push(once(started, 'online'));
+      }
+      await Promise.race([Promise.all(online), this.failure]);
+      onStarted(this.#devices.length);
+    }
+  }
+
+  /** Starts a generation's handlers and the pool of its hosts, and the scanner if there is to be one. */
+  async prepare(generation: Generation, scanner: boolean): Promise<HostPool> {
+    const online: Promise<unknown>[] = [];
+    const { handlers } = this.#plan.parameters;
+    if (!this.#served.has(generation)) {
+      this.#served.add(generation);
+      for (let handler = 0; handler < handlers; handler++) {
+        const data: HandlerData = {
+          shared: this.#arena.share(),
+          generation,
+          generationNumber: generationNumber(generation),
+          id: handlerId(handler),
+          queue: handler + 1,
+          handlers,
+        };
+        online.push(once(this.#other('handler.worker', data), 'online'));
+      }
+    }
+    if (scanner && !this.#scanner) {
+      this.#scanner = true;
+      const data: ScannerData = {
+        shared: this.#arena.share(),
+        id: scannerId(this.#plan.crew),
+        queue: scannerQueue(this.#plan.crew),
+      };
+      online.push(once(this.#other('scanner.worker', data), 'online'));
+    }
+    await Promise.race([Promise.all(online), this.failure]);
+    let pool = this.#pools.get(generation);
+    if (pool === undefined) {
+      pool = openHostPool(HOSTS);
+      this.#pools.set(generation, pool);
+    }
+    return pool;
+  }
+
+  /** Ends all threads. Those that do not hear it in time are terminated. */
+  async quit(): Promise<void> {
+    this.#quitting = true;
+    const { words } = this.#arena;
+    const control = this.#arena.base('control');
+    Atomics.store(words, control + CTL_QUIT, 1);
+    Atomics.add(words, control + CTL_CELL, 1);
+    Atomics.notify(words, control + CTL_CELL);
+    Atomics.notify(words, control + CTL_HANDLERS);
+    const workers = [...this.#devices, ...this.#others];
+    const gone = Promise.all(workers.map((worker) => (worker.threadId === -1 ? undefined : once(worker, 'exit'))));
+    const timer = new AbortController();
+    const late = new Promise((resolve) => {
+      const timeout = setTimeout(resolve, QUIT_MS);
+      timer.signal.addEventListener('abort', () => clearTimeout(timeout));
+    });
+    await Promise.race([gone, late]);
+    timer.abort();
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
+  }
+
+  #other(name: string, data: unknown): Worker {
+    const worker = this.#start(name, data);
+    this.#others.push(worker);
+    return worker;
+  }
+
+  #start(name: string, workerData: unknown): Worker {
+    const worker = new Worker(workerUrl(name, import.meta.url), { workerData, resourceLimits: SMALL_HEAP, name });
+    worker.on('error', (cause: unknown) =>
+      this.#fail(new ThreadDied(`${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })),
+    );
+    worker.on('exit', (code) => {
+      if (!this.#quitting) this.#fail(new ThreadDied(`${name}: exited with code ${code}`));
+    });
+    return worker;
+  }
+}
+
+/** Generations as numbers in shared words, from 1. */
+export function generationNumber(generation: Generation): number {
+  return GENERATIONS.indexOf(generation) + 1;
+}
+
+/** What a device worker needs of the plan. */
+function deviceLayout(arena: Arena, plan: Plan, worker: number): DeviceLayout {
+  const { pagesPerJob, threadsPerWorker } = plan.parameters;
+  return {
+    threadsPerWorker,
+    pagesPerJob,
+    windows: WINDOWS,
+    firstPage: FIRST_PAGE,
+    hardwareDoorbell: hostDoorbellBase(arena, HARDWARE_HOST),
+    wake: wakeBase(arena, worker),
+    ports: portBase(arena, plan, 0),
+    portWords: portBase(arena, plan, 1) - portBase(arena, plan, 0),
+    results: resultBase(arena, 0),
+    resultWords: resultBase(arena, 1) - resultBase(arena, 0),
+  };
+}

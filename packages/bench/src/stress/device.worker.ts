@@ -1,0 +1,89 @@
+// A device worker: one device thread, or several packed together. It lives for the whole run and serves every generation: it
+// sees a stall port and an address space, never the fault path. 512 of these start, so it imports as little as it can.
+import { workerData } from 'node:worker_threads';
+import { FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/fault-record';
+import { Arena, type SharedArena } from '@faultline/core/memory';
+import { Doorbell, type ThreadSelf } from '@faultline/core/sync';
+import { DeviceThread, RunControl, runDeviceThreads } from '@faultline/hw/accelerator';
+import { Mm } from '@faultline/hw/mm';
+import { SmmuOps, StallPort } from '@faultline/hw/smmu-v3';
+import { clockOf } from './clock.ts';
+import {
+  CELL_EPOCH,
+  CELL_PASSES,
+  CELL_SPINS,
+  CELL_THREADS,
+  CELL_TIMEOUT_TICKS,
+  CTL_CELL,
+  CTL_DONE,
+  CTL_PARAMS,
+  CTL_QUIT,
+} from './control.ts';
+import { epochOf, unmapNotifier } from './unmap-notifier.ts';
+
+/** Where a device worker finds its share of the arena: word offsets, worked out once by the main thread. */
+export interface DeviceLayout {
+  readonly threadsPerWorker: number;
+  readonly pagesPerJob: number;
+  readonly windows: number;
+  readonly firstPage: number;
+  readonly hardwareDoorbell: number;
+  readonly wake: number;
+  readonly ports: number;
+  readonly portWords: number;
+  readonly results: number;
+  readonly resultWords: number;
+}
+
+export interface DeviceData {
+  readonly shared: SharedArena;
+  readonly worker: number;
+  readonly id: number;
+  readonly queue: number;
+  readonly layout: DeviceLayout;
+}
+
+const data = workerData as DeviceData;
+const { layout } = data;
+const arena = Arena.open(data.shared);
+const { words } = arena;
+const control = arena.base('control');
+const params = control + CTL_PARAMS;
+const firstThread = data.worker * layout.threadsPerWorker;
+
+function makeThread(thread: number, mm: Mm, run: RunControl, clock: () => number): DeviceThread {
+  const port = new StallPort(words, layout.ports + thread * layout.portWords);
+  return new DeviceThread(mm, port, run, words, layout.results + thread * layout.resultWords, {
+    basePage: layout.firstPage + thread * layout.pagesPerJob * layout.windows,
+    pagesPerJob: layout.pagesPerJob,
+    windows: layout.windows,
+    passes: words[params + CELL_PASSES],
+    perm: FAULT_PERM_READ | FAULT_PERM_WRITE,
+    timeoutTicks: words[params + CELL_TIMEOUT_TICKS],
+    clock,
+  });
+}
+
+function runCell(): void {
+  const count = Math.min(layout.threadsPerWorker, words[params + CELL_THREADS] - firstThread);
+  const self: ThreadSelf = { id: data.id, spins: words[params + CELL_SPINS] };
+  const hardwareDoorbell = new Doorbell(words, layout.hardwareDoorbell);
+  const ops = new SmmuOps(words, arena.base('smmu'), data.queue, { hardwareDoorbell });
+  const mm = new Mm(words, arena.base('mm'), self, unmapNotifier(ops, self));
+  const run = new RunControl(words, arena.base('run'));
+  const clock = clockOf(epochOf(words, params + CELL_EPOCH));
+  const threads = Array.from({ length: count }, (_, i) => makeThread(firstThread + i, mm, run, clock));
+  runDeviceThreads(threads, new Doorbell(words, layout.wake), run);
+}
+
+for (let served = 0; Atomics.load(words, control + CTL_QUIT) === 0; ) {
+  const cell = Atomics.load(words, control + CTL_CELL);
+  if (cell === served || firstThread >= words[params + CELL_THREADS]) {
+    Atomics.wait(words, control + CTL_CELL, cell);
+    continue;
+  }
+  served = cell;
+  runCell();
+  Atomics.add(words, control + CTL_DONE, 1);
+  Atomics.notify(words, control + CTL_DONE);
+}

@@ -1,0 +1,63 @@
+// One worker of the work queue. It lives for the whole run and serves one generation, so that its code stays as warm, and as
+// monomorphic, as that of a kernel that has only one.
+import { workerData } from 'node:worker_threads';
+import { hostDoorbellBase } from '@faultline/core/actor';
+import {
+  ActiveLimit,
+  type Generation,
+  HandlerThread,
+  IopfSystem,
+  openFaultPath,
+  WorkSink,
+  WorkSource,
+} from '@faultline/core/iopf';
+import { Arena, type SharedArena } from '@faultline/core/memory';
+import { Doorbell, type ThreadSelf } from '@faultline/core/sync';
+import { Mm } from '@faultline/hw/mm';
+import { SmmuOps } from '@faultline/hw/smmu-v3';
+import { CELL_MAX_ACTIVE, CELL_SPINS, CTL_PARAMS } from './control.ts';
+import { HARDWARE_HOST } from './plan.ts';
+import { serveCells } from './serve-cells.ts';
+
+export interface HandlerData {
+  readonly shared: SharedArena;
+  readonly generation: Generation;
+  readonly generationNumber: number;
+  readonly id: number;
+  readonly queue: number;
+  readonly handlers: number;
+}
+
+const BATCH = 16;
+/** How often a sleeping handler looks whether its cell has ended. */
+const PARK_MS = 20;
+
+const data = workerData as HandlerData;
+const arena = Arena.open(data.shared);
+const { words } = arena;
+const params = arena.base('control') + CTL_PARAMS;
+
+serveCells(arena, data.generationNumber, (isOver) => {
+  const self: ThreadSelf = { id: data.id, spins: words[params + CELL_SPINS] };
+  const hardwareDoorbell = new Doorbell(words, hostDoorbellBase(arena, HARDWARE_HOST));
+  const system = new IopfSystem(arena, self);
+  const ops = new SmmuOps(words, arena.base('smmu'), data.queue, { hardwareDoorbell });
+  const path = openFaultPath(data.generation, system, ops, new WorkSink(system));
+  const maxActive = words[params + CELL_MAX_ACTIVE];
+  const thread = new HandlerThread({
+    system,
+    path,
+    ops,
+    work: new WorkSource(system, self, data.handlers, BATCH),
+    limit: maxActive < data.handlers ? new ActiveLimit(words, system.active, maxActive) : undefined,
+    mms: [undefined, new Mm(words, arena.base('mm'), self, { invalidateRange: unexpected })],
+  });
+  system.reader.online();
+  while (!isOver()) if (thread.step() === 0) thread.park(PARK_MS);
+  while (thread.step() !== 0);
+  path.close();
+});
+
+function unexpected(): never {
+  throw new Error('a handler unmaps nothing');
+}

@@ -1,0 +1,167 @@
+import { actorRegions, hostDoorbellBase, initActorRegions } from '@faultline/core/actor';
+import { type IopfConfig, initIopf, iopfRegions } from '@faultline/core/iopf';
+import { Arena, planArena, type RegionSpec } from '@faultline/core/memory';
+import { doorbellWords, initDoorbell } from '@faultline/core/sync';
+import { deviceResultWords, initDeviceResults, runControlWords } from '@faultline/hw/accelerator';
+import { initMm, type MmConfig, mmWords } from '@faultline/hw/mm';
+import {
+  initSmmu,
+  initStallPort,
+  type SmmuConfig,
+  smmuAnnounceBase,
+  smmuWords,
+  stallPortWords,
+} from '@faultline/hw/smmu-v3';
+import type { StressParameters } from '../scenario/parameters.ts';
+import { CTL_WORDS } from './control.ts';
+
+export const MAILBOX_ENTRIES = 64;
+/** The two hosts: the hardware's, and the one whose interrupt thread reports. */
+export const HOSTS = 2;
+export const HARDWARE_HOST = 1;
+export const INTERRUPT_HOST = 2;
+/** Windows that a device thread uses in turn before it gives their pages back. */
+export const WINDOWS = 2;
+/** The process whose memory the devices share. */
+export const PASID = 1;
+export const SUBSTREAMS = 2;
+/** First page of the shared address space: where a 64-bit process has its heap. */
+export const FIRST_PAGE = 0x7f000000000 / 4096 + 0x10000;
+const COMMAND_ENTRIES_HANDLER = 1024;
+
+/** Who has which thread id and command queue. Ids up to `controlThreads` take part in RCU and in the books. */
+export interface Crew {
+  readonly handlers: number;
+  /** Worker threads that run device threads. */
+  readonly deviceWorkers: number;
+  readonly controlThreads: number;
+}
+
+export interface Plan {
+  readonly parameters: StressParameters;
+  /** Device threads of the largest cell. */
+  readonly maxThreads: number;
+  readonly crew: Crew;
+  readonly iopf: IopfConfig;
+  readonly smmu: SmmuConfig;
+  readonly mm: MmConfig;
+}
+
+export function crewOf(parameters: StressParameters): Crew {
+  const { handlers, threadsPerWorker } = parameters;
+  const maxThreads = Math.max(...parameters.threads);
+  return { handlers, deviceWorkers: Math.ceil(maxThreads / threadsPerWorker), controlThreads: HOSTS + handlers };
+}
+
+/** Handler i of 0.. has this thread id; its command queue has the number i + 1, the interrupt host's is 0. */
+export function handlerId(handler: number): number {
+  return HOSTS + 1 + handler;
+}
+export function scannerId(crew: Crew): number {
+  return crew.controlThreads + 1;
+}
+export function deviceWorkerId(crew: Crew, worker: number): number {
+  return crew.controlThreads + 2 + worker;
+}
+export function scannerQueue(crew: Crew): number {
+  return crew.handlers + 1;
+}
+export function deviceWorkerQueue(crew: Crew, worker: number): number {
+  return crew.handlers + 2 + worker;
+}
+
+export function makePlan(parameters: StressParameters): Plan {
+  const maxThreads = Math.max(...parameters.threads);
+  const crew = crewOf(parameters);
+  const outstanding = Math.min(parameters.stallMax, maxThreads * parameters.pagesPerJob);
+  return {
+    parameters,
+    maxThreads,
+    crew,
+    iopf: {
+      devices: parameters.devices,
+      domains: 4,
+      threads: crew.controlThreads,
+      // Two objects a group where the last request is copied; and what the threads' caches keep from one another.
+      requests: Math.min(65535, 2 * outstanding + 64 * crew.controlThreads),
+      workEntries: 2 ** Math.ceil(Math.log2(Math.max(64, outstanding))),
+      sharing: parameters.sharing,
+      checked: false,
+    },
+    smmu: {
+      eventQueueEntries: parameters.queueEntries,
+      commandQueueEntries: COMMAND_ENTRIES_HANDLER,
+      commandQueues: crew.handlers + 2 + crew.deviceWorkers,
+      stallMax: parameters.stallMax,
+      streams: parameters.devices + 1,
+      ports: maxThreads,
+    },
+    mm: {
+      frames: maxThreads * parameters.pagesPerJob * WINDOWS,
+      areas: maxThreads,
+      threads: crew.controlThreads + 1 + crew.deviceWorkers,
+    },
+  };
+}
+
+function regionsOf(plan: Plan): RegionSpec[] {
+  const { crew, iopf, smmu, mm, maxThreads, parameters } = plan;
+  const actors = actorRegions(HOSTS, MAILBOX_ENTRIES, crew.controlThreads);
+  const named = new Set(actors.map((region) => region.name));
+  return [
+    ...actors,
+    ...iopfRegions(iopf).filter((region) => !named.has(region.name)),
+    { name: 'control', words: CTL_WORDS },
+    { name: 'smmu', words: smmuWords(smmu) },
+    { name: 'wake', words: crew.deviceWorkers * doorbellWords() },
+    { name: 'ports', words: maxThreads * stallPortWords(parameters.pagesPerJob) },
+    { name: 'results', words: maxThreads * deviceResultWords() },
+    { name: 'run', words: runControlWords() },
+    { name: 'mm', words: mmWords(mm) },
+  ];
+}
+
+export function makeArena(plan: Plan): Arena {
+  return Arena.create(planArena(regionsOf(plan)));
+}
+
+export function portBase(arena: Arena, plan: Plan, thread: number): number {
+  return arena.base('ports') + thread * stallPortWords(plan.parameters.pagesPerJob);
+}
+export function wakeBase(arena: Arena, worker: number): number {
+  return arena.base('wake') + worker * doorbellWords();
+}
+export function resultBase(arena: Arena, thread: number): number {
+  return arena.base('results') + thread * deviceResultWords();
+}
+/** Device of a thread, from 1: threads are dealt out in turn. Its StreamID is the same number. */
+export function deviceOf(plan: Plan, thread: number): number {
+  return (thread % plan.parameters.devices) + 1;
+}
+
+/** Lays everything out anew for one cell. No thread is in a cell now. */
+export function initCell(arena: Arena, plan: Plan): void {
+  const { words } = arena;
+  const { crew, iopf, smmu, mm, maxThreads, parameters } = plan;
+  for (const { name, words: size } of actorRegions(HOSTS, MAILBOX_ENTRIES, crew.controlThreads))
+    words.fill(0, arena.base(name), arena.base(name) + size);
+  initIopf(arena, iopf);
+  initActorRegions(arena, HOSTS, MAILBOX_ENTRIES, crew.controlThreads);
+  initSmmu(words, arena.base('smmu'), smmu);
+  initMm(words, arena.base('mm'), mm);
+  words.fill(0, arena.base('wake'), arena.base('wake') + arena.sizeWords('wake'));
+  for (let worker = 0; worker < crew.deviceWorkers; worker++) initDoorbell(words, wakeBase(arena, worker));
+  const announceBase = smmuAnnounceBase(words, arena.base('smmu'));
+  for (let thread = 0; thread < maxThreads; thread++) {
+    initDeviceResults(words, resultBase(arena, thread));
+    initStallPort(words, portBase(arena, plan, thread), {
+      capacity: parameters.pagesPerJob,
+      port: thread,
+      streamId: deviceOf(plan, thread),
+      substreamId: PASID,
+      wakeAt: wakeBase(arena, Math.floor(thread / parameters.threadsPerWorker)),
+      announceBase,
+      doorbellBase: hostDoorbellBase(arena, HARDWARE_HOST),
+    });
+  }
+}

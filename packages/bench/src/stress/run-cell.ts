@@ -1,0 +1,204 @@
+import { ActorSystem } from '@faultline/core/actor';
+import { IommuError } from '@faultline/core/errors';
+import type { Generation } from '@faultline/core/iopf';
+import type { Arena } from '@faultline/core/memory';
+import { TICKS_PER_MS } from '@faultline/core/sync';
+import { initRunControl, RunControl } from '@faultline/hw/accelerator';
+import type { Cell } from '../result/schema.ts';
+import { nowNs } from './clock.ts';
+import { collectCell } from './collect.ts';
+import {
+  CELL_EPOCH,
+  CELL_GENERATION,
+  CELL_MAX_ACTIVE,
+  CELL_PASSES,
+  CELL_SCAN_PAGES_PER_SECOND,
+  CELL_SEED,
+  CELL_SPINS,
+  CELL_THREADS,
+  CELL_TIMEOUT_TICKS,
+  CTL_CELL,
+  CTL_DONE,
+  CTL_HANDLERS,
+  CTL_PARAMS,
+  CTL_READY,
+} from './control.ts';
+import { type Crew, generationNumber } from './crew.ts';
+import { initCell, PASID, type Plan, portBase, SUBSTREAMS, WINDOWS } from './plan.ts';
+import { waitWord } from './wait-word.ts';
+
+export interface CellOrder {
+  readonly generation: Generation;
+  readonly threads: number;
+  readonly repeat: number;
+  /** Milliseconds between two passes of the page scanner, 0: off. */
+  readonly scanPeriodMs: number;
+  readonly timeoutMs: number;
+  readonly faults?: number | undefined;
+  readonly seconds?: number | undefined;
+}
+
+export interface CellStage {
+  readonly arena: Arena;
+  readonly plan: Plan;
+  readonly crew: Crew;
+  readonly signal: AbortSignal;
+}
+
+/** Times that a job goes over its window: reads it, then works on it. */
+const PASSES = 2;
+const START_MS = 30_000;
+
+let cellNumber = 0;
+
+/** Runs one cell from a fresh arena to balanced books. @returns the cell; when aborted, what it had measured by then. */
+export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell> {
+  const { arena, plan, crew } = stage;
+  const { parameters } = plan;
+  const { words } = arena;
+  const control = arena.base('control');
+  const devices = Array.from({ length: parameters.devices }, (_, i) => `device:${i + 1}`);
+  const pool = await crew.prepare(order.generation, order.scanPeriodMs > 0);
+  initCell(arena, plan);
+  initRunControl(words, arena.base('run'), order.faults ?? Number.POSITIVE_INFINITY);
+  const run = new RunControl(words, arena.base('run'));
+  const epochNs = nowNs();
+  writeParameters(stage, order, epochNs);
+
+  const hostData = {
+    generation: order.generation,
+    ports: Array.from({ length: order.threads }, (_, thread) => portBase(arena, plan, thread)),
+    epochNs,
+    devices: parameters.devices,
+    pasid: PASID,
+    substreams: SUBSTREAMS,
+    lightFlush: parameters.lightFlush,
+    noop: parameters.handler === 'noop',
+  };
+  const spins = words[control + CTL_PARAMS + CELL_SPINS];
+  const system = await ActorSystem.start({
+    arena,
+    pool,
+    hosts: [
+      {
+        name: 'hardware',
+        setup: new URL(`./hardware-host${extension}`, import.meta.url),
+        data: hostData,
+        self: { id: 1, spins },
+      },
+      {
+        name: 'interrupt',
+        setup: new URL(`./interrupt-host${extension}`, import.meta.url),
+        data: hostData,
+        self: { id: 2, spins },
+      },
+    ],
+    actors: {
+      'command-queue': { host: 'hardware', id: 1 },
+      'event-queue': { host: 'interrupt', id: 2 },
+      domain: { host: 'interrupt', id: 3 },
+      ...Object.fromEntries(devices.map((name, i) => [name, { host: 'interrupt', id: 4 + i }])),
+    },
+  });
+  const died = new Promise<never>((_, reject) => system.on('host-died', ({ error }) => reject(error)));
+  const failed = new Promise<never>((_, reject) =>
+    system.on('actor-failed', ({ actor, message }) => reject(new Error(`${actor}: ${message}`))),
+  );
+  for (const promise of [died, failed]) promise.catch(() => {});
+  const orFail = <T>(work: Promise<T>): Promise<T> => Promise.race([work, crew.failure, died, failed]);
+
+  const number = ++cellNumber;
+  const { helpers } = crew;
+  const workers = Math.ceil(order.threads / parameters.threadsPerWorker);
+  Atomics.store(words, control + CTL_READY, 0);
+  Atomics.store(words, control + CTL_DONE, 0);
+  Atomics.store(words, control + CTL_HANDLERS, number); // publishes the parameters to handlers and scanner
+  Atomics.notify(words, control + CTL_HANDLERS);
+  await orFail(waitWord(words, control + CTL_READY, (ready) => ready === helpers));
+
+  system.send('event-queue', 'enable');
+  system.send('domain', 'attach');
+  for (const device of devices) for (const event of ['bind', 'attach', 'enable-pri']) system.send(device, event);
+  await orFail(Promise.all(devices.map((device) => system.reached(device, 'pri-enabled'))));
+
+  Atomics.store(words, control + CTL_DONE, 0);
+  Atomics.store(words, control + CTL_CELL, number); // publishes the parameters to the device threads
+  Atomics.notify(words, control + CTL_CELL);
+  if (!(await orFail(run.whenReady(workers, START_MS))))
+    throw new IommuError(
+      'ETIMEDOUT',
+      'runCell',
+      'workers',
+      workers,
+      `only ${run.ready()} were ready after ${START_MS} ms`,
+    );
+  const start = performance.now();
+  run.start();
+  const cut = order.seconds === undefined ? undefined : AbortSignal.timeout(order.seconds * 1000);
+  const until = cut === undefined ? stage.signal : AbortSignal.any([stage.signal, cut]);
+  const replacing = replaceUnderLoad(system, parameters.replaceEveryMs, until);
+  await orFail(waitWord(words, control + CTL_DONE, (done) => done === workers, until));
+  run.stop();
+  await orFail(waitWord(words, control + CTL_DONE, (done) => done === workers));
+  const seconds = (performance.now() - start) / 1000;
+  await orFail(replacing);
+
+  for (const device of devices) system.send(device, 'disable-pri');
+  await orFail(Promise.all(devices.map((device) => system.reached(device, 'attached'))));
+  for (const device of devices) for (const event of ['detach', 'unbind']) system.send(device, event);
+  system.send('domain', 'detach');
+  await orFail(system.reached('domain', 'freed'));
+  system.send('event-queue', 'disable');
+  await orFail(system.reached('event-queue', 'disabled'));
+
+  Atomics.store(words, control + CTL_DONE, 0);
+  Atomics.store(words, control + CTL_HANDLERS, 0);
+  Atomics.notify(words, control + CTL_HANDLERS);
+  await orFail(waitWord(words, control + CTL_DONE, (done) => done === helpers));
+  for (const report of await orFail(system.stop())) if (report.error !== undefined) throw report.error;
+  return collectCell(stage, order, seconds);
+}
+
+const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
+
+function writeParameters({ arena, plan }: CellStage, order: CellOrder, epochNs: bigint): void {
+  const { words } = arena;
+  const { parameters } = plan;
+  const control = arena.base('control');
+  const at = control + CTL_PARAMS;
+  words[at + CELL_THREADS] = order.threads;
+  words[at + CELL_GENERATION] = generationNumber(order.generation);
+  words[at + CELL_TIMEOUT_TICKS] = order.timeoutMs * TICKS_PER_MS;
+  words[at + CELL_SEED] = parameters.seed | 0;
+  words[at + CELL_MAX_ACTIVE] = parameters.maxActive;
+  words[at + CELL_SPINS] = 0; // more threads than processors: nobody spins for a thread that does not run
+  const pages = order.threads * parameters.pagesPerJob * WINDOWS;
+  words[at + CELL_SCAN_PAGES_PER_SECOND] =
+    order.scanPeriodMs === 0 ? 0 : Math.ceil((pages * 1000) / order.scanPeriodMs);
+  words[at + CELL_EPOCH] = Number(epochNs & 0xffffffffn) | 0;
+  words[at + CELL_EPOCH + 1] = Number(epochNs >> 32n) | 0;
+  words[at + CELL_PASSES] = PASSES;
+}
+
+/** Sends the domain its `replace` now and then; each ends before the next begins. */
+async function replaceUnderLoad(system: ActorSystem, everyMs: number, until: AbortSignal): Promise<void> {
+  if (everyMs === 0) return;
+  while (!until.aborted) {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, everyMs);
+      until.addEventListener('abort', () => resolve(), { once: true });
+      timer.unref();
+    });
+    if (until.aborted) return;
+    const done = new Promise<void>((resolve) => {
+      const listen = ({ actor, state }: { actor: string; state: string }): void => {
+        if (actor !== 'domain' || state !== 'attached') return;
+        system.off('transition', listen);
+        resolve();
+      };
+      system.on('transition', listen);
+    });
+    system.send('domain', 'replace');
+    await done;
+  }
+}

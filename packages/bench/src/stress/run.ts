@@ -1,0 +1,124 @@
+// The engine: cells in an order that is fair to every generation, on threads that are started once.
+import type { Generation } from '@faultline/core/iopf';
+import type { StressParameters } from '../scenario/parameters.ts';
+import { Crew } from './crew.ts';
+import { makeArena, makePlan } from './plan.ts';
+import { type CellOrder, type CellStage, runCell } from './run-cell.ts';
+import type { Calibration, Cell, RunHooks, RunOutcome } from './types.ts';
+
+export { calibrate } from './calibrate.ts';
+
+/** Before the first cell of a generation, so that none is measured with cold code. */
+const WARM_UP_SECONDS = 0.4;
+/** What a cell takes besides its length: fresh arena, hosts, PRI-off. */
+const OVERHEAD_SECONDS = 0.15;
+const WORKERS_PER_SECOND = 60;
+const FAULTS_PER_SECOND_GUESS = 200_000;
+const PROGRESS_MS = 200;
+
+/** Opens a stage for `parameters`, runs `body` on it, ends all threads. */
+export async function onStage<T>(
+  parameters: StressParameters,
+  signal: AbortSignal,
+  body: (stage: CellStage) => Promise<T>,
+): Promise<T> {
+  const plan = makePlan(parameters);
+  const arena = makeArena(plan);
+  const crew = new Crew(arena, plan);
+  try {
+    return await body({ arena, plan, crew, signal });
+  } finally {
+    await crew.quit();
+  }
+}
+
+export async function runCells(parameters: StressParameters, hooks: RunHooks): Promise<RunOutcome> {
+  const orders = planOrders(parameters);
+  const { signal } = hooks;
+  const cells: Cell[] = [];
+  const clock = new Progress(parameters, orders, hooks);
+  await onStage(parameters, signal, async (stage) => {
+    const warm = new Set<Generation>();
+    for (const order of orders) {
+      const workers = Math.ceil(order.threads / parameters.threadsPerWorker);
+      await stage.crew.growDevices(workers, (count) => clock.started(count), signal);
+      if (signal.aborted) return;
+      if (!warm.has(order.generation)) {
+        warm.add(order.generation);
+        clock.label(`warming up ${order.generation}`);
+        await runCell(stage, { ...order, faults: undefined, seconds: WARM_UP_SECONDS });
+        if (signal.aborted) return;
+      }
+      clock.label(`${order.generation}, ${order.threads} threads, repeat ${order.repeat + 1} of ${parameters.repeats}`);
+      const cell = await runCell(stage, order);
+      cells.push(cell);
+      hooks.onCell(cell);
+      clock.done(order);
+      if (signal.aborted) return;
+    }
+  }).finally(() => clock.end());
+  return { cells, partial: signal.aborted };
+}
+
+/** Each repeat goes once through the generations, from another one on each time: none is always first, or always after the same. */
+function planOrders(parameters: StressParameters): CellOrder[] {
+  const { generations, repeats, scanner, timeoutMs, faults, seconds } = parameters;
+  const orders: CellOrder[] = [];
+  for (const threads of [...parameters.threads].sort((a, b) => a - b))
+    for (let repeat = 0; repeat < repeats; repeat++)
+      for (let i = 0; i < generations.length; i++) {
+        const generation = generations[(i + repeat) % generations.length];
+        orders.push({ generation, threads, repeat, scanPeriodMs: scanner, timeoutMs, faults, seconds });
+      }
+  return orders;
+}
+
+/** How far a run is, in seconds of its own estimate. */
+class Progress {
+  readonly #hooks: RunHooks;
+  readonly #total: number;
+  readonly #cellSeconds: number;
+  readonly #timer: NodeJS.Timeout;
+  #doneSeconds = 0;
+  #workers = 0;
+  #since: number = performance.now();
+  #label = 'starting';
+
+  constructor(parameters: StressParameters, orders: readonly CellOrder[], hooks: RunHooks) {
+    this.#hooks = hooks;
+    this.#cellSeconds = (parameters.seconds ?? (parameters.faults ?? 0) / FAULTS_PER_SECOND_GUESS) + OVERHEAD_SECONDS;
+    const workers = Math.ceil(Math.max(...parameters.threads) / parameters.threadsPerWorker);
+    this.#total =
+      orders.length * this.#cellSeconds +
+      workers / WORKERS_PER_SECOND +
+      parameters.generations.length * (WARM_UP_SECONDS + OVERHEAD_SECONDS);
+    hooks.onPlan(orders.length, this.#total);
+    this.#timer = setInterval(() => this.#tell(), PROGRESS_MS);
+  }
+
+  started(count: number): void {
+    this.#doneSeconds += (count - this.#workers) / WORKERS_PER_SECOND;
+    this.#workers = count;
+    this.label(`starting device threads: ${count}`);
+  }
+  label(text: string): void {
+    if (text.startsWith('warming')) this.#doneSeconds += WARM_UP_SECONDS + OVERHEAD_SECONDS;
+    this.#label = text;
+    this.#since = performance.now();
+    this.#tell();
+  }
+  done(_order: CellOrder): void {
+    this.#doneSeconds += this.#cellSeconds;
+    this.#since = performance.now();
+    this.#tell();
+  }
+  end(): void {
+    clearInterval(this.#timer);
+  }
+  #tell(): void {
+    const running = Math.min(this.#cellSeconds, (performance.now() - this.#since) / 1000);
+    this.#hooks.onProgress(Math.min(this.#total, this.#doneSeconds + running), this.#total, this.#label);
+  }
+}
+
+export type { Calibration };
