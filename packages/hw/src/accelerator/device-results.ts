@@ -1,50 +1,35 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import { LINE, type Words } from '@faultline/core/sync';
 
-// What a device thread has done: a line of its own, no other writer. Stored at the end of each round, so whoever reads
-// meanwhile sees some recent round.
-//
-//   POSTED 0 · RESUMED 1 · ABORTED 2 · REFAULTS 3 · ROUNDS 4 · JOBS 5 · FAILED 6 · TIMEOUTS 7 · CUT 8 · WORST_AGE 9 · FINISHED 10
-//   POSTED = RESUMED + ABORTED once FINISHED
+// What a device thread has done: a line of its own, no other writer. Stored at the end of each round and job, so whoever reads
+// meanwhile sees some recent round. POSTED = RESUMED + ABORTED once FINISHED.
+export const RESULT_POSTED = 0; // stalls posted: faults, re-faults included
+export const RESULT_RESUMED = 1; // stalls answered with retry
+export const RESULT_ABORTED = 2; // stalls answered with abort
+export const RESULT_REFAULTS = 3; // posted for a page that the same job had touched or posted before
+export const RESULT_ROUNDS = 4; // rounds of the stall port
+export const RESULT_JOBS = 5; // jobs done
+export const RESULT_FAILED = 6; // jobs failed: by time-out or abort
+export const RESULT_TIMEOUTS = 7; // jobs failed because an access outlived the device's time-out
+export const RESULT_CUT = 8; // jobs that the end of the run cut short
+export const RESULT_WORST_AGE = 9; // ticks: longest time of a stalled access from first touch to completion, or to its job's time-out
+export const RESULT_FINISHED = 10; // 1: the thread has ended
+const FIELDS = 11;
 
 export interface DeviceResults {
-  /** Stalls posted: faults, re-faults included. */
   posted: number;
-  /** Stalls answered with retry. */
   resumed: number;
-  /** Stalls answered with abort. */
   aborted: number;
-  /** Posted for a page that the same job had touched or posted before. */
   refaults: number;
-  /** Rounds of the stall port. */
   rounds: number;
-  /** Jobs done. */
   jobs: number;
-  /** Jobs failed: by time-out or abort. */
   failed: number;
-  /** Jobs failed because an access outlived the device's time-out. */
   timeouts: number;
-  /** Jobs that the end of the run cut short. */
   cut: number;
-  /** Longest time of a stalled access from first touch to completion, or to its job's failure. Ticks. */
+  /** Ticks. */
   worstAge: number;
-  /** The thread has ended. */
-  finished: number;
+  finished: boolean;
 }
-
-const FIELDS: readonly (keyof DeviceResults)[] = [
-  'posted',
-  'resumed',
-  'aborted',
-  'refaults',
-  'rounds',
-  'jobs',
-  'failed',
-  'timeouts',
-  'cut',
-  'worstAge',
-  'finished',
-];
 
 /** Words of one device thread's results. */
 export function deviceResultWords(): number {
@@ -59,29 +44,49 @@ export function initDeviceResults(words: Words, base: number): void {
   words.fill(0, base, base + LINE);
 }
 
-/** Stores the counts. Context: the thread that they count. */
-export function publishDeviceResults(words: Words, base: number, results: DeviceResults): void {
-  for (let field = 0; field < FIELDS.length; field++) Atomics.store(words, base + field, results[FIELDS[field]]);
+/** The writer's side: counts in private, stores what changed. */
+export class DeviceBook {
+  readonly #words: Words;
+  readonly #base: number;
+  readonly #counts: Int32Array = new Int32Array(FIELDS);
+  readonly #stored: Int32Array = new Int32Array(FIELDS);
+
+  constructor(words: Words, base: number) {
+    this.#words = words;
+    this.#base = base;
+  }
+
+  add(field: number, count: number): void {
+    this.#counts[field] += count;
+  }
+
+  raise(field: number, value: number): void {
+    if (value > this.#counts[field]) this.#counts[field] = value;
+  }
+
+  publish(): void {
+    for (let field = 0; field < FIELDS; field++) {
+      const count = this.#counts[field];
+      if (count === this.#stored[field]) continue;
+      this.#stored[field] = count;
+      Atomics.store(this.#words, this.#base + field, count);
+    }
+  }
 }
 
 export function readDeviceResults(words: Words, base: number): DeviceResults {
-  const results = emptyDeviceResults();
-  for (let field = 0; field < FIELDS.length; field++) results[FIELDS[field]] = Atomics.load(words, base + field) >>> 0;
-  return results;
-}
-
-export function emptyDeviceResults(): DeviceResults {
+  const read = (field: number): number => Atomics.load(words, base + field) >>> 0;
   return {
-    posted: 0,
-    resumed: 0,
-    aborted: 0,
-    refaults: 0,
-    rounds: 0,
-    jobs: 0,
-    failed: 0,
-    timeouts: 0,
-    cut: 0,
-    worstAge: 0,
-    finished: 0,
+    posted: read(RESULT_POSTED),
+    resumed: read(RESULT_RESUMED),
+    aborted: read(RESULT_ABORTED),
+    refaults: read(RESULT_REFAULTS),
+    rounds: read(RESULT_ROUNDS),
+    jobs: read(RESULT_JOBS),
+    failed: read(RESULT_FAILED),
+    timeouts: read(RESULT_TIMEOUTS),
+    cut: read(RESULT_CUT),
+    worstAge: read(RESULT_WORST_AGE),
+    finished: read(RESULT_FINISHED) === 1,
   };
 }

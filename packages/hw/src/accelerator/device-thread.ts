@@ -4,7 +4,21 @@ import { histogramRecord, histogramWords } from '@faultline/core/trace';
 import { pageHi, pageLo } from '../mm/areas.ts';
 import { MAX_PAGE } from '../mm/layout.ts';
 import { STALL_ABORT, STALL_RETRY } from '../smmu-v3/stall-port.ts';
-import { type DeviceResults, deviceResultWords, emptyDeviceResults, publishDeviceResults } from './device-results.ts';
+import {
+  DeviceBook,
+  deviceResultWords,
+  RESULT_ABORTED,
+  RESULT_CUT,
+  RESULT_FAILED,
+  RESULT_FINISHED,
+  RESULT_JOBS,
+  RESULT_POSTED,
+  RESULT_REFAULTS,
+  RESULT_RESUMED,
+  RESULT_ROUNDS,
+  RESULT_TIMEOUTS,
+  RESULT_WORST_AGE,
+} from './device-results.ts';
 import { claimFaults } from './fault-budget.ts';
 
 // A device thread: jobs over windows of its own area, by shared virtual addressing. It is a state machine that a worker's loop
@@ -72,7 +86,7 @@ export class DeviceThread {
   readonly #port: DevicePort;
   readonly #words: Words;
   readonly #config: DeviceThreadConfig;
-  readonly #results: DeviceResults = emptyDeviceResults();
+  readonly #book: DeviceBook;
   readonly #pending: Int32Array; // pages of the window not yet accessed in this pass, by index, in order
   readonly #seen: Uint8Array; // 1: the job has touched or posted this page
   #state: number = BETWEEN_JOBS;
@@ -103,6 +117,7 @@ export class DeviceThread {
     this.#port = port;
     this.#words = words;
     this.#config = config;
+    this.#book = new DeviceBook(words, config.resultsAt);
     this.#pending = new Int32Array(config.pagesPerJob);
     this.#seen = new Uint8Array(config.pagesPerJob);
     this.#window = -1;
@@ -174,9 +189,9 @@ export class DeviceThread {
   /** Every access under way is as old as the pass. One that completes now is judged as well. */
   #isTooOld(): boolean {
     const age = (this.#config.clock() - this.#firstTouch) | 0;
-    if (age > this.#results.worstAge) this.#results.worstAge = age;
+    this.#book.raise(RESULT_WORST_AGE, age);
     if (age <= this.#config.timeoutTicks) return false;
-    this.#results.timeouts++;
+    this.#book.add(RESULT_TIMEOUTS, 1);
     return true;
   }
 
@@ -204,12 +219,12 @@ export class DeviceThread {
       const page = this.#first + index;
       const slot = this.#port.post(pageLo(page), pageHi(page), perm, now);
       if (slot !== at) throw new IommuError('EINVAL', 'DeviceThread', 'slot', slot, `the port's slot ${at} was next`);
-      if (this.#seen[index] === 1) this.#results.refaults++;
+      if (this.#seen[index] === 1) this.#book.add(RESULT_REFAULTS, 1);
       this.#seen[index] = 1;
     }
     this.#port.publish();
     this.#stalled = granted;
-    this.#results.posted += granted;
+    this.#book.add(RESULT_POSTED, granted);
     this.#jobPosted = true;
     this.#state = WAITING;
     return STEP_WAITING;
@@ -217,7 +232,6 @@ export class DeviceThread {
 
   /** Takes the results of a round. */
   #collect(): void {
-    const results = this.#results;
     let aborted = 0;
     for (let slot = 0; slot < this.#stalled; slot++) {
       const result = this.#port.result(slot);
@@ -231,28 +245,27 @@ export class DeviceThread {
       );
     }
     this.#port.reset();
-    results.rounds++;
-    results.aborted += aborted;
-    results.resumed += this.#stalled - aborted;
+    this.#book.add(RESULT_ROUNDS, 1);
+    this.#book.add(RESULT_ABORTED, aborted);
+    this.#book.add(RESULT_RESUMED, this.#stalled - aborted);
     this.#stalled = 0;
     this.#state = TOUCHING;
     if (aborted > 0) this.#endJob(false);
-    else publishDeviceResults(this.#words, this.#config.resultsAt, results);
+    else this.#book.publish();
   }
 
   #endJob(done: boolean): number {
-    if (done) this.#results.jobs++;
-    else this.#results.failed++;
+    this.#book.add(done ? RESULT_JOBS : RESULT_FAILED, 1);
     this.#state = BETWEEN_JOBS;
-    publishDeviceResults(this.#words, this.#config.resultsAt, this.#results);
+    this.#book.publish();
     return STEP_BUSY;
   }
 
   #finish(): number {
-    if (this.#state === TOUCHING && this.#jobPosted) this.#results.cut++;
-    this.#results.finished = 1;
+    if (this.#state === TOUCHING && this.#jobPosted) this.#book.add(RESULT_CUT, 1);
+    this.#book.add(RESULT_FINISHED, 1);
     this.#state = FINISHED;
-    publishDeviceResults(this.#words, this.#config.resultsAt, this.#results);
+    this.#book.publish();
     return STEP_FINISHED;
   }
 }
