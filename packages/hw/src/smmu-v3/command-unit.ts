@@ -152,7 +152,7 @@ export class CommandUnit {
   #resume(at: number): void {
     const words = this.#words;
     const stag = resumeStag(words, at);
-    const slotAt = this.#stalls.find(stag, commandStreamId(words, at));
+    const slotAt = this.#stalls.find(stag, words[at + 1]);
     if (slotAt === 0) {
       words[this.#stats + STAT_STRAYS]++;
       return;

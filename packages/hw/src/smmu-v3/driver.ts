@@ -127,13 +127,14 @@ export class SmmuDriver {
       const at = commandQueueBase(words, this.#base, queue);
       const log2 = words[this.#base + SMMU_CMDQ_LOG2];
       const target = queueIndex(Atomics.load(words, at + CMDQ_PROD), log2);
-      // CONS passes the target, or the queue is seen to hold nothing of before.
-      const before = queueUsed(target, queueIndex(Atomics.load(words, at + CMDQ_CONS), log2), log2);
-      if (before === 0) continue;
-      await this.#until('fenceCommands', at + CMDQ_CONS, (cons) => {
-        const left = queueUsed(target, queueIndex(cons, log2), log2);
-        return left === 0 || left > before;
-      });
+      let left = queueUsed(target, queueIndex(Atomics.load(words, at + CMDQ_CONS), log2), log2);
+      for (const deadline = performance.now() + this.#timeoutMs; left > 0; ) {
+        if (performance.now() >= deadline)
+          throw new IommuError('ETIMEDOUT', 'fenceCommands', 'queue', queue, `${left} commands are not consumed`);
+        await turnOfEventLoop();
+        const now = queueUsed(target, queueIndex(Atomics.load(words, at + CMDQ_CONS), log2), log2);
+        left = now > left ? 0 : now; // more than before: CONS has passed the target
+      }
     }
   }
 
@@ -159,4 +160,8 @@ export class SmmuDriver {
       await Atomics.waitAsync(this.#words, at, seen, SLICE_MS).value;
     }
   }
+}
+
+function turnOfEventLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -179,10 +179,11 @@ export class EventPump {
     else this.#report(at, streamId, master - 1);
   }
 
-  /** @returns device index + 1 of the stream's driver, or 0. */
+  /** Read plainly: the driver sets MASTER before the stream's first record (CMD_SYNC, then the record's PROD order it), and clears it only
+   * once the queue is fenced. @returns device index + 1 of the stream's driver, or 0. */
   #master(streamId: number): number {
     if (streamId >= this.#streams) return 0;
-    return Atomics.load(this.#words, this.#strtab + (streamId | 0) * STE_WORDS + STE_MASTER);
+    return this.#words[this.#strtab + (streamId | 0) * STE_WORDS + STE_MASTER];
   }
 
   /** A stalled fault: every stall is a group of its own. */

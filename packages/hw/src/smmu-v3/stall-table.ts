@@ -39,11 +39,12 @@ export class StallTable {
     return stag;
   }
 
-  /** @returns word offset of the slot of the stall that (StreamID, STAG) names, or 0. The key is both: a tag of another stream names nothing. */
+  /** @returns word offset of the slot of the stall that (StreamID, STAG) names, or 0. The key is both: a tag of another stream names nothing.
+   * `streamId` as i32 bits. */
   find(stag: number, streamId: number): number {
     if (stag >= this.capacity) return 0;
     const at = stag * ENTRY;
-    return this.#entries[at + STREAM] === (streamId | 0) ? this.#entries[at + SLOT] : 0;
+    return this.#entries[at + STREAM] === streamId ? this.#entries[at + SLOT] : 0;
   }
 
   /** @returns the slot that tag `stag` names whatever its stream, or 0. */
