@@ -41,7 +41,7 @@ export class HandlerThread {
   /** Handles what waits, a batch at most. @returns groups handled. The thread is online meanwhile, and quiescent after it. */
   step(): number {
     if (this.#limit !== undefined && !this.#limit.enter(ACTIVE_WAIT_MS)) {
-      this.#system.reader.quiescent();
+      this.#path.endBatch();
       return 0;
     }
     const taken = this.#work.take();
@@ -53,7 +53,7 @@ export class HandlerThread {
       for (let i = 0; i < taken; i++) this.#path.freeGroup(batch[i]);
     }
     if (this.#limit !== undefined) this.#limit.leave();
-    this.#system.reader.quiescent();
+    this.#path.endBatch();
     return taken;
   }
 

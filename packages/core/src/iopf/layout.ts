@@ -77,7 +77,7 @@ export const DEVICE_WORDS: number = 4 * LINE;
 //   DEVICE    0       1      constant     whose it is
 //   LOCK      32      1      atomic       the fault lock
 //   PARTIAL   33      1      fault lock   newest set-aside request, 0 none
-//   PARTIALS  34      1      atomic       how many are set aside: a last request looks at the list only if there are any
+//   PARTIALS  34      1      fault lock   how many are set aside: a last request looks at the list only if there are any
 //   HEAD      35      1      fault lock   oldest entry of the pending list
 //   TAIL      36      1      fault lock   newest entry
 //   LENGTH    37      1      fault lock   entries

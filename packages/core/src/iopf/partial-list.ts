@@ -4,13 +4,13 @@ import { GROUP_COUNT, GROUP_FAULTS, PARAM_PARTIAL, PARAM_PARTIALS, REQUEST_CHAIN
 import { FAULT_GRPID } from './record.ts';
 
 // The set-aside requests of one device, newest first, linked by CHAIN. Context: fault lock held, for every function that takes
-// `param`. PARTIALS is stored atomically because a report may look at it without the lock: it is written and read by the one
-// thread that reports for the device, or after that thread was fenced.
+// `param`. PARTIALS alone is also read without it, by the one thread that reports for the device: who else changes it (removal,
+// discard) has fenced that thread.
 
 export function partialAdd(words: Words, objects: number, param: number, index: number): void {
   words[objects + index * REQUEST_WORDS + REQUEST_CHAIN] = words[param + PARAM_PARTIAL];
   words[param + PARAM_PARTIAL] = index;
-  Atomics.store(words, param + PARAM_PARTIALS, Atomics.load(words, param + PARAM_PARTIALS) + 1);
+  words[param + PARAM_PARTIALS] += 1;
 }
 
 /** Moves the requests of `grpid` from the partial list into the group, oldest first (both lists insert at the head, which
@@ -35,7 +35,7 @@ export function partialsToGroup(words: Words, objects: number, param: number, gr
   }
   words[groupAt + GROUP_FAULTS] = first;
   words[groupAt + GROUP_COUNT] = moved + 1;
-  if (moved !== 0) Atomics.store(words, param + PARAM_PARTIALS, Atomics.load(words, param + PARAM_PARTIALS) - moved);
+  if (moved !== 0) words[param + PARAM_PARTIALS] -= moved;
   return moved;
 }
 
@@ -56,7 +56,7 @@ export function partialsDrop(words: Words, objects: number, param: number, grpid
     index = next;
   }
   if (dropped !== 0)
-    Atomics.store(words, param + PARAM_PARTIALS, Atomics.load(words, param + PARAM_PARTIALS) - dropped);
+    words[param + PARAM_PARTIALS] -= dropped;
   return dropped;
 }
 

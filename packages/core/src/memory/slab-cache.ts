@@ -6,6 +6,8 @@
 //   [F] free: FREED_BY, poison, then META = free        pairs with  whoever reads META through Slab and then describes it
 // META is read plainly here: an object in a cache, or in its holder's hands, is that thread's to change. It is stored
 // atomically for those who look at it from outside. In V8 an atomic load costs as much as an atomic store.
+//   [M] unchecked, META is plain: only its holder relies on it, and whatever hands the object on (HEAD, a ring, a list under
+//       its lock) publishes it. Others who look at it read a figure; Slab.live() is exact once the threads have stopped.
 // A pop reads NEXT_CHAIN before it owns the chain: another thread may have taken it by then and be writing. What was read
 // is used only if HEAD has not moved, and the tag in HEAD counts pops, so that the same chain back on top is not mistaken
 // for one never taken. To be fooled, a pop must sleep through an exact multiple of 65,536 pops and find the same chain on
@@ -84,8 +86,8 @@ export class SlabCache {
     const record = this.#records + index * RECORD_WORDS;
     const meta = words[record + META];
     if ((meta & STATE_MASK) !== OBJECT_FREE) this.#refuse('SlabCache.alloc', index, 'is in use by another');
-    if (this.#checked && (words[record + FREED_BY] & POISONED) !== 0) this.#verifyPoison(index);
-    Atomics.store(words, record + META, meta | OBJECT_LIVE);
+    if (this.#checked) this.#allocChecked(index, record, meta);
+    else words[record + META] = meta | OBJECT_LIVE; // [M]
     return index;
   }
 
@@ -103,7 +105,7 @@ export class SlabCache {
       this.#freeChecked(index, record, meta, freed);
     } else {
       words[record + FREED_BY] = this.#id;
-      Atomics.store(words, record + META, freed); // [F]
+      words[record + META] = freed; // [M]
     }
     this.#cached[this.#count++] = index;
     if (this.#count === this.#spillAt) this.#spill(this.#batch);
@@ -129,6 +131,11 @@ export class SlabCache {
   /** Free objects kept here. */
   cached(): number {
     return this.#count;
+  }
+
+  #allocChecked(index: number, record: number, meta: number): void {
+    if ((this.#words[record + FREED_BY] & POISONED) !== 0) this.#verifyPoison(index);
+    Atomics.store(this.#words, record + META, meta | OBJECT_LIVE);
   }
 
   #freeChecked(index: number, record: number, meta: number, freed: number): void {

@@ -24,7 +24,8 @@ export interface FaultPath extends FaultReporter {
   groupDomain(group: number): number;
   /** Answers a group, once: the holder's duty. @returns false when it had been answered for it (void): a no-op. */
   respondGroup(group: number, code: ResponseCode): boolean;
-  /** Frees a group that was answered or is void. Its holder calls this once; nobody can find the group afterwards. */
+  /** Frees a group that was answered or is void. Its holder calls this once; nobody can find the group afterwards.
+   * Its domain may count it as pending until the holder's next {@link endBatch}. */
   freeGroup(group: number): void;
 
   /** Gives the device a fault_param. @returns false when it has one already. @throws IommuError ENOMEM */

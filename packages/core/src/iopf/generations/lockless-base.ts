@@ -99,6 +99,7 @@ export abstract class LocklessBase extends FaultPathBase {
   }
 
   override close(): void {
+    this.endBatch();
     if (this.#prepared !== 0) this.system.requestCache.free(this.#prepared);
     this.#prepared = 0;
     super.close();

@@ -31,11 +31,43 @@ import { LocklessBase } from './lockless-base.ts';
 export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
   /** Never refused: the pointer was seen in this read section, and removal sums the counters only after a grace period. */
   protected getParam(param: number): boolean {
-    this.system.references.add(param, 1);
+    this.#countReport(param, 0, 1);
     return true;
   }
   protected putParam(param: number): void {
-    this.system.references.sub(param, 1);
+    this.#countReport(param, 0, -1);
+  }
+
+  // Counts are kept for one device and domain at a time, and stored when another comes or the batch ends: up before the work
+  // ring shows the groups [N], down after they are free. A thread passes no quiescent state in between.
+  #reportParam = 0;
+  #reportDomain = 0;
+  #reportReferences = 0;
+  #reportPending = 0;
+
+  #countReport(param: number, domain: number, references: number): void {
+    if (param !== this.#reportParam || (domain !== 0 && domain !== this.#reportDomain)) {
+      this.#storeCounts();
+      this.#reportParam = param;
+      this.#reportDomain = domain;
+    }
+    this.#reportReferences += references;
+    if (domain !== 0) this.#reportPending++;
+  }
+
+  #storeCounts(): void {
+    const { references, pending } = this.system;
+    if (this.#reportReferences > 0) references.add(this.#reportParam, this.#reportReferences);
+    else if (this.#reportReferences < 0) references.sub(this.#reportParam, -this.#reportReferences);
+    if (this.#reportPending > 0) pending.add(this.#reportDomain, this.#reportPending);
+    this.#reportReferences = 0;
+    this.#reportPending = 0;
+  }
+
+  override endBatch(): void {
+    this.#storeCounts();
+    this.#storeFreed();
+    super.endBatch();
   }
 
   protected setAside(param: number, event: number): void {
@@ -47,7 +79,7 @@ export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
 
   protected forget(param: number, recordAt: number): void {
     const at = this.paramAt(param);
-    if (Atomics.load(this.words, at + PARAM_PARTIALS) === 0) return;
+    if (this.words[at + PARAM_PARTIALS] === 0) return;
     const { words } = this;
     mutexLock(words, at + PARAM_LOCK, this.self);
     this.books.dropped += partialsDrop(
@@ -64,7 +96,7 @@ export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
     const { words } = this;
     const groupAt = this.requestAt(event);
     const at = this.paramAt(param);
-    if (Atomics.load(words, at + PARAM_PARTIALS) === 0) {
+    if (words[at + PARAM_PARTIALS] === 0) {
       words[groupAt + GROUP_FAULTS] = 0;
       words[groupAt + GROUP_COUNT] = 1;
     } else {
@@ -72,18 +104,25 @@ export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
       partialsToGroup(words, this.objects, at, event, words[groupAt + FAULT_GRPID]);
       mutexUnlock(words, at + PARAM_LOCK, this.self);
     }
-    this.system.pending.add(domain, 1);
+    this.#countReport(param, domain, 0);
     Atomics.store(words, groupAt + GROUP_STATE, packGroupState(GROUP_PENDING, domain, param)); // [G]
     return this.sink.queue(event, domain);
   }
 
+  // The state word as groupDomain saw it: the answer, which follows, expects it unchanged.
+  #seenGroup = 0;
+  #seenState = 0;
+
   groupDomain(group: number): number {
-    return groupDomainOf(Atomics.load(this.words, this.requestAt(group) + GROUP_STATE));
+    this.#seenGroup = group;
+    this.#seenState = Atomics.load(this.words, this.requestAt(group) + GROUP_STATE); // [G]
+    return groupDomainOf(this.#seenState);
   }
 
   respondGroup(group: number, code: ResponseCode): boolean {
     const at = this.requestAt(group);
-    const seen = Atomics.load(this.words, at + GROUP_STATE); // [G]
+    const seen = group === this.#seenGroup ? this.#seenState : Atomics.load(this.words, at + GROUP_STATE); // [G]
+    this.#seenGroup = 0;
     if (groupStateOf(seen) !== GROUP_PENDING || !this.#claim(at, seen, GROUP_ANSWERED)) {
       this.books.late++;
       return false;
@@ -99,13 +138,33 @@ export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
     return Atomics.compareExchange(this.words, at + GROUP_STATE, seen, next) === seen; // [X]
   }
 
-  /** Nobody can hold the group: the holder is the caller, and an answered or void STATE makes the walks pass it by. The counters
-   * go last: when the domain's is zero, none of its groups exists any more. */
+  /** Nobody can hold the group: the holder is the caller, and an answered or void STATE makes the walks pass it by. Its counts
+   * go last, in {@link endBatch}: when a domain's is zero, none of its groups exists any more.
+   * STATE is read plainly: the holder's own compare-exchange, won or lost, was the last that could change it. */
   freeGroup(group: number): void {
-    const seen = Atomics.load(this.words, this.requestAt(group) + GROUP_STATE);
+    const seen = this.words[this.requestAt(group) + GROUP_STATE];
     this.freeEvent(group);
-    this.system.references.sub(groupParamOf(seen), 1);
-    this.system.pending.sub(groupDomainOf(seen), 1);
+    this.#countFree(groupParamOf(seen), groupDomainOf(seen));
+  }
+
+  #freeParam = 0;
+  #freeDomain = 0;
+  #freed = 0;
+
+  #countFree(param: number, domain: number): void {
+    if (param !== this.#freeParam || domain !== this.#freeDomain) {
+      this.#storeFreed();
+      this.#freeParam = param;
+      this.#freeDomain = domain;
+    }
+    this.#freed++;
+  }
+
+  #storeFreed(): void {
+    if (this.#freed === 0) return;
+    this.system.references.sub(this.#freeParam, this.#freed);
+    this.system.pending.sub(this.#freeDomain, this.#freed);
+    this.#freed = 0;
   }
 
   addDevice(device: number): boolean {
@@ -129,6 +188,8 @@ export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
   readonly #removed: number[] = [];
 
   override isReleased(): boolean {
+    this.#storeCounts();
+    this.#storeFreed();
     for (let i = this.#removed.length - 1; i >= 0; i--) {
       const param = this.#removed[i];
       if (this.system.references.read(param) !== 0) continue;

@@ -109,6 +109,7 @@ export class OneThread {
   finish(group: number, code: ResponseCode = 0): boolean {
     const answered = this.path.respondGroup(group, code);
     this.path.freeGroup(group);
+    this.path.endBatch();
     return answered;
   }
 
