@@ -21,7 +21,6 @@ import {
   syncSignal,
   syncWordAt,
 } from './commands.ts';
-import type { EventWriter } from './event-writer.ts';
 import {
   SMMU_CMDQ_COUNT,
   SMMU_GERROR,
@@ -44,14 +43,14 @@ import type { StallTable } from './stall-table.ts';
 import type { StreamCache } from './stream-cache.ts';
 
 // Consumes the command queues, each in order, all in turn. Commands take effect here and now, so CMD_SYNC has nothing to wait for:
-// what it orders is that records written earlier are visible, and the consumption too, before its completion is.
+// what it orders is that its consumption is visible before its completion is. Records written earlier are visible already: a pump consumes
+// commands first, records accesses after that, and ends by publishing, so none is unpublished while a command is consumed.
 
 export class CommandUnit {
   readonly #words: Words;
   readonly #base: number;
   readonly #stats: number;
   readonly #queues: CommandReader[];
-  readonly #events: EventWriter;
   readonly #stalls: StallTable;
   readonly #ports: PortSet;
   readonly #streams: StreamCache;
@@ -63,7 +62,6 @@ export class CommandUnit {
   constructor(
     words: Words,
     base: number,
-    events: EventWriter,
     stalls: StallTable,
     ports: PortSet,
     streams: StreamCache,
@@ -75,7 +73,6 @@ export class CommandUnit {
     this.#stats = base + SMMU_STATS;
     this.#queues = [];
     for (let q = 0; q < words[base + SMMU_CMDQ_COUNT]; q++) this.#queues.push(new CommandReader(words, base, q));
-    this.#events = events;
     this.#stalls = stalls;
     this.#ports = ports;
     this.#streams = streams;
@@ -189,7 +186,6 @@ export class CommandUnit {
     const wordAt = syncWordAt(words, at);
     const data = words[at + 1];
     words[this.#stats + STAT_SYNCS]++;
-    this.#events.publish(); // what was recorded before this is visible before its completion is
     queue.release(); // from here on the entry may be overwritten
     if (signal === SYNC_SEV) queue.signal();
     if (signal !== SYNC_IRQ) return;

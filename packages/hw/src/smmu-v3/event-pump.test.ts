@@ -203,6 +203,11 @@ describe('the driver', () => {
     expect(rig.reporter.faults).toHaveLength(5);
   });
 
+  test('the fence asks the hardware first: an empty queue alone proves nothing', async () => {
+    const rig = new Rig();
+    await expect(rig.driver.fenceEventQueue()).rejects.toThrow('SmmuOps.syncAsync');
+  });
+
   test('switches the event queue off and on', async () => {
     const rig = new Rig();
     rig.post(0, 2);

@@ -54,16 +54,7 @@ export class SmmuHardware {
     this.#ports = new PortSet(words, base + words[base + SMMU_ANNOUNCE], config.ports);
     const streams = new StreamCache(words, base);
     this.#recorder = new StallRecorder(words, base, this.#events, this.#stalls, this.#ports, streams, this.#tick);
-    this.#commands = new CommandUnit(
-      words,
-      base,
-      this.#events,
-      this.#stalls,
-      this.#ports,
-      streams,
-      this.#recorder,
-      this.#tick,
-    );
+    this.#commands = new CommandUnit(words, base, this.#stalls, this.#ports, streams, this.#recorder, this.#tick);
   }
 
   /** Stalls recorded and not resumed. */
