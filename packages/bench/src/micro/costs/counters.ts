@@ -1,4 +1,10 @@
-import { type CounterBank, type CounterMode, counterBankWords, initCounterBank, openCounterBank } from '@faultline/core';
+import {
+  type CounterBank,
+  type CounterMode,
+  counterBankWords,
+  initCounterBank,
+  openCounterBank,
+} from '@faultline/core';
 import { type Cost, OPERATIONS, SELF, type Subject, wordsFor } from './subject.ts';
 
 const THREADS = 4;

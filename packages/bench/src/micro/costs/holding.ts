@@ -1,4 +1,12 @@
-import { LINE, mutexLock, mutexUnlock, refcountIncNotZero, refcountInit, refcountPut, type Words } from '@faultline/core';
+import {
+  LINE,
+  mutexLock,
+  mutexUnlock,
+  refcountIncNotZero,
+  refcountInit,
+  refcountPut,
+  type Words,
+} from '@faultline/core';
 import { OPERATIONS, SELF, type Subject, wordsFor } from './subject.ts';
 
 function getAndPut(words: Words, at: number): void {
