@@ -81,7 +81,7 @@ describe('a handler that populates', () => {
         expect(words[victim.frameAt(PAGE) + 1]).toBe(0);
       },
     );
-    expect(steps).toBeGreaterThan(6);
+    expect(steps).toBeGreaterThanOrEqual(4); // PTE seen, claimed, published, and the books; the mmap lock's come on top
     expect(failed).toBe(1); // between taking the page and publishing it lies one atomic access
   });
 
