@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { MPSC_PROD } from './mpsc.layout.ts';
 import { MpscConsumer, MpscProducer } from './mpsc.ts';
 import { BASE, mpscAt, STARTS, sharedWords } from './rings.test-help.ts';
 
@@ -70,6 +71,23 @@ describe.each(STARTS)('an MPSC ring of 4 slots whose positions begin at %d', (st
     expect(consumer.peek()).toBe(0);
   });
 });
+
+test.each([1, 5, 2 ** 31 - 1, 2 ** 31, 2 ** 31 + 5, 2 ** 32 - 9])(
+  'a producer that was idle while %d slots went through knows full from empty',
+  (passed) => {
+    const words = mpscAt(7, 4, 1);
+    const claimed = new MpscProducer(words, BASE);
+    const idle = new MpscProducer(words, BASE);
+    claimed.publish(claimed.claim());
+    words.set(mpscAt((7 + passed) | 0, 4, 1)); // the ring as it is later: empty
+    const later = new MpscProducer(words, BASE);
+    for (let i = 0; i < 3; i++) expect(later.claim()).not.toBe(0);
+    expect(idle.claim()).not.toBe(0);
+    expect(claimed.claim()).toBe(0);
+    expect(idle.claim()).toBe(0);
+    expect(words[BASE + MPSC_PROD]).toBe((7 + passed + 4) | 0);
+  },
+);
 
 test('one slot is enough', () => {
   const words = mpscAt(0, 1, 1);

@@ -25,7 +25,8 @@ export class MpscProducer {
   readonly #capacity: number;
   readonly #mask: number;
   readonly #stride: number;
-  #consSeen: number; // CONS when last read: read again only when the ring looks full
+  #prodSeen: number; // PROD when last seen: the exchange tells if it has moved since
+  #consSeen: number; // CONS when last read: read again only when the ring looks full, or much has gone through since
 
   /** @throws IommuError EINVAL where no ring was initialised. */
   constructor(words: Words, base: number) {
@@ -37,6 +38,7 @@ export class MpscProducer {
     this.#parkedAt = base + MPSC_PARKED;
     this.#slots = base + MPSC_SLOTS + 1; // of the payload
     this.#mask = this.#capacity - 1;
+    this.#prodSeen = Atomics.load(words, this.#prodAt);
     this.#consSeen = Atomics.load(words, this.#consAt);
   }
 
@@ -44,16 +46,23 @@ export class MpscProducer {
    * @returns the word offset of its payload, or 0 when the ring is full. Never blocks; retries only when another producer got a slot. */
   claim(): number {
     const words = this.#words;
-    const prodAt = this.#prodAt;
-    let prod = Atomics.load(words, prodAt);
+    let prod = this.#prodSeen;
     for (;;) {
-      // PROD may be the older of the two, so the difference may be negative; then the exchange fails.
-      if (((prod - this.#consSeen) | 0) >= this.#capacity) {
+      // Unsigned: whatever is no number of slots in use was read too long ago, be it PROD or CONS. (A producer that was idle
+      // while just under 2^32 slots went through, to within the capacity, would be fooled.)
+      if ((prod - this.#consSeen) >>> 0 >= this.#capacity) {
+        prod = Atomics.load(words, this.#prodAt);
         this.#consSeen = Atomics.load(words, this.#consAt); // [F]
-        if (((prod - this.#consSeen) | 0) >= this.#capacity) return 0;
+        const used = (prod - this.#consSeen) | 0;
+        if (used >= this.#capacity) return 0;
+        if (used < 0) continue; // both have moved on between the two loads
       }
-      const found = Atomics.compareExchange(words, prodAt, prod, (prod + 1) | 0);
-      if (found === prod) return this.#slots + (prod & this.#mask) * this.#stride;
+      const next = (prod + 1) | 0;
+      const found = Atomics.compareExchange(words, this.#prodAt, prod, next);
+      if (found === prod) {
+        this.#prodSeen = next;
+        return this.#slots + (prod & this.#mask) * this.#stride;
+      }
       prod = found;
     }
   }
@@ -62,7 +71,7 @@ export class MpscProducer {
   publish(slot: number): void {
     const words = this.#words;
     const commitAt = slot - 1;
-    const commit = (Atomics.load(words, commitAt) + this.#capacity) | 0; // was left by the lap before: ours is one lap on
+    const commit = (words[commitAt] + this.#capacity) | 0; // plain: ours alone since the claim, and as the lap before left it
     Atomics.store(words, commitAt, commit); // [P]
     if (Atomics.load(words, this.#parkedAt) === ((commit - 1) | 0)) Atomics.notify(words, commitAt, 1); // [W]
   }
