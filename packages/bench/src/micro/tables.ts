@@ -3,12 +3,17 @@ import { formatNs, formatRate } from '../report/format.ts';
 import type { CostRow } from './costs/measure.ts';
 import type { PairRow } from './pair/measure.ts';
 
+// No lines between the rows.
+const CHARS = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
+const STYLE = { head: [], border: [] };
+
 /** Single-thread costs, a subject after the other. */
 export function renderCosts(rows: readonly CostRow[]): string {
   const table = new Table({
     head: ['one thread', 'operation', 'median', '5 % … 95 %'],
     colAligns: ['left', 'left', 'right', 'right'],
-    style: { head: [], border: [] },
+    chars: CHARS,
+    style: STYLE,
   });
   rows.forEach(({ subject, name, median, min, max }, at) => {
     const first = rows[at - 1]?.subject !== subject;
@@ -23,7 +28,8 @@ export function renderPairs(rows: readonly PairRow[], kind: PairRow['kind']): st
   const table = new Table({
     head: [`two threads, ${kind}`, 'median', 'min … max', 'ours beside it'],
     colAligns: ['left', 'right', 'right', 'left'],
-    style: { head: [], border: [] },
+    chars: CHARS,
+    style: STYLE,
   });
   for (const row of rows.filter((each) => each.kind === kind))
     table.push([row.name, format(row.median), `${format(row.min)} … ${format(row.max)}`, advantage(row, rows)]);

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { CASES } from './cases.ts';
+import { measurePair } from './measure.ts';
+import { measurePiscina } from './piscina.ts';
+
+const BRIEF = { repeats: 1, roundMs: 1 };
+
+test.each(CASES)('$name: all that was sent comes', { timeout: 30_000 }, async (pair) => {
+  const row = await measurePair(pair, BRIEF);
+  expect(row.items).toBeGreaterThan(0);
+  expect(row.median).toBeGreaterThan(0);
+});
+
+test('a round trip through a pool comes back', { timeout: 30_000 }, async () => {
+  expect((await measurePiscina(BRIEF)).median).toBeGreaterThan(0);
+});
+
+test('what does not come whole is no figure', { timeout: 30_000 }, async () => {
+  const pair = { ...CASES[0], check: () => 42 };
+  await expect(measurePair(pair, BRIEF)).rejects.toThrow(/256 items gave -?\d+, not 42/);
+});
+
+test('names tell the cases apart, and every peer has its counterpart', () => {
+  const names = CASES.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  for (const { peerOf } of CASES) if (peerOf !== undefined) expect(names).toContain(peerOf);
+});
