@@ -2,10 +2,10 @@ import { IopfSystem, sumBooks } from '@faultline/core/iopf';
 import { OBJECT_GRACE, type Slab } from '@faultline/core/memory';
 import { TICK_NS } from '@faultline/core/sync';
 import { HistogramSum } from '@faultline/core/trace';
-import { deviceHistogramAt, readDeviceResults } from '@faultline/hw/accelerator';
+import { readDeviceResults } from '@faultline/hw/accelerator';
 import { readSmmuStats } from '@faultline/hw/smmu-v3';
 import type { Bin, Cell } from '../result/schema.ts';
-import { resultBase } from './plan.ts';
+import { histogramBase, resultBase } from './plan.ts';
 import type { CellOrder, CellStage } from './run-cell.ts';
 
 /** Reads a cell's figures from the arena. Context: all its threads have left it. */
@@ -14,9 +14,8 @@ export function collectCell({ arena, plan }: CellStage, order: CellOrder, second
   const histogram = new HistogramSum();
   let [faults, resumed, jobs, timeouts, refaults] = [0, 0, 0, 0, 0];
   for (let thread = 0; thread < order.threads; thread++) {
-    const at = resultBase(arena, thread);
-    histogram.add(words, deviceHistogramAt(at));
-    const result = readDeviceResults(words, at);
+    histogram.add(words, histogramBase(arena, thread));
+    const result = readDeviceResults(words, resultBase(arena, thread));
     faults += result.posted;
     resumed += result.resumed + result.aborted;
     jobs += result.jobs;

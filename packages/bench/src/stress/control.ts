@@ -4,20 +4,24 @@ import { LINE } from '@faultline/core/sync';
 //
 //   name      offset    writer        meaning
 //   CELL      0         main          the running cell's number; bumped to start one. Publishes the parameters below
-//   READY     LINE      handlers      handlers and scanner that have entered the cell
+//   READY     LINE      all threads   threads that have entered the cell: handlers first, then device workers
 //   DONE      2 LINE    all threads   threads that have left it
 //   HANDLERS  3 LINE    main          number of the cell whose handlers (and scanner) run; 0: they end
 //   QUIT      4 LINE    main          1: the thread ends
-//   PARAMS    5 LINE    main          CELL_* parameters, published by CELL and by HANDLERS
-//
-// The gate, the stop flag and the budget of the device threads are the accelerator's own (RunControl).
+//   GO        5 LINE    main          number of the cell whose device threads may start
+//   STOP      6 LINE    main          1: device threads end at the next job or round
+//   BUDGET    7 LINE    device side   faults nobody has claimed (claimFaults)
+//   PARAMS    8 LINE    main          CELL_* parameters, published by CELL and by HANDLERS
 export const CTL_CELL = 0;
 export const CTL_READY: number = LINE;
 export const CTL_DONE: number = 2 * LINE;
 export const CTL_HANDLERS: number = 3 * LINE;
 export const CTL_QUIT: number = 4 * LINE;
-export const CTL_PARAMS: number = 5 * LINE;
-export const CTL_WORDS: number = 6 * LINE;
+export const CTL_GO: number = 5 * LINE;
+export const CTL_STOP: number = 6 * LINE;
+export const CTL_BUDGET: number = 7 * LINE;
+export const CTL_PARAMS: number = 8 * LINE;
+export const CTL_WORDS: number = 9 * LINE;
 
 /** Parameters of a cell, as words. */
 export const CELL_THREADS = 0;
@@ -31,3 +35,5 @@ export const CELL_SPINS = 7;
 export const CELL_EPOCH = 8;
 /** Times that a job goes over its window. */
 export const CELL_PASSES = 10;
+/** 1: the cell ends when BUDGET is used up. */
+export const CELL_BUDGETED = 11;

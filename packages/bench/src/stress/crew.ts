@@ -13,6 +13,7 @@ import {
   HARDWARE_HOST,
   HOSTS,
   handlerId,
+  histogramBase,
   type Plan,
   portBase,
   resultBase,
@@ -185,5 +186,7 @@ function deviceLayout(arena: Arena, plan: Plan, worker: number): DeviceLayout {
     portWords: portBase(arena, plan, 1) - portBase(arena, plan, 0),
     results: resultBase(arena, 0),
     resultWords: resultBase(arena, 1) - resultBase(arena, 0),
+    histograms: histogramBase(arena, 0),
+    histogramWords: histogramBase(arena, 1) - histogramBase(arena, 0),
   };
 }

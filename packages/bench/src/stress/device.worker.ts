@@ -4,20 +4,25 @@ import { workerData } from 'node:worker_threads';
 import { FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/fault-record';
 import { Arena, type SharedArena } from '@faultline/core/memory';
 import { Doorbell, type ThreadSelf } from '@faultline/core/sync';
-import { DeviceThread, RunControl, runDeviceThreads } from '@faultline/hw/accelerator';
+import { DeviceThread, runDeviceThreads } from '@faultline/hw/accelerator';
 import { Mm } from '@faultline/hw/mm';
 import { SmmuOps, StallPort } from '@faultline/hw/smmu-v3';
 import { clockOf } from './clock.ts';
 import {
+  CELL_BUDGETED,
   CELL_EPOCH,
   CELL_PASSES,
   CELL_SPINS,
   CELL_THREADS,
   CELL_TIMEOUT_TICKS,
+  CTL_BUDGET,
   CTL_CELL,
   CTL_DONE,
+  CTL_GO,
   CTL_PARAMS,
   CTL_QUIT,
+  CTL_READY,
+  CTL_STOP,
 } from './control.ts';
 import { epochOf, unmapNotifier } from './unmap-notifier.ts';
 
@@ -33,6 +38,8 @@ export interface DeviceLayout {
   readonly portWords: number;
   readonly results: number;
   readonly resultWords: number;
+  readonly histograms: number;
+  readonly histogramWords: number;
 }
 
 export interface DeviceData {
@@ -51,9 +58,9 @@ const control = arena.base('control');
 const params = control + CTL_PARAMS;
 const firstThread = data.worker * layout.threadsPerWorker;
 
-function makeThread(thread: number, mm: Mm, run: RunControl, clock: () => number): DeviceThread {
+function makeThread(thread: number, mm: Mm, clock: () => number): DeviceThread {
   const port = new StallPort(words, layout.ports + thread * layout.portWords);
-  return new DeviceThread(mm, port, run, words, layout.results + thread * layout.resultWords, {
+  return new DeviceThread(words, mm, port, {
     basePage: layout.firstPage + thread * layout.pagesPerJob * layout.windows,
     pagesPerJob: layout.pagesPerJob,
     windows: layout.windows,
@@ -61,19 +68,25 @@ function makeThread(thread: number, mm: Mm, run: RunControl, clock: () => number
     perm: FAULT_PERM_READ | FAULT_PERM_WRITE,
     timeoutTicks: words[params + CELL_TIMEOUT_TICKS],
     clock,
+    stopAt: control + CTL_STOP,
+    budgetAt: words[params + CELL_BUDGETED] === 1 ? control + CTL_BUDGET : 0,
+    resultsAt: layout.results + thread * layout.resultWords,
+    histogramAt: layout.histograms + thread * layout.histogramWords,
   });
 }
 
-function runCell(): void {
+function runCell(cell: number): void {
   const count = Math.min(layout.threadsPerWorker, words[params + CELL_THREADS] - firstThread);
   const self: ThreadSelf = { id: data.id, spins: words[params + CELL_SPINS] };
   const hardwareDoorbell = new Doorbell(words, layout.hardwareDoorbell);
   const ops = new SmmuOps(words, arena.base('smmu'), data.queue, { hardwareDoorbell });
   const mm = new Mm(words, arena.base('mm'), self, unmapNotifier(ops, self));
-  const run = new RunControl(words, arena.base('run'));
   const clock = clockOf(epochOf(words, params + CELL_EPOCH));
-  const threads = Array.from({ length: count }, (_, i) => makeThread(firstThread + i, mm, run, clock));
-  runDeviceThreads(threads, new Doorbell(words, layout.wake), run);
+  const threads = Array.from({ length: count }, (_, i) => makeThread(firstThread + i, mm, clock));
+  Atomics.add(words, control + CTL_READY, 1);
+  Atomics.notify(words, control + CTL_READY);
+  while (Atomics.load(words, control + CTL_GO) !== cell) Atomics.wait(words, control + CTL_GO, cell - 1);
+  runDeviceThreads(threads, new Doorbell(words, layout.wake));
 }
 
 for (let served = 0; Atomics.load(words, control + CTL_QUIT) === 0; ) {
@@ -83,7 +96,7 @@ for (let served = 0; Atomics.load(words, control + CTL_QUIT) === 0; ) {
     continue;
   }
   served = cell;
-  runCell();
+  runCell(cell);
   Atomics.add(words, control + CTL_DONE, 1);
   Atomics.notify(words, control + CTL_DONE);
 }

@@ -1,9 +1,10 @@
 import { actorRegions, hostDoorbellBase, initActorRegions } from '@faultline/core/actor';
-import { type IopfConfig, initIopf, iopfRegions } from '@faultline/core/iopf';
+import { FAULT_PERM_READ, FAULT_PERM_WRITE, type IopfConfig, initIopf, iopfRegions } from '@faultline/core/iopf';
 import { Arena, planArena, type RegionSpec } from '@faultline/core/memory';
 import { doorbellWords, initDoorbell } from '@faultline/core/sync';
-import { deviceResultWords, initDeviceResults, runControlWords } from '@faultline/hw/accelerator';
-import { initMm, type MmConfig, mmWords } from '@faultline/hw/mm';
+import { histogramWords, initHistogram } from '@faultline/core/trace';
+import { deviceResultWords, initDeviceResults } from '@faultline/hw/accelerator';
+import { initMm, Mm, type MmConfig, mmWords, noNotifier } from '@faultline/hw/mm';
 import {
   initSmmu,
   initStallPort,
@@ -26,7 +27,7 @@ export const WINDOWS = 2;
 export const PASID = 1;
 export const SUBSTREAMS = 2;
 /** First page of the shared address space: where a 64-bit process has its heap. */
-export const FIRST_PAGE = 0x7f000000000 / 4096 + 0x10000;
+export const FIRST_PAGE: number = 0x7f000000000 / 4096 + 0x10000;
 const COMMAND_ENTRIES_HANDLER = 1024;
 
 /** Who has which thread id and command queue. Ids up to `controlThreads` take part in RCU and in the books. */
@@ -62,6 +63,10 @@ export function scannerId(crew: Crew): number {
 }
 export function deviceWorkerId(crew: Crew, worker: number): number {
   return crew.controlThreads + 2 + worker;
+}
+/** The main thread, where it lays areas out. */
+export function mainId(crew: Crew): number {
+  return crew.controlThreads + 2 + crew.deviceWorkers;
 }
 export function scannerQueue(crew: Crew): number {
   return crew.handlers + 1;
@@ -99,7 +104,7 @@ export function makePlan(parameters: StressParameters): Plan {
     mm: {
       frames: maxThreads * parameters.pagesPerJob * WINDOWS,
       areas: maxThreads,
-      threads: crew.controlThreads + 1 + crew.deviceWorkers,
+      threads: mainId(crew),
     },
   };
 }
@@ -116,7 +121,7 @@ function regionsOf(plan: Plan): RegionSpec[] {
     { name: 'wake', words: crew.deviceWorkers * doorbellWords() },
     { name: 'ports', words: maxThreads * stallPortWords(parameters.pagesPerJob) },
     { name: 'results', words: maxThreads * deviceResultWords() },
-    { name: 'run', words: runControlWords() },
+    { name: 'histograms', words: maxThreads * histogramWords() },
     { name: 'mm', words: mmWords(mm) },
   ];
 }
@@ -134,13 +139,16 @@ export function wakeBase(arena: Arena, worker: number): number {
 export function resultBase(arena: Arena, thread: number): number {
   return arena.base('results') + thread * deviceResultWords();
 }
+export function histogramBase(arena: Arena, thread: number): number {
+  return arena.base('histograms') + thread * histogramWords();
+}
 /** Device of a thread, from 1: threads are dealt out in turn. Its StreamID is the same number. */
 export function deviceOf(plan: Plan, thread: number): number {
   return (thread % plan.parameters.devices) + 1;
 }
 
-/** Lays everything out anew for one cell. No thread is in a cell now. */
-export function initCell(arena: Arena, plan: Plan): void {
+/** Lays everything out anew for one cell of `threads` device threads. No thread is in a cell now. */
+export function initCell(arena: Arena, plan: Plan, threads: number): void {
   const { words } = arena;
   const { crew, iopf, smmu, mm, maxThreads, parameters } = plan;
   for (const { name, words: size } of actorRegions(HOSTS, MAILBOX_ENTRIES, crew.controlThreads))
@@ -154,6 +162,7 @@ export function initCell(arena: Arena, plan: Plan): void {
   const announceBase = smmuAnnounceBase(words, arena.base('smmu'));
   for (let thread = 0; thread < maxThreads; thread++) {
     initDeviceResults(words, resultBase(arena, thread));
+    initHistogram(words, histogramBase(arena, thread));
     initStallPort(words, portBase(arena, plan, thread), {
       capacity: parameters.pagesPerJob,
       port: thread,
@@ -164,4 +173,8 @@ export function initCell(arena: Arena, plan: Plan): void {
       doorbellBase: hostDoorbellBase(arena, HARDWARE_HOST),
     });
   }
+  const mapper = new Mm(words, arena.base('mm'), { id: mainId(crew), spins: 0 }, noNotifier);
+  const pages = parameters.pagesPerJob * WINDOWS;
+  for (let thread = 0; thread < threads; thread++)
+    mapper.addArea(FIRST_PAGE + thread * pages, pages, FAULT_PERM_READ | FAULT_PERM_WRITE);
 }

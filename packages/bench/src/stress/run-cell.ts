@@ -1,13 +1,12 @@
 import { ActorSystem } from '@faultline/core/actor';
-import { IommuError } from '@faultline/core/errors';
 import type { Generation } from '@faultline/core/iopf';
 import type { Arena } from '@faultline/core/memory';
 import { TICKS_PER_MS } from '@faultline/core/sync';
-import { initRunControl, RunControl } from '@faultline/hw/accelerator';
 import type { Cell } from '../result/schema.ts';
 import { nowNs } from './clock.ts';
 import { collectCell } from './collect.ts';
 import {
+  CELL_BUDGETED,
   CELL_EPOCH,
   CELL_GENERATION,
   CELL_MAX_ACTIVE,
@@ -17,11 +16,14 @@ import {
   CELL_SPINS,
   CELL_THREADS,
   CELL_TIMEOUT_TICKS,
+  CTL_BUDGET,
   CTL_CELL,
   CTL_DONE,
+  CTL_GO,
   CTL_HANDLERS,
   CTL_PARAMS,
   CTL_READY,
+  CTL_STOP,
 } from './control.ts';
 import { type Crew, generationNumber } from './crew.ts';
 import { initCell, PASID, type Plan, portBase, SUBSTREAMS, WINDOWS } from './plan.ts';
@@ -47,9 +49,6 @@ export interface CellStage {
 
 /** Times that a job goes over its window: reads it, then works on it. */
 const PASSES = 2;
-const START_MS = 30_000;
-
-let cellNumber = 0;
 
 /** Runs one cell from a fresh arena to balanced books. @returns the cell; when aborted, what it had measured by then. */
 export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell> {
@@ -59,9 +58,7 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
   const control = arena.base('control');
   const devices = Array.from({ length: parameters.devices }, (_, i) => `device:${i + 1}`);
   const pool = await crew.prepare(order.generation, order.scanPeriodMs > 0);
-  initCell(arena, plan);
-  initRunControl(words, arena.base('run'), order.faults ?? Number.POSITIVE_INFINITY);
-  const run = new RunControl(words, arena.base('run'));
+  initCell(arena, plan, order.threads);
   const epochNs = nowNs();
   writeParameters(stage, order, epochNs);
 
@@ -107,7 +104,7 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
   for (const promise of [died, failed]) promise.catch(() => {});
   const orFail = <T>(work: Promise<T>): Promise<T> => Promise.race([work, crew.failure, died, failed]);
 
-  const number = ++cellNumber;
+  const number = Atomics.load(words, control + CTL_CELL) + 1;
   const { helpers } = crew;
   const workers = Math.ceil(order.threads / parameters.threadsPerWorker);
   Atomics.store(words, control + CTL_READY, 0);
@@ -122,23 +119,18 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
   await orFail(Promise.all(devices.map((device) => system.reached(device, 'pri-enabled'))));
 
   Atomics.store(words, control + CTL_DONE, 0);
+  Atomics.store(words, control + CTL_READY, 0);
   Atomics.store(words, control + CTL_CELL, number); // publishes the parameters to the device threads
   Atomics.notify(words, control + CTL_CELL);
-  if (!(await orFail(run.whenReady(workers, START_MS))))
-    throw new IommuError(
-      'ETIMEDOUT',
-      'runCell',
-      'workers',
-      workers,
-      `only ${run.ready()} were ready after ${START_MS} ms`,
-    );
+  await orFail(waitWord(words, control + CTL_READY, (ready) => ready === workers));
   const start = performance.now();
-  run.start();
+  Atomics.store(words, control + CTL_GO, number);
+  Atomics.notify(words, control + CTL_GO);
   const cut = order.seconds === undefined ? undefined : AbortSignal.timeout(order.seconds * 1000);
   const until = cut === undefined ? stage.signal : AbortSignal.any([stage.signal, cut]);
   const replacing = replaceUnderLoad(system, parameters.replaceEveryMs, until);
   await orFail(waitWord(words, control + CTL_DONE, (done) => done === workers, until));
-  run.stop();
+  Atomics.store(words, control + CTL_STOP, 1);
   await orFail(waitWord(words, control + CTL_DONE, (done) => done === workers));
   const seconds = (performance.now() - start) / 1000;
   await orFail(replacing);
@@ -178,6 +170,9 @@ function writeParameters({ arena, plan }: CellStage, order: CellOrder, epochNs: 
   words[at + CELL_EPOCH] = Number(epochNs & 0xffffffffn) | 0;
   words[at + CELL_EPOCH + 1] = Number(epochNs >> 32n) | 0;
   words[at + CELL_PASSES] = PASSES;
+  words[at + CELL_BUDGETED] = order.faults === undefined ? 0 : 1;
+  Atomics.store(words, control + CTL_BUDGET, order.faults ?? 0);
+  Atomics.store(words, control + CTL_STOP, 0);
 }
 
 /** Sends the domain its `replace` now and then; each ends before the next begins. */

@@ -34,7 +34,7 @@ serveCells(arena, 0, (isOver) => {
   const ops = new SmmuOps(words, arena.base('smmu'), data.queue, { hardwareDoorbell });
   const mm = new Mm(words, arena.base('mm'), self, unmapNotifier(ops, self));
   const clock = clockOf(epochOf(words, params + CELL_EPOCH));
-  const scanner = new PageScanner(mm, { pagesPerSecond, chunkPages: CHUNK_PAGES, clock });
+  const scanner = new PageScanner(mm, { pagesPerSecond, chunkPages: CHUNK_PAGES });
   const control = arena.base('control');
   while (!isOver()) {
     scanner.step(clock());
