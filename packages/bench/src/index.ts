@@ -1,3 +1,6 @@
+export { renderHtml } from './report/html.ts';
+export { findKnees } from './report/knee.ts';
+export { renderResult } from './report/table.ts';
 export { checkBooks } from './result/books.ts';
 export { latencyOf, mergeBins, mergeCells } from './result/merge.ts';
 export {
@@ -9,9 +12,6 @@ export {
   resultSchema,
   SCHEMA_VERSION,
 } from './result/schema.ts';
-export { findKnees } from './report/knee.ts';
-export { renderHtml } from './report/html.ts';
-export { renderResult } from './report/table.ts';
 export { defaultParameters } from './scenario/defaults.ts';
 export { parseScenario } from './scenario/file.ts';
 export { parseParameters, type StressParameters } from './scenario/parameters.ts';

@@ -3,7 +3,8 @@ import { LINE } from '@faultline/core/sync';
 // The control words of a run: how the main thread starts, watches and ends a cell. Offsets from the region's base.
 //
 //   name      offset    writer        meaning
-//   CELL      0         main          the running cell's number; bumped to start one. Publishes the parameters below
+//   CELL      0         main          the running cell (packCell): its number and how many device threads take part, in one word, so
+//                                     that a worker that is late never takes one cell's number for another's size
 //   READY     LINE      all threads   threads that have entered the cell: handlers first, then device workers
 //   DONE      2 LINE    all threads   threads that have left it
 //   HANDLERS  3 LINE    main          number of the cell whose handlers (and scanner) run; 0: they end
@@ -23,8 +24,20 @@ export const CTL_BUDGET: number = 7 * LINE;
 export const CTL_PARAMS: number = 8 * LINE;
 export const CTL_WORDS: number = 9 * LINE;
 
+const THREADS_BITS = 13;
+
+/** A cell's number and its device threads as one word. */
+export function packCell(number: number, threads: number): number {
+  return (number << THREADS_BITS) | threads;
+}
+export function cellThreads(cell: number): number {
+  return cell & ((1 << THREADS_BITS) - 1);
+}
+export function cellNumber(cell: number): number {
+  return cell >>> THREADS_BITS;
+}
+
 /** Parameters of a cell, as words. */
-export const CELL_THREADS = 0;
 export const CELL_GENERATION = 1;
 export const CELL_TIMEOUT_TICKS = 3;
 export const CELL_SEED = 4;

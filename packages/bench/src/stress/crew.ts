@@ -80,6 +80,7 @@ export class Crew {
           worker,
           id: deviceWorkerId(this.#plan.crew, worker),
           queue: deviceWorkerQueue(this.#plan.crew, worker),
+          after: Atomics.load(this.#arena.words, this.#arena.base('control') + CTL_CELL),
           layout: deviceLayout(this.#arena, this.#plan, worker),
         };
         const started = this.#start('device.worker', data);

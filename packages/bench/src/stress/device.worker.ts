@@ -13,7 +13,6 @@ import {
   CELL_EPOCH,
   CELL_PASSES,
   CELL_SPINS,
-  CELL_THREADS,
   CELL_TIMEOUT_TICKS,
   CTL_BUDGET,
   CTL_CELL,
@@ -23,6 +22,8 @@ import {
   CTL_QUIT,
   CTL_READY,
   CTL_STOP,
+  cellNumber,
+  cellThreads,
 } from './control.ts';
 import { epochOf, unmapNotifier } from './unmap-notifier.ts';
 
@@ -47,6 +48,8 @@ export interface DeviceData {
   readonly worker: number;
   readonly id: number;
   readonly queue: number;
+  /** The CELL word when the worker was made: it takes part in later ones. */
+  readonly after: number;
   readonly layout: DeviceLayout;
 }
 
@@ -76,7 +79,8 @@ function makeThread(thread: number, mm: Mm, clock: () => number): DeviceThread {
 }
 
 function runCell(cell: number): void {
-  const count = Math.min(layout.threadsPerWorker, words[params + CELL_THREADS] - firstThread);
+  const number = cellNumber(cell);
+  const count = Math.min(layout.threadsPerWorker, cellThreads(cell) - firstThread);
   const self: ThreadSelf = { id: data.id, spins: words[params + CELL_SPINS] };
   const hardwareDoorbell = new Doorbell(words, layout.hardwareDoorbell);
   const ops = new SmmuOps(words, arena.base('smmu'), data.queue, { hardwareDoorbell });
@@ -85,17 +89,18 @@ function runCell(cell: number): void {
   const threads = Array.from({ length: count }, (_, i) => makeThread(firstThread + i, mm, clock));
   Atomics.add(words, control + CTL_READY, 1);
   Atomics.notify(words, control + CTL_READY);
-  while (Atomics.load(words, control + CTL_GO) !== cell) Atomics.wait(words, control + CTL_GO, cell - 1);
+  while (Atomics.load(words, control + CTL_GO) !== number) Atomics.wait(words, control + CTL_GO, number - 1);
   runDeviceThreads(threads, new Doorbell(words, layout.wake));
 }
 
-for (let served = 0; Atomics.load(words, control + CTL_QUIT) === 0; ) {
+for (let served = data.after; Atomics.load(words, control + CTL_QUIT) === 0; ) {
   const cell = Atomics.load(words, control + CTL_CELL);
-  if (cell === served || firstThread >= words[params + CELL_THREADS]) {
+  if (cell === served) {
     Atomics.wait(words, control + CTL_CELL, cell);
     continue;
   }
   served = cell;
+  if (firstThread >= cellThreads(cell)) continue;
   runCell(cell);
   Atomics.add(words, control + CTL_DONE, 1);
   Atomics.notify(words, control + CTL_DONE);

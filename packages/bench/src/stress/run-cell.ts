@@ -14,7 +14,6 @@ import {
   CELL_SCAN_PAGES_PER_SECOND,
   CELL_SEED,
   CELL_SPINS,
-  CELL_THREADS,
   CELL_TIMEOUT_TICKS,
   CTL_BUDGET,
   CTL_CELL,
@@ -24,6 +23,8 @@ import {
   CTL_PARAMS,
   CTL_READY,
   CTL_STOP,
+  cellNumber,
+  packCell,
 } from './control.ts';
 import { type Crew, generationNumber } from './crew.ts';
 import { initCell, PASID, type Plan, portBase, SUBSTREAMS, WINDOWS } from './plan.ts';
@@ -104,7 +105,7 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
   for (const promise of [died, failed]) promise.catch(() => {});
   const orFail = <T>(work: Promise<T>): Promise<T> => Promise.race([work, crew.failure, died, failed]);
 
-  const number = Atomics.load(words, control + CTL_CELL) + 1;
+  const number = cellNumber(Atomics.load(words, control + CTL_CELL)) + 1;
   const { helpers } = crew;
   const workers = Math.ceil(order.threads / parameters.threadsPerWorker);
   Atomics.store(words, control + CTL_READY, 0);
@@ -120,7 +121,7 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
 
   Atomics.store(words, control + CTL_DONE, 0);
   Atomics.store(words, control + CTL_READY, 0);
-  Atomics.store(words, control + CTL_CELL, number); // publishes the parameters to the device threads
+  Atomics.store(words, control + CTL_CELL, packCell(number, order.threads)); // publishes the parameters to the device threads
   Atomics.notify(words, control + CTL_CELL);
   await orFail(waitWord(words, control + CTL_READY, (ready) => ready === workers));
   const start = performance.now();
@@ -158,7 +159,6 @@ function writeParameters({ arena, plan }: CellStage, order: CellOrder, epochNs: 
   const { parameters } = plan;
   const control = arena.base('control');
   const at = control + CTL_PARAMS;
-  words[at + CELL_THREADS] = order.threads;
   words[at + CELL_GENERATION] = generationNumber(order.generation);
   words[at + CELL_TIMEOUT_TICKS] = order.timeoutMs * TICKS_PER_MS;
   words[at + CELL_SEED] = parameters.seed | 0;

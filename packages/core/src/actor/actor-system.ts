@@ -34,6 +34,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> {
   };
   readonly #onThreadError = (error: Error): void => void this.emit('thread-error', error);
   readonly #inbox: Inbox;
+  readonly #listening: Promise<void>;
   readonly #states: ActorStates = new ActorStates();
   readonly #rcu: Rcu;
   readonly #threads: readonly number[];
@@ -97,7 +98,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> {
     this.#pool.on('message', this.#onMessage);
     this.#pool.on('error', this.#onThreadError);
     this.#runs = tasks.map((task) => this.#run(task));
-    void this.#inbox.listen();
+    this.#listening = this.#inbox.listen();
   }
 
   /** Sends an event to an actor: a ring write, and a notify if its host sleeps. From this thread to one actor events stay in order.
@@ -191,6 +192,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> {
     this.#pool.off('error', this.#onThreadError);
     for (const id of this.#threads) this.#rcu.forget(id);
     this.#inbox.close();
+    await this.#listening; // it lowers its doorbell's flag last: the arena may serve the next system now
     return reports;
   }
 
