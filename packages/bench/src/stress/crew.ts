@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import { SHARE_ENV, Worker } from 'node:worker_threads';
 import { type HostPool, hostDoorbellBase, openHostPool, workerUrl } from '@faultline/core/actor';
 import { GENERATIONS, type Generation } from '@faultline/core/iopf';
 import type { Arena } from '@faultline/core/memory';
@@ -25,7 +25,15 @@ import {
 import type { ScannerData } from './scanner.worker.ts';
 
 /** Heap that a thread of one small loop needs; 512 of them must fit. */
-const SMALL_HEAP = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 } as const;
+const SMALL_WORKER = {
+  resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 },
+  env: SHARE_ENV,
+  trackUnmanagedFds: false,
+} as const;
+/** The built one is a single file (build/bundle-device-worker.ts). */
+const DEVICE_WORKER = import.meta.url.endsWith('.ts')
+  ? workerUrl('device.worker', import.meta.url)
+  : new URL('./device.worker.cjs', import.meta.url);
 /** Workers that start at a time: more only wait for a processor, with their memory already taken. */
 const STARTING = 16;
 const QUIT_MS = 1000;
@@ -83,7 +91,7 @@ export class Crew {
           after: Atomics.load(this.#arena.words, this.#arena.base('control') + CTL_CELL),
           layout: deviceLayout(this.#arena, this.#plan, worker),
         };
-        const started = this.#start('device.worker', data);
+        const started = this.#start(DEVICE_WORKER, 'device.worker', data);
         this.#devices.push(started);
         online.push(once(started, 'online'));
       }
@@ -151,13 +159,13 @@ export class Crew {
   }
 
   #other(name: string, data: unknown): Worker {
-    const worker = this.#start(name, data);
+    const worker = this.#start(workerUrl(name, import.meta.url), name, data);
     this.#others.push(worker);
     return worker;
   }
 
-  #start(name: string, workerData: unknown): Worker {
-    const worker = new Worker(workerUrl(name, import.meta.url), { workerData, resourceLimits: SMALL_HEAP, name });
+  #start(entry: URL, name: string, workerData: unknown): Worker {
+    const worker = new Worker(entry, { ...SMALL_WORKER, workerData, name });
     worker.on('error', (cause: unknown) =>
       this.#fail(new ThreadDied(`${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })),
     );

@@ -55,8 +55,7 @@ export function partialsDrop(words: Words, objects: number, param: number, grpid
     } else previous = index;
     index = next;
   }
-  if (dropped !== 0)
-    words[param + PARAM_PARTIALS] -= dropped;
+  if (dropped !== 0) words[param + PARAM_PARTIALS] -= dropped;
   return dropped;
 }
 

@@ -76,7 +76,7 @@ export class WorkSource {
     const waiting = this.#ring.size();
     if (waiting === 0) return 0;
     const share = Math.ceil(waiting / this.#handlers);
-    return this.#ring.take(this.batch, share < this.batch.length ? share : this.batch.length);
+    return this.#ring.take(this.batch, Math.min(share, this.batch.length));
   }
   park(timeoutMs: number): void {
     this.#ring.park(timeoutMs);

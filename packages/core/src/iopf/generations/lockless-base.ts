@@ -1,7 +1,15 @@
 import { ERRNO } from '../../errors/index.ts';
 import { DEVICE_PARAM, GROUP_FAULTS, HANDLER_NONE, REQUEST_WORDS } from '../layout.ts';
 import { freeMembers } from '../partial-list.ts';
-import { FAULT_DEVICE, FAULT_FLAG_LAST_PAGE, FAULT_FLAGS, RESPONSE_FAILURE, RESPONSE_INVALID } from '../record.ts';
+import {
+  FAULT_DEVICE,
+  FAULT_FLAG_LAST_PAGE,
+  FAULT_FLAG_PASID_VALID,
+  FAULT_FLAGS,
+  FAULT_PASID,
+  RESPONSE_FAILURE,
+  RESPONSE_INVALID,
+} from '../record.ts';
 import { FaultPathBase } from './base.ts';
 import type { Generation } from './fault-path.ts';
 
@@ -39,9 +47,10 @@ export abstract class LocklessBase extends FaultPathBase {
     this.books.reported++;
     const event = recordAt === this.system.stack ? 0 : (recordAt - this.objects) >> LG_REQUEST_WORDS;
     this.#prepared = 0;
-    const device = words[recordAt + FAULT_DEVICE];
-    // Point 2. No quiescent state is passed until the batch ends: whatever is found stays in place.
-    const param = this.knowsDevice(device) ? this.loadParam(device) : 0;
+    // Point 2. No quiescent state is passed until the batch ends: whatever is found stays in place, and is found once a batch.
+    const pasid = (words[recordAt + FAULT_FLAGS] & FAULT_FLAG_PASID_VALID) !== 0 ? words[recordAt + FAULT_PASID] : 0;
+    if (words[recordAt + FAULT_DEVICE] !== this.#device || pasid !== this.#pasid) this.#lookUp(recordAt, pasid);
+    const param = this.#param;
     const last = (words[recordAt + FAULT_FLAGS] & FAULT_FLAG_LAST_PAGE) !== 0;
     if (param === 0 || !this.getParam(param)) return this.#refuseEvent(event, recordAt, RESPONSE_INVALID, INVALID);
     if (!last) {
@@ -49,8 +58,8 @@ export abstract class LocklessBase extends FaultPathBase {
       this.putParam(param);
       return event !== 0 ? 0 : NO_MEMORY;
     }
-    const domain = event === 0 ? 0 : this.handleDomain(this.findHandle(recordAt));
-    if (domain === 0 || this.domainHandler(domain) === HANDLER_NONE) {
+    const domain = event === 0 ? 0 : this.#domain;
+    if (domain === 0) {
       this.forget(param, recordAt);
       this.putParam(param);
       return event === 0
@@ -64,6 +73,28 @@ export abstract class LocklessBase extends FaultPathBase {
     }
     this.books.groups++;
     return 0;
+  }
+
+  // What the last look-up of this batch found. A read section may use a pointer for as long as it lasts: whoever takes it away
+  // waits for this thread's quiescent state. Forgotten before that.
+  #device = 0;
+  #pasid = 0;
+  #param = 0;
+  #domain = 0;
+
+  /** Finds the fault_param, and the domain attached at the PASID if it can fault. Takes no lock. */
+  #lookUp(recordAt: number, pasid: number): void {
+    const device = this.words[recordAt + FAULT_DEVICE];
+    this.#device = device;
+    this.#pasid = pasid;
+    this.#param = this.knowsDevice(device) ? this.loadParam(device) : 0;
+    const domain = this.#param === 0 ? 0 : this.handleDomain(this.findHandle(recordAt));
+    this.#domain = domain === 0 || this.domainHandler(domain) === HANDLER_NONE ? 0 : domain;
+  }
+
+  override endBatch(): void {
+    this.#device = 0;
+    super.endBatch();
   }
 
   /** Takes a reference on the fault_param: the group's, or the report's own. @returns false when it is going away. */

@@ -20,7 +20,8 @@ import type { FaultPath } from './fault-path.ts';
 import { LocklessBase } from './lockless-base.ts';
 
 // Ordering. Slab objects are plain words but STATE.
-//   [G] publishGroup: record, members, then STATE = PENDING     pairs with  respondGroup, respondPending: STATE, then the record
+//   [G] publishGroup: record, members, then STATE = PENDING     pairs with  respondPending: STATE, then the record. (The holder
+//       has the group through the work ring: its PROD publishes all of this to it.)
 //   [X] respondGroup and respondPending: compare-exchange PENDING -> ANSWERED | VOID: one of them wins, and alone answers
 //   [N] publishGroup: counters, then the work ring's PROD        pairs with  removal: grace period, then the counters' sum
 //
@@ -109,19 +110,20 @@ export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
     return this.sink.queue(event, domain);
   }
 
-  // The state word as groupDomain saw it: the answer, which follows, expects it unchanged.
+  // The state word as groupDomain saw it: a guess, as it is read plainly, that the answer's compare-exchange confirms. Domain and
+  // fault_param in it are as [G] published them.
   #seenGroup = 0;
   #seenState = 0;
 
   groupDomain(group: number): number {
     this.#seenGroup = group;
-    this.#seenState = Atomics.load(this.words, this.requestAt(group) + GROUP_STATE); // [G]
+    this.#seenState = this.words[this.requestAt(group) + GROUP_STATE];
     return groupDomainOf(this.#seenState);
   }
 
   respondGroup(group: number, code: ResponseCode): boolean {
     const at = this.requestAt(group);
-    const seen = group === this.#seenGroup ? this.#seenState : Atomics.load(this.words, at + GROUP_STATE); // [G]
+    const seen = group === this.#seenGroup ? this.#seenState : this.words[at + GROUP_STATE];
     this.#seenGroup = 0;
     if (groupStateOf(seen) !== GROUP_PENDING || !this.#claim(at, seen, GROUP_ANSWERED)) {
       this.books.late++;
