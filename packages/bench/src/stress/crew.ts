@@ -30,7 +30,7 @@ const SMALL_WORKER = {
   env: SHARE_ENV,
   trackUnmanagedFds: false,
 } as const;
-/** The built one is a single file (build/bundle-device-worker.ts). */
+/** The built one is a single file (build/bundle-workers.ts). */
 const DEVICE_WORKER = import.meta.url.endsWith('.ts')
   ? workerUrl('device.worker', import.meta.url)
   : new URL('./device.worker.cjs', import.meta.url);

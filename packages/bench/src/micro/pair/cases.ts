@@ -1,4 +1,5 @@
 import type { PairCase } from './case.ts';
+import { faultPathCases } from './fault-path.ts';
 import { lockedQueueCases } from './locked-queue.ts';
 import { messageRoundTrip, messageThroughput } from './messages.ts';
 import { mpscCases } from './mpsc.ts';
@@ -9,6 +10,7 @@ import { valueCases } from './values.ts';
 
 /** All of what is measured between two threads, in the order of the tables. A new case is a file here and a line below. */
 export const CASES: readonly PairCase[] = [
+  ...faultPathCases,
   ...spscCases,
   ...mpscCases,
   ...valueCases,
