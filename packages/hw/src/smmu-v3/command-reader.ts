@@ -8,6 +8,7 @@ import { CMDQ_ERR_FLAG } from './registers.ts';
 //
 // Ordering. Entries are plain.
 //   [P] SmmuOps: entries, then PROD              pairs with  [C] available: PROD, then entries
+//   [A] SmmuOps: PROD, then the announce bit     pairs with  CommandUnit: the announce bit taken, then PROD
 //   [R] release: entries and effects, then CONS  pairs with  [F] SmmuOps: CONS, then entries overwritten
 //   [W] release: CONS, then PARKED               pairs with  SmmuOps waiting for space: PARKED, then CONS (compared inside Atomics.wait)
 

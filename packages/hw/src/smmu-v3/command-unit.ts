@@ -1,4 +1,4 @@
-import type { Words } from '@faultline/core/sync';
+import { LINE, type Words } from '@faultline/core/sync';
 import { CommandReader } from './command-reader.ts';
 import {
   CMD_ATC_INV,
@@ -22,6 +22,8 @@ import {
   syncWordAt,
 } from './commands.ts';
 import {
+  commandAnnounceAt,
+  QUEUES_PER_ANNOUNCE,
   SMMU_CMDQ_COUNT,
   SMMU_GERROR,
   SMMU_GERRORN,
@@ -56,7 +58,14 @@ export class CommandUnit {
   readonly #streams: StreamCache;
   readonly #recorder: StallRecorder;
   readonly #tick: PumpTick;
-  #first = 0; // queue to begin with: moves on each time, so that a small budget starves none
+  readonly #announceBase: number;
+  readonly #announceWords: number;
+  // Queues that have commands, or stand at an error: a ring, the head is served and then goes to the end, so that a small budget
+  // starves none.
+  readonly #turns: Int32Array;
+  readonly #waiting: Uint8Array; // 1: in the ring
+  #turnHead = 0;
+  #turnCount = 0;
   #enabled = false; // CMDQEN
 
   constructor(
@@ -73,6 +82,10 @@ export class CommandUnit {
     this.#stats = base + SMMU_STATS;
     this.#queues = [];
     for (let q = 0; q < words[base + SMMU_CMDQ_COUNT]; q++) this.#queues.push(new CommandReader(words, base, q));
+    this.#announceBase = commandAnnounceAt(words, base, 0);
+    this.#announceWords = Math.ceil(this.#queues.length / QUEUES_PER_ANNOUNCE);
+    this.#turns = new Int32Array(this.#queues.length);
+    this.#waiting = new Uint8Array(this.#queues.length);
     this.#stalls = stalls;
     this.#ports = ports;
     this.#streams = streams;
@@ -87,25 +100,54 @@ export class CommandUnit {
   /** Consumes up to `budget` commands. @returns how many. */
   consume(budget: number): number {
     if (!this.#enabled) return 0;
-    const count = this.#queues.length;
+    this.#collect();
     let done = 0;
-    for (let i = 0; i < count && done < budget; i++) {
-      const queue = this.#queues[(this.#first + i) % count];
+    for (let left = this.#turnCount; left > 0 && done < budget; left--) {
+      const number = this.#turns[this.#turnHead];
+      this.#turnHead = (this.#turnHead + 1) % this.#turns.length;
+      this.#turnCount--;
+      const queue = this.#queues[number];
       const available = queue.available();
-      if (available > 0) done += this.#consumeQueue(queue, Math.min(available, budget - done));
-      else if (queue.stopped()) this.#raise(GERROR_CMDQ); // again, if it was acknowledged for another queue's error
+      const consumed = available > 0 ? this.#consumeQueue(queue, Math.min(available, budget - done)) : 0;
+      done += consumed;
+      const stopped = consumed < available || available === 0 ? queue.stopped() : false;
+      if (stopped) this.#raise(GERROR_CMDQ); // again, if it was acknowledged for another queue's error
+      if (stopped || consumed < available) this.#giveTurn(number);
+      else this.#waiting[number] = 0; // what is published from now on is announced
     }
-    this.#first = (this.#first + 1) % count;
     return done;
   }
 
   /** Whether {@link consume} would get anywhere, looking afresh. */
   canConsume(): boolean {
     if (!this.#enabled) return false;
-    for (let i = 0; i < this.#queues.length; i++) {
-      if (this.#queues[i].available() > 0) return true;
-    }
+    for (let i = 0; i < this.#announceWords; i++)
+      if (Atomics.load(this.#words, this.#announceBase + i * LINE) !== 0) return true;
+    for (let i = 0; i < this.#turnCount; i++)
+      if (this.#queues[this.#turns[(this.#turnHead + i) % this.#turns.length]].available() > 0) return true;
     return false;
+  }
+
+  /** Takes the announcements that have come in: their queues join the end of the turn list. */
+  #collect(): void {
+    for (let i = 0; i < this.#announceWords; i++) {
+      const at = this.#announceBase + i * LINE;
+      if (Atomics.load(this.#words, at) === 0) continue;
+      let bits = Atomics.exchange(this.#words, at, 0); // [A]
+      while (bits !== 0) {
+        const bit = 31 - Math.clz32(bits);
+        bits &= ~(1 << bit);
+        const number = i * QUEUES_PER_ANNOUNCE + bit;
+        if (number >= this.#queues.length || this.#waiting[number] === 1) continue;
+        this.#waiting[number] = 1;
+        this.#giveTurn(number);
+      }
+    }
+  }
+
+  #giveTurn(number: number): void {
+    this.#turns[(this.#turnHead + this.#turnCount) % this.#turns.length] = number;
+    this.#turnCount++;
   }
 
   #consumeQueue(queue: CommandReader, count: number): number {

@@ -21,6 +21,7 @@ export const SMMU_STRTAB = 8;
 export const SMMU_EVTQ = 9;
 export const SMMU_CMDQ = 10;
 export const SMMU_CMDQ_STRIDE = 11;
+export const SMMU_CMD_ANNOUNCE = 12;
 
 export const SMMU_CR0: number = LINE;
 export const SMMU_CR2: number = LINE + 1;
@@ -34,6 +35,10 @@ export const SMMU_EVTQ_PASSED: number = 8 * LINE; // records that the pump is do
 export const SMMU_EVTQ_FENCES: number = 9 * LINE; // who waits for PASSED to move
 export const SMMU_STATS: number = 10 * LINE;
 export const SMMU_FIXED: number = 11 * LINE;
+
+/** Command queues that an announce word covers: whoever publishes commands sets its queue's bit, so that hundreds of idle queues cost
+ * the hardware nothing. Announce words stand a line apart. */
+export const QUEUES_PER_ANNOUNCE = 32;
 
 /** A command queue's words, from its own base. */
 export const CMDQ_PROD = 0; // the issuing thread's
@@ -88,7 +93,7 @@ export const STAT_INTERRUPTS = 15;
 export const STAT_PEAK = 16;
 
 export const smmuLayout: Layout = defineLayout('smmu-v3', [
-  { name: 'HEADER', offset: 0, width: 12, unit: 'sizes and offsets', writer: 'init' },
+  { name: 'HEADER', offset: 0, width: 13, unit: 'sizes and offsets', writer: 'init' },
   { name: 'CR0', offset: SMMU_CR0, width: 1, unit: 'CR0_*', writer: 'driver' },
   { name: 'CR2', offset: SMMU_CR2, width: 1, unit: 'CR2_*', writer: 'driver' },
   { name: 'CR0ACK', offset: SMMU_CR0ACK, width: 1, unit: 'CR0_*', writer: 'hardware' },
@@ -125,6 +130,7 @@ export interface SmmuConfig {
 
 interface Parts {
   readonly announce: number;
+  readonly commandAnnounce: number;
   readonly strtab: number;
   readonly evtq: number;
   readonly cmdq: number;
@@ -144,11 +150,12 @@ function planParts(call: string, config: SmmuConfig): Parts {
   checkInteger(call, 'streams', config.streams, 1, 65536);
   checkInteger(call, 'ports', config.ports, 1, 65536);
   const announce = SMMU_FIXED;
-  const strtab = announce + Math.ceil(config.ports / PORTS_PER_ANNOUNCE) * LINE;
+  const commandAnnounce = announce + Math.ceil(config.ports / PORTS_PER_ANNOUNCE) * LINE;
+  const strtab = commandAnnounce + Math.ceil(config.commandQueues / QUEUES_PER_ANNOUNCE) * LINE;
   const evtq = strtab + lines(config.streams * STE_WORDS);
   const cmdq = evtq + lines(config.eventQueueEntries * EVENT_WORDS);
   const cmdqStride = CMDQ_ENTRIES + lines(config.commandQueueEntries * COMMAND_WORDS);
-  return { announce, strtab, evtq, cmdq, cmdqStride, words: cmdq + config.commandQueues * cmdqStride };
+  return { announce, commandAnnounce, strtab, evtq, cmdq, cmdqStride, words: cmdq + config.commandQueues * cmdqStride };
 }
 
 /** Words an SMMU needs, a whole number of lines. @throws IommuError EINVAL naming the field. */
@@ -168,6 +175,7 @@ export function initSmmu(words: Words, base: number, config: SmmuConfig): void {
   words[base + SMMU_PORTS] = config.ports;
   words[base + SMMU_IDR5] = config.stallMax << IDR5_STALL_MAX_SHIFT;
   words[base + SMMU_ANNOUNCE] = parts.announce;
+  words[base + SMMU_CMD_ANNOUNCE] = parts.commandAnnounce;
   words[base + SMMU_STRTAB] = parts.strtab;
   words[base + SMMU_EVTQ] = parts.evtq;
   words[base + SMMU_CMDQ] = parts.cmdq;
@@ -191,6 +199,11 @@ export function commandQueueBase(words: Words, base: number, queue: number): num
   checkSmmu(words, base, 'commandQueueBase');
   checkInteger('commandQueueBase', 'queue', queue, 0, words[base + SMMU_CMDQ_COUNT] - 1);
   return base + words[base + SMMU_CMDQ] + queue * words[base + SMMU_CMDQ_STRIDE];
+}
+
+/** Word offset of the announce word that covers command queue `queue`. */
+export function commandAnnounceAt(words: Words, base: number, queue: number): number {
+  return base + words[base + SMMU_CMD_ANNOUNCE] + Math.floor(queue / QUEUES_PER_ANNOUNCE) * LINE;
 }
 
 /** Word offset of stream `streamId`'s table entry. @throws IommuError ENODEV outside the table. */

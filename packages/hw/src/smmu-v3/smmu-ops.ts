@@ -22,7 +22,9 @@ import {
   CMDQ_MSI,
   CMDQ_PARKED,
   CMDQ_PROD,
+  commandAnnounceAt,
   commandQueueBase,
+  QUEUES_PER_ANNOUNCE,
   SMMU_CMDQ_LOG2,
   SMMU_GERROR,
   SMMU_GERRORN,
@@ -51,6 +53,8 @@ export class SmmuOps implements IommuOps {
   readonly #queueAt: number;
   readonly #entries: number;
   readonly #log2: number;
+  readonly #announceAt: number;
+  readonly #announceBit: number;
   readonly #hardware: Doorbell;
   readonly #timeoutMs: number;
   #prod: number; // index and wrap, commands not yet published included
@@ -68,6 +72,8 @@ export class SmmuOps implements IommuOps {
     this.#queueAt = at;
     this.#entries = at + CMDQ_ENTRIES;
     this.#log2 = words[base + SMMU_CMDQ_LOG2];
+    this.#announceAt = commandAnnounceAt(words, base, queue);
+    this.#announceBit = 1 << (queue % QUEUES_PER_ANNOUNCE);
     this.#hardware = config.hardwareDoorbell;
     this.#timeoutMs = config.timeoutMs ?? 10_000;
     const prod = Atomics.load(words, at + CMDQ_PROD);
@@ -200,6 +206,7 @@ export class SmmuOps implements IommuOps {
   #publish(): void {
     this.#published = this.#prod;
     Atomics.store(this.#words, this.#queueAt + CMDQ_PROD, this.#prod | this.#ack); // [P]
+    Atomics.or(this.#words, this.#announceAt, this.#announceBit); // [A]
   }
 
   /** Everything queued is published first: the hardware is never waited for with its work kept back. */
