@@ -1,0 +1,62 @@
+import { checkInteger, IommuError } from '@faultline/core/errors';
+import { initSpmc, spmcWords } from '@faultline/core/ring';
+import { LINE, type Words } from '@faultline/core/sync';
+import { initXarray, xarrayWords } from '@faultline/core/xarray';
+
+// Fault queue: groups on their way to user space, and the cookies of those that are there. Offsets in words, from its base.
+//
+//   name      offset   writer        meaning
+//   NUMBER    0        init          which of the system's fault queues: bits of each of its cookies
+//   GROUPS    1        init          groups that can exist at once; 0: nothing was laid out here
+//   COOKIES   2        init          offset of the xarray: from a cookie's slot to who holds it (cookie-table.ts)
+//   SEQUENCE  LINE     all readers   groups delivered, wrapping: a cookie's generation
+//   RING      2 LINE   ring/spmc.ts  groups reported and not yet delivered, by slab index
+export const QUEUE_NUMBER = 0;
+export const QUEUE_GROUPS = 1;
+export const QUEUE_COOKIES = 2;
+export const QUEUE_SEQUENCE: number = LINE;
+export const QUEUE_RING: number = 2 * LINE;
+
+/** Bits of a cookie that name its queue. */
+export const NUMBER_BITS = 4;
+const LG_NODE_SLOTS = 10;
+
+export interface FaultQueueConfig {
+  /** 0 to 15, another one for each queue of a system: a cookie of one queue is none of another's. */
+  readonly number: number;
+  /** Groups that may wait for a reader, a power of two. The report answers Failure to what finds it full. */
+  readonly entries: number;
+  /** Groups that can exist at once: the system's `requests`. There is always a cookie for each. */
+  readonly groups: number;
+}
+
+/** Words of a fault queue. @throws IommuError EINVAL naming the field. */
+export function faultQueueWords(config: FaultQueueConfig): number {
+  checkInteger('faultQueueWords', 'number', config.number, 0, (1 << NUMBER_BITS) - 1);
+  checkInteger('faultQueueWords', 'groups', config.groups, 1, 65535);
+  return QUEUE_RING + spmcWords(config.entries) + xarrayWords(cookieNodes(config.groups));
+}
+
+/** Lays an empty fault queue out, before it is shared. @throws IommuError EINVAL as {@link faultQueueWords}, or when it does not fit. */
+export function initFaultQueue(words: Words, base: number, config: FaultQueueConfig): void {
+  const size = faultQueueWords(config);
+  checkInteger('initFaultQueue', 'base', base, LINE, words.length - size);
+  words.fill(0, base, base + size);
+  const cookies = QUEUE_RING + spmcWords(config.entries);
+  words[base + QUEUE_NUMBER] = config.number;
+  words[base + QUEUE_GROUPS] = config.groups;
+  words[base + QUEUE_COOKIES] = cookies;
+  initSpmc(words, base + QUEUE_RING, config.entries);
+  initXarray(words, base + cookies, cookieNodes(config.groups));
+}
+
+/** @throws IommuError EINVAL where no fault queue was laid out. */
+export function checkFaultQueue(call: string, words: Words, base: number): void {
+  checkInteger(call, 'base', base, LINE, words.length - QUEUE_RING);
+  if (words[base + QUEUE_GROUPS] === 0)
+    throw new IommuError('EINVAL', call, 'base', base, 'no fault queue was laid out here');
+}
+
+function cookieNodes(groups: number): number {
+  return (groups >> LG_NODE_SLOTS) + 1;
+}
