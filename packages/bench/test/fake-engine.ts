@@ -45,7 +45,7 @@ export function fakeEngine({ spoil = (cell) => cell, waitAfter, deaf = false }: 
     },
     async calibrate(): Promise<Calibration> {
       const explanation = ['Chosen by the test.'];
-      return { costNsPerFault: 1830, latencyMsAt512: 12, scannerPagesPerSecond: 777, timeoutMs: 99, explanation };
+      return { costNsPerFault: 1830, latencyMsAt512: 12, scannerPeriodMs: 777, timeoutMs: 99, explanation };
     },
   };
 }

@@ -90,10 +90,10 @@ async function measure(request: Request, engine: Engine, hooks: RunHooks, measur
     const calibration = await engine.calibrate(measured.parameters, hooks);
     if (hooks.signal.aborted) return;
     measured.calibration = calibration;
-    const { scannerPagesPerSecond, timeoutMs } = calibration;
+    const { scannerPeriodMs, timeoutMs } = calibration;
     measured.parameters = {
       ...measured.parameters,
-      ...(request.chosen.has('scanner') ? {} : { scanner: scannerPagesPerSecond }),
+      ...(request.chosen.has('scanner') ? {} : { scanner: scannerPeriodMs }),
       ...(request.chosen.has('timeoutMs') ? {} : { timeoutMs }),
     };
   }

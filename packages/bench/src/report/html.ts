@@ -72,7 +72,7 @@ function section(
   order: readonly Generation[],
   plots: readonly Plot[],
 ): string {
-  const pace = scanner > 0 ? `Page scanner ${formatCount(scanner)} pages/s` : 'Page scanner off';
+  const pace = scanner > 0 ? `Page scanner once round in ${scanner} ms` : 'Page scanner off';
   return `<section>
 <h2>${pace}</h2>
 ${figures(scanner, cells, order)}

@@ -8,7 +8,7 @@ const COLLAPSE = 0.5;
 
 export interface Knee {
   generation: Generation;
-  /** Pages a second; 0 = the scanner was off. */
+  /** Milliseconds the scanner takes to go round; 0 = it was off. */
   scanner: number;
   /** First thread count past the knee; null when no cell is. */
   threads: number | null;
@@ -44,6 +44,6 @@ function kneeOf(curve: readonly MergedCell[]): Knee {
 
 /** @returns e.g. `lockless, scanner off: knee at 512 threads (3 time-outs)`. */
 export function describeKnee({ generation, scanner, threads, why }: Knee): string {
-  const pace = scanner > 0 ? `scanner ${scanner} pages/s` : 'scanner off';
+  const pace = scanner > 0 ? `scanner ${scanner} ms` : 'scanner off';
   return `${generation}, ${pace}: ${threads === null ? why : `knee at ${threads} threads (${why})`}`;
 }

@@ -33,15 +33,15 @@ test('without `locked` all figures are absolute', () => {
 });
 
 test('shows time-outs, re-faults and the scanner’s pace', () => {
-  const text = renderResult(makeResult({ cells: [makeCell({ timeouts: 3, refaults: 4000, scanner: 20_000 })] }));
+  const text = renderResult(makeResult({ cells: [makeCell({ timeouts: 3, refaults: 4000, scanner: 20 })] }));
   expect(text).toContain('time-outs 3');
   expect(text).toContain('re-faults 4 k');
-  expect(text).toContain('page scanner 20 k pages/s');
+  expect(text).toContain('page scanner once round in 20 ms');
 });
 
 test('names the machine, the parameters and the calibration', () => {
   const calibration = {
-    ...{ costNsPerFault: 1830, latencyMsAt512: 12, scannerPagesPerSecond: 20_000, timeoutMs: 800 },
+    ...{ costNsPerFault: 1830, latencyMsAt512: 12, scannerPeriodMs: 20, timeoutMs: 800 },
     explanation: ['The scanner takes a page in a hundred.'],
   };
   const text = renderResult(makeResult({ command: 'repro', calibration }));

@@ -35,7 +35,7 @@ export function unbalanced(result: Result): string[] {
 }
 
 export function titleOf(scanner: number): string {
-  return `Throughput against locked in the same repeat (median, min…max), page scanner ${scanner > 0 ? `${formatCount(scanner)} pages/s` : 'off'}`;
+  return `Throughput against locked in the same repeat (median, min…max), page scanner ${scanner > 0 ? `once round in ${scanner} ms` : 'off'}`;
 }
 
 export function describeEnvironment(result: Result): string {
@@ -60,7 +60,7 @@ function describeRun(result: Result): string {
   if (calibration) {
     lines.push(
       `Calibrated: a fault costs ${formatNs(calibration.costNsPerFault)}, about ${calibration.latencyMsAt512.toPrecision(3)} ms ` +
-        `to an answer at 512 threads; scanner ${calibration.scannerPagesPerSecond} pages/s, time-out ${calibration.timeoutMs} ms`,
+        `to an answer at 512 threads; scanner once round in ${calibration.scannerPeriodMs} ms, time-out ${calibration.timeoutMs} ms`,
       ...calibration.explanation.map((sentence) => `  ${sentence}`),
     );
   }

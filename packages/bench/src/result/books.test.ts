@@ -26,6 +26,6 @@ test('every figure that is wrong is named', () => {
 
 test('a cell is named as people count', () => {
   expect(nameCell(makeCell({ generation: 'v7', threads: 64, repeat: 1, scanner: 50 }))).toBe(
-    'v7, 64 threads, scanner 50 pages/s, repeat 2',
+    'v7, 64 threads, scanner 50 ms, repeat 2',
   );
 });

@@ -22,6 +22,6 @@ export function checkBooks(cell: Cell): string[] {
 
 /** @returns e.g. `lockless, 64 threads, repeat 2`. Repeats count from 1 for people. */
 export function nameCell(cell: Pick<Cell, 'generation' | 'threads' | 'repeat' | 'scanner'>): string {
-  const scanner = cell.scanner > 0 ? `, scanner ${cell.scanner} pages/s` : '';
+  const scanner = cell.scanner > 0 ? `, scanner ${cell.scanner} ms` : '';
   return `${cell.generation}, ${cell.threads} threads${scanner}, repeat ${cell.repeat + 1}`;
 }

@@ -49,7 +49,7 @@ export interface Cell {
   threads: number;
   /** Which of the repeats, from 0. */
   repeat: number;
-  /** Pages the scanner took away a second; 0 = it was off. */
+  /** Milliseconds the scanner took to go once round; 0 = it was off. */
   scanner: number;
   faults: number;
   seconds: number;
@@ -75,7 +75,7 @@ export interface Calibration {
   costNsPerFault: number;
   /** Expected latency of a fault with 512 threads, in milliseconds. */
   latencyMsAt512: number;
-  scannerPagesPerSecond: number;
+  scannerPeriodMs: number;
   timeoutMs: number;
   /** How the two were chosen, a sentence an entry. */
   explanation: string[];
@@ -139,7 +139,7 @@ export const resultSchema: z.ZodType<Result> = z.object({
     .object({
       costNsPerFault: amount,
       latencyMsAt512: amount,
-      scannerPagesPerSecond: amount,
+      scannerPeriodMs: amount,
       timeoutMs: amount,
       explanation: z.array(z.string()),
     })

@@ -20,6 +20,7 @@ export function defaultParameters(command: Command, quick: boolean): StressParam
     handlers: Math.max(2, availableParallelism()),
     maxActive: 256, // an unbound workqueue's limit in 6.7
     scanner: 0,
+    spins: 0,
     timeoutMs: 4200, // what the hardware of the table allows
     seed: 1,
     threadsPerWorker: 1,

@@ -26,10 +26,12 @@ export interface StressParameters {
   handlers: number;
   /** The work queue's limit on groups in work at once. */
   maxActive: number;
-  /** Pages that the page scanner takes away a second; 0 = no scanner. */
+  /** Milliseconds in which the page scanner goes once round all pages of the jobs; 0 = no scanner. Linux: 1 s to 60 s. */
   scanner: number;
   /** One access's limit from first touch to completion, in milliseconds: the device fails the job past it. */
   timeoutMs: number;
+  /** How often a lock looks again before it sleeps. 0 where more threads are busy than there are processors. */
+  spins: number;
   /** Seed of everything that is drawn at random, 0 to 2^32 - 1. */
   seed: number;
   /** Device threads packed into one worker thread; 1 = every device thread is a worker. */
@@ -106,8 +108,9 @@ export const parameterFields: { [K in ParameterName]-?: z.ZodType<NonNullable<St
   pagesPerJob: whole(1, 512),
   handlers: whole(1, 1024),
   maxActive: whole(1, 65536),
-  scanner: whole(0, 1e9),
-  timeoutMs: whole(1, 600_000),
+  scanner: whole(0, 3_600_000),
+  timeoutMs: whole(1, 200_000), // ticks of 100 ns wrap at 214 s
+  spins: whole(0, 1_000_000),
   seed: whole(0, 2 ** 32 - 1),
   threadsPerWorker: whole(1, MAX_THREADS),
   stallMax: whole(1, MAX_STALLS),

@@ -30,7 +30,7 @@ export async function calibrate(parameters: StressParameters, hooks: RunHooks): 
   return {
     costNsPerFault: costNs,
     latencyMsAt512: latencyMs,
-    scannerPagesPerSecond: Math.max(1, Math.round(latencyMs)),
+    scannerPeriodMs: Math.max(1, Math.round(latencyMs)),
     timeoutMs: Math.max(10, Math.round(8 * latencyMs)),
     explanation: [],
   };

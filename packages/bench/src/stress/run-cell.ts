@@ -163,7 +163,7 @@ function writeParameters({ arena, plan }: CellStage, order: CellOrder, epochNs: 
   words[at + CELL_TIMEOUT_TICKS] = order.timeoutMs * TICKS_PER_MS;
   words[at + CELL_SEED] = parameters.seed | 0;
   words[at + CELL_MAX_ACTIVE] = parameters.maxActive;
-  words[at + CELL_SPINS] = 0; // more threads than processors: nobody spins for a thread that does not run
+  words[at + CELL_SPINS] = parameters.spins;
   const pages = order.threads * parameters.pagesPerJob * WINDOWS;
   words[at + CELL_SCAN_PAGES_PER_SECOND] =
     order.scanPeriodMs === 0 ? 0 : Math.ceil((pages * 1000) / order.scanPeriodMs);
