@@ -12,6 +12,20 @@ import { readExample } from './readme-example.ts';
 
 const PACKAGES = ['core', 'hw', 'iommufd', 'bench'] as const;
 const root = fileURLToPath(new URL('../../', import.meta.url));
+/** What each example must come to print. */
+const SHOWS = {
+  core: /^page 4660 answered$/m,
+  hw: /^resumed: try again$/m,
+  iommufd: /cookie = 1: no group of this queue waits under it/,
+  bench: /^lockless: .* books balance$/m,
+} as const;
+const TSCONFIG = {
+  compilerOptions: {
+    ...{ target: 'ES2024', module: 'NodeNext', strict: true, erasableSyntaxOnly: true, verbatimModuleSyntax: true },
+    ...{ noEmit: true, types: ['node'], typeRoots: [join(root, '../node_modules/@types')] },
+  },
+  include: ['*-example.ts'],
+};
 let project: string;
 
 beforeAll(async () => {
@@ -30,18 +44,30 @@ beforeAll(async () => {
   const overrides = Object.entries(tarballs).map(([name, tarball]) => `  '${name}': '${tarball}'\n`);
   await writeFile(join(project, 'pnpm-workspace.yaml'), `overrides:\n${overrides.join('')}`);
   await pnpm(project, 'install', '--prefer-offline', '--ignore-scripts');
+  await writeFile(join(project, 'tsconfig.json'), JSON.stringify(TSCONFIG));
+  for (const name of PACKAGES) {
+    const readme = await readFile(join(project, 'node_modules/@faultline', name, 'README.md'), 'utf8');
+    await writeFile(join(project, `${name}-example.ts`), readExample(readme, `packages/${name}/README.md`).code);
+  }
 }, 120_000);
 
 afterAll(() => rm(project, { recursive: true, force: true }));
 
 test.each(PACKAGES)("the example in %s's README runs from the installed package", { timeout: 60_000 }, async (name) => {
-  const readme = await readFile(join(project, 'node_modules/@faultline', name, 'README.md'), 'utf8');
-  const { code } = readExample(readme, `packages/${name}/README.md`);
-  const file = join(project, `${name}-example.ts`);
-  await writeFile(file, code);
-  const { stderr } = await run(process.execPath, [file], project);
+  const { stdout, stderr } = await run(process.execPath, [join(project, `${name}-example.ts`)], project);
   expect(stderr).toBe('');
+  expect(stdout).toMatch(SHOWS[name]);
 });
+
+test('the examples type-check against the installed declarations, and those against their dependencies', async () => {
+  const { stdout } = await run(join(root, '../node_modules/.bin/tsc'), ['-p', project], project);
+  expect(stdout).toBe('');
+}, 60_000);
+
+test('the command runs from the installed package', async () => {
+  const { stdout } = await run(join(project, 'node_modules/.bin/faultline'), ['--help'], project);
+  expect(stdout).toContain('repro');
+}, 60_000);
 
 function pnpm(cwd: string, ...args: string[]): Promise<{ stdout: string; stderr: string }> {
   return run('npx', ['-y', 'pnpm@12', ...args], cwd);
