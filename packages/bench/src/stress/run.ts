@@ -10,6 +10,8 @@ export { calibrate } from './calibrate.ts';
 
 /** Before the first cell of a generation, so that none is measured with cold code. */
 const WARM_UP_SECONDS = 0.4;
+/** Faults of each device thread before its first measured cell: every thread compiles its own code, at its neighbours' cost. */
+const WARM_UP_FAULTS = 2000;
 /** What a cell takes besides its length: fresh arena, hosts, PRI-off. */
 const OVERHEAD_SECONDS = 0.15;
 const WORKERS_PER_SECOND = 60;
@@ -41,8 +43,14 @@ export async function runCells(parameters: StressParameters, hooks: RunHooks): P
     const warm = new Set<Generation>();
     for (const order of orders) {
       const workers = Math.ceil(order.threads / parameters.threadsPerWorker);
+      const fresh = stage.crew.deviceWorkers < workers;
       await stage.crew.growDevices(workers, (count) => clock.started(count), signal);
       if (signal.aborted) return;
+      if (fresh) {
+        clock.label(`warming up ${order.threads} device threads`);
+        await runCell(stage, { ...order, faults: order.threads * WARM_UP_FAULTS, seconds: undefined });
+        if (signal.aborted) return;
+      }
       if (!warm.has(order.generation)) {
         warm.add(order.generation);
         clock.label(`warming up ${order.generation}`);
