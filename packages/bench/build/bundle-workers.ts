@@ -18,5 +18,10 @@ async function bundle(entry: string, format: 'esm' | 'cjs', to: string): Promise
 
 // CommonJS starts faster, and this one is started 512 times.
 await bundle('stress/device.worker.js', 'cjs', 'stress/device.worker.cjs');
-for (const entry of ['stress/handler.worker', 'stress/scanner.worker', 'stress/hardware-host', 'stress/interrupt-host', 'micro/pair/pair.worker'])
+for (const entry of [
+  'stress/handler.worker',
+  'stress/hardware-host',
+  'stress/interrupt-host',
+  'micro/pair/pair.worker',
+])
   await bundle(`${entry}.js`, 'esm', `${entry}.js`);

@@ -7,7 +7,7 @@ import { LINE } from '@faultline/core/sync';
 //                                     that a worker that is late never takes one cell's number for another's size
 //   READY     LINE      all threads   threads that have entered the cell: handlers first, then device workers
 //   DONE      2 LINE    all threads   threads that have left it
-//   HANDLERS  3 LINE    main          number of the cell whose handlers (and scanner) run; 0: they end
+//   HANDLERS  3 LINE    main          number of the cell whose handlers run; 0: they end
 //   QUIT      4 LINE    main          1: the thread ends
 //   GO        5 LINE    main          number of the cell whose device threads may start
 //   STOP      6 LINE    main          1: device threads end at the next job or round

@@ -17,12 +17,9 @@ import {
   type Plan,
   portBase,
   resultBase,
-  scannerId,
-  scannerQueue,
   WINDOWS,
   wakeBase,
 } from './plan.ts';
-import type { ScannerData } from './scanner.worker.ts';
 
 /** Heap that a thread of one small loop needs; 512 of them must fit. */
 const SMALL_WORKER = {
@@ -51,7 +48,6 @@ export class Crew {
   readonly #others: Worker[] = [];
   readonly #served: Set<Generation> = new Set();
   readonly #pools: Map<Generation, HostPool> = new Map();
-  #scanner = false;
   #fail: (error: Error) => void = () => {};
   #quitting = false;
   /** Rejects when a thread dies. */
@@ -64,11 +60,6 @@ export class Crew {
       this.#fail = reject;
     });
     this.failure.catch(() => {}); // whoever races against it hears of it
-  }
-
-  /** Threads besides device workers that enter a cell. */
-  get helpers(): number {
-    return this.#plan.parameters.handlers + (this.#scanner ? 1 : 0);
   }
 
   /** Device workers that exist. */
@@ -100,8 +91,8 @@ export class Crew {
     }
   }
 
-  /** Starts a generation's handlers and the pool of its hosts, and the scanner if there is to be one. */
-  async prepare(generation: Generation, scanner: boolean): Promise<HostPool> {
+  /** Starts a generation's handlers and the pool of its hosts. */
+  async prepare(generation: Generation): Promise<HostPool> {
     const online: Promise<unknown>[] = [];
     const { handlers } = this.#plan.parameters;
     if (!this.#served.has(generation)) {
@@ -117,15 +108,6 @@ export class Crew {
         };
         online.push(once(this.#other('handler.worker', data), 'online'));
       }
-    }
-    if (scanner && !this.#scanner) {
-      this.#scanner = true;
-      const data: ScannerData = {
-        shared: this.#arena.share(),
-        id: scannerId(this.#plan.crew),
-        queue: scannerQueue(this.#plan.crew),
-      };
-      online.push(once(this.#other('scanner.worker', data), 'online'));
     }
     await Promise.race([Promise.all(online), this.failure]);
     let pool = this.#pools.get(generation);

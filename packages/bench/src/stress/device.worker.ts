@@ -5,13 +5,14 @@ import { FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/fault-record'
 import { Arena, type SharedArena } from '@faultline/core/memory';
 import { Doorbell, type ThreadSelf } from '@faultline/core/sync';
 import { DeviceThread, runDeviceThreads } from '@faultline/hw/accelerator';
-import { Mm } from '@faultline/hw/mm';
+import { Mm, PageScanner } from '@faultline/hw/mm';
 import { SmmuOps, StallPort } from '@faultline/hw/smmu-v3';
 import { clockOf } from './clock.ts';
 import {
   CELL_BUDGETED,
   CELL_EPOCH,
   CELL_PASSES,
+  CELL_SCAN_PAGES_PER_SECOND,
   CELL_SPINS,
   CELL_TIMEOUT_TICKS,
   CTL_BUDGET,
@@ -53,6 +54,9 @@ export interface DeviceData {
   readonly layout: DeviceLayout;
 }
 
+/** PTEs taken under one hold of the mmap lock, and one invalidation an area. */
+const SCAN_CHUNK_PAGES = 64;
+
 const data = workerData as DeviceData;
 const { layout } = data;
 const arena = Arena.open(data.shared);
@@ -78,6 +82,19 @@ function makeThread(thread: number, mm: Mm, clock: () => number): DeviceThread {
   });
 }
 
+/** Automatic NUMA balancing: a process's own threads take its pages away as they pass, each its share of the pace.
+ * @see Linux task_numa_work() */
+function scanning(mm: Mm, clock: () => number, own: number, all: number): (() => void) | undefined {
+  const pace = words[params + CELL_SCAN_PAGES_PER_SECOND];
+  if (pace === 0) return undefined;
+  const scanner = new PageScanner(mm, {
+    pagesPerSecond: (pace * own) / all,
+    chunkPages: SCAN_CHUNK_PAGES,
+    startPage: layout.firstPage + firstThread * layout.pagesPerJob * layout.windows,
+  });
+  return () => void scanner.step(clock());
+}
+
 function runCell(cell: number): void {
   const number = cellNumber(cell);
   const count = Math.min(layout.threadsPerWorker, cellThreads(cell) - firstThread);
@@ -90,7 +107,7 @@ function runCell(cell: number): void {
   Atomics.add(words, control + CTL_READY, 1);
   Atomics.notify(words, control + CTL_READY);
   while (Atomics.load(words, control + CTL_GO) !== number) Atomics.wait(words, control + CTL_GO, number - 1);
-  runDeviceThreads(threads, new Doorbell(words, layout.wake));
+  runDeviceThreads(threads, new Doorbell(words, layout.wake), scanning(mm, clock, count, cellThreads(cell)));
 }
 
 for (let served = data.after; Atomics.load(words, control + CTL_QUIT) === 0; ) {

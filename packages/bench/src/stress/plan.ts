@@ -58,21 +58,15 @@ export function crewOf(parameters: StressParameters): Crew {
 export function handlerId(handler: number): number {
   return HOSTS + 1 + handler;
 }
-export function scannerId(crew: Crew): number {
-  return crew.controlThreads + 1;
-}
 export function deviceWorkerId(crew: Crew, worker: number): number {
-  return crew.controlThreads + 2 + worker;
+  return crew.controlThreads + 1 + worker;
 }
 /** The main thread, where it lays areas out. */
 export function mainId(crew: Crew): number {
-  return crew.controlThreads + 2 + crew.deviceWorkers;
-}
-export function scannerQueue(crew: Crew): number {
-  return crew.handlers + 1;
+  return crew.controlThreads + 1 + crew.deviceWorkers;
 }
 export function deviceWorkerQueue(crew: Crew, worker: number): number {
-  return crew.handlers + 2 + worker;
+  return crew.handlers + 1 + worker;
 }
 
 export function makePlan(parameters: StressParameters): Plan {
@@ -96,7 +90,7 @@ export function makePlan(parameters: StressParameters): Plan {
     smmu: {
       eventQueueEntries: parameters.queueEntries,
       commandQueueEntries: COMMAND_ENTRIES_HANDLER,
-      commandQueues: crew.handlers + 2 + crew.deviceWorkers,
+      commandQueues: crew.handlers + 1 + crew.deviceWorkers,
       stallMax: parameters.stallMax,
       streams: parameters.devices + 1,
       ports: maxThreads,

@@ -58,7 +58,7 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
   const { words } = arena;
   const control = arena.base('control');
   const devices = Array.from({ length: parameters.devices }, (_, i) => `device:${i + 1}`);
-  const pool = await crew.prepare(order.generation, order.scanPeriodMs > 0);
+  const pool = await crew.prepare(order.generation);
   initCell(arena, plan, order.threads);
   const epochNs = nowNs();
   writeParameters(stage, order, epochNs);
@@ -106,13 +106,12 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
   const orFail = <T>(work: Promise<T>): Promise<T> => Promise.race([work, crew.failure, died, failed]);
 
   const number = cellNumber(Atomics.load(words, control + CTL_CELL)) + 1;
-  const { helpers } = crew;
   const workers = Math.ceil(order.threads / parameters.threadsPerWorker);
   Atomics.store(words, control + CTL_READY, 0);
   Atomics.store(words, control + CTL_DONE, 0);
-  Atomics.store(words, control + CTL_HANDLERS, number); // publishes the parameters to handlers and scanner
+  Atomics.store(words, control + CTL_HANDLERS, number); // publishes the parameters to the handlers
   Atomics.notify(words, control + CTL_HANDLERS);
-  await orFail(waitWord(words, control + CTL_READY, (ready) => ready === helpers));
+  await orFail(waitWord(words, control + CTL_READY, (ready) => ready === parameters.handlers));
 
   system.send('event-queue', 'enable');
   system.send('domain', 'attach');
@@ -147,7 +146,7 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
   Atomics.store(words, control + CTL_DONE, 0);
   Atomics.store(words, control + CTL_HANDLERS, 0);
   Atomics.notify(words, control + CTL_HANDLERS);
-  await orFail(waitWord(words, control + CTL_DONE, (done) => done === helpers));
+  await orFail(waitWord(words, control + CTL_DONE, (done) => done === parameters.handlers));
   for (const report of await orFail(system.stop())) if (report.error !== undefined) throw report.error;
   return collectCell(stage, order, seconds);
 }

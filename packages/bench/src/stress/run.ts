@@ -9,7 +9,9 @@ import type { Calibration, Cell, RunHooks, RunOutcome } from './types.ts';
 export { calibrate } from './calibrate.ts';
 
 /** Before the first cell of a generation, so that none is measured with cold code. */
-const WARM_UP_SECONDS = 0.4;
+const WARM_UP_SECONDS = 0.5;
+/** With few threads, which leave the processors to the hosts and handlers whose code it is. */
+const WARM_UP_THREADS = 8;
 /** Faults of each device thread before its first measured cell: every thread compiles its own code, at its neighbours' cost. */
 const WARM_UP_FAULTS = 2000;
 /** What a cell takes besides its length: fresh arena, hosts, PRI-off. */
@@ -54,7 +56,8 @@ export async function runCells(parameters: StressParameters, hooks: RunHooks): P
       if (!warm.has(order.generation)) {
         warm.add(order.generation);
         clock.label(`warming up ${order.generation}`);
-        await runCell(stage, { ...order, faults: undefined, seconds: WARM_UP_SECONDS });
+        const threads = Math.min(order.threads, WARM_UP_THREADS);
+        await runCell(stage, { ...order, threads, faults: undefined, seconds: WARM_UP_SECONDS });
         if (signal.aborted) return;
       }
       clock.label(`${order.generation}, ${order.threads} threads, repeat ${order.repeat + 1} of ${parameters.repeats}`);

@@ -1,8 +1,7 @@
 import type { Arena } from '@faultline/core/memory';
 import { CELL_GENERATION, CTL_DONE, CTL_HANDLERS, CTL_PARAMS, CTL_QUIT, CTL_READY } from './control.ts';
 
-/** The life of a handler or scanner thread: sleeps until a cell of its generation starts (0: of any), runs it, until told to
- * quit. Blocks: nothing else runs on the thread. `run` returns soon after `isOver` says so. */
+/** The life of a handler thread: sleeps until a cell of its generation starts, runs it, until told to quit. Blocks: nothing else runs on the thread. `run` returns soon after `isOver` says so. */
 export function serveCells(arena: Arena, generation: number, run: (isOver: () => boolean) => void): void {
   const { words } = arena;
   const control = arena.base('control');
@@ -10,7 +9,7 @@ export function serveCells(arena: Arena, generation: number, run: (isOver: () =>
   for (;;) {
     const cell = Atomics.load(words, control + CTL_HANDLERS);
     if (Atomics.load(words, control + CTL_QUIT) !== 0) return;
-    const mine = cell !== 0 && (generation === 0 || words[control + CTL_PARAMS + CELL_GENERATION] === generation);
+    const mine = cell !== 0 && words[control + CTL_PARAMS + CELL_GENERATION] === generation;
     if (cell === served || !mine) {
       Atomics.wait(words, control + CTL_HANDLERS, cell);
       continue;

@@ -5,8 +5,9 @@ import { type DeviceThread, STEP_BUSY, STEP_FINISHED } from './device-thread.ts'
 /** Runs the device threads of one worker: steps them in turn, sleeps when all of them wait for the hardware.
  * Never spins. Returns when all have finished: stopped, or out of budget. Every stall has been answered then.
  * Context: blocks; a plain worker, not a pool's.
- * @param wake the doorbell that the hardware rings for every one of these threads' ports. */
-export function runDeviceThreads(threads: readonly DeviceThread[], wake: Doorbell): void {
+ * @param wake the doorbell that the hardware rings for every one of these threads' ports.
+ * @param taskWork called whenever the worker is awake and between steps: what its process has it do on the side. */
+export function runDeviceThreads(threads: readonly DeviceThread[], wake: Doorbell, taskWork?: () => void): void {
   if (threads.length === 0)
     throw new IommuError('EINVAL', 'runDeviceThreads', 'threads', threads.length, 'must hold at least one');
   const canGoOn = (): boolean => {
@@ -22,6 +23,7 @@ export function runDeviceThreads(threads: readonly DeviceThread[], wake: Doorbel
       else if (found === STEP_FINISHED) finished++;
     }
     if (finished === threads.length) return;
+    if (taskWork !== undefined) taskWork();
     if (busy === 0) wake.sleep(canGoOn, Infinity);
   }
 }

@@ -1,5 +1,6 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import { TICKS_PER_MS } from '@faultline/core/sync';
+import { MAX_PAGE } from './layout.ts';
 import type { Mm } from './mm.ts';
 
 // The page scanner: NUMA balancing as the reporter of the time-outs met it. It goes round all areas, takes present pages from
@@ -18,9 +19,12 @@ export interface ScannerConfig {
   readonly pagesPerSecond: number;
   /** Pages taken at a time, under the mmap lock, with one invalidation an area. */
   readonly chunkPages: number;
+  /** Page to begin at. Default 0: several scanners that share the work begin apart. */
+  readonly startPage?: number;
 }
 
-/** Takes pages away. Make one, in a thread of its own; step it whenever {@link nextDelayMs} has passed.
+/** Takes pages away. Make one a thread that scans: a thread of its own, stepped whenever {@link nextDelayMs} has passed, or each
+ * thread of a process in between its work, at its share of the pace, as Linux has it done.
  * @see Linux task_numa_work(), change_prot_numa() */
 export class PageScanner {
   readonly #mm: Mm;
@@ -39,6 +43,7 @@ export class PageScanner {
     if (!(config.pagesPerSecond > 0) || config.pagesPerSecond > 1e9)
       throw new IommuError('EINVAL', call, 'pagesPerSecond', config.pagesPerSecond, 'must be above 0, up to 1e9');
     this.#mm = mm;
+    this.#cursor = checkInteger(call, 'startPage', config.startPage ?? 0, 0, MAX_PAGE - 1);
     this.#chunk = checkInteger(call, 'chunkPages', config.chunkPages, 1, 2 ** 20);
     this.#pagesPerTick = config.pagesPerSecond / (1000 * TICKS_PER_MS);
   }
