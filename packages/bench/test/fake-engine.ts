@@ -25,7 +25,7 @@ export function fakeEngine({ spoil = (cell) => cell, waitAfter, deaf = false }: 
     async runCells(parameters: StressParameters, hooks: RunHooks): Promise<RunOutcome> {
       asked.push(parameters);
       const cells: Cell[] = [];
-      const { threads, generations, repeats, scanner } = parameters;
+      const { threads, generations, repeats, scanner, compareScanner } = parameters;
       hooks.onPlan(threads.length * generations.length * repeats, 1);
       for (const count of threads) {
         for (const generation of generations) {
@@ -38,6 +38,8 @@ export function fakeEngine({ spoil = (cell) => cell, waitAfter, deaf = false }: 
             cells.push(cell);
             hooks.onProgress(0.5, 1, generation);
             hooks.onCell(cell);
+            if (compareScanner && scanner > 0)
+              hooks.onCell(makeCell({ generation, threads: count, repeat, scanner: 0 }));
           }
         }
       }

@@ -38,9 +38,10 @@ const PARAMETER_OPTIONS: readonly ParameterOption[] = [
     'number',
     'milliseconds in which the page scanner goes once round all pages; 0 = off',
   ),
+  option('compareScanner', '--compare-scanner', '', 'flag', 'measure once more with the page scanner off'),
   option('spins', '--spins', '<n>', 'number', 'how often a lock looks again before it sleeps'),
   option('timeoutMs', '--timeout-ms', '<ms>', 'number', "the device's limit on one access"),
-  option('seed', '--seed', '<n>', 'number', 'seed of what is drawn at random'),
+  option('seed', '--seed', '<n>', 'number', 'seed of the order in which generations take turns'),
   option('threadsPerWorker', '--threads-per-worker', '<n>', 'number', 'device threads packed into one worker'),
   option('stallMax', '--stall-max', '<n>', 'number', 'transactions a device may hold stalled'),
   option('sharing', '--sharing', '<how>', 'word', 'counters: split (per thread) or shared'),
@@ -55,6 +56,7 @@ export function addParameterOptions(command: Command): void {
     if (kind !== 'flag') added.argParser((text: string) => readValue(kind, text));
     if (flag === '--faults') added.conflicts('seconds');
     command.addOption(added);
+    if (flag === '--compare-scanner') command.addOption(new Option('--no-compare-scanner', 'do not'));
   }
 }
 

@@ -46,7 +46,7 @@ test('every option reaches the engine', async () => {
   const { code, engine } = await faultline(
     'stress --threads 8,64 --generations locked,lockless --faults 200000 --repeats 2 --devices 2 --queue-entries 64 ' +
       '--pages-per-job 16 --handlers 3 --max-active 7 --scanner 500 --timeout-ms 900 --seed 42 --threads-per-worker 4 ' +
-      '--stall-max 99 --sharing shared --spins 5 --replace-ms 20 --light-flush --handler noop',
+      '--stall-max 99 --sharing shared --spins 5 --replace-ms 20 --light-flush --handler noop --compare-scanner',
   );
   expect(code).toBe(0);
   expect(engine.asked).toEqual([
@@ -62,6 +62,7 @@ test('every option reaches the engine', async () => {
       maxActive: 7,
       scanner: 500,
       timeoutMs: 900,
+      compareScanner: true,
       spins: 5,
       seed: 42,
       threadsPerWorker: 4,
@@ -147,11 +148,13 @@ test('repro calibrates, but leaves alone what the user chose', async () => {
   expect(second.engine.asked[0]).toMatchObject({ scanner: 5, timeoutMs: 99 });
 });
 
-test('--compare-scanner measures a second time without it', async () => {
-  const { engine, out } = await faultline('repro --quick --compare-scanner');
-  expect(engine.asked.map((parameters) => parameters.scanner)).toEqual([777, 0]);
+test('repro measures once more without the scanner, unless told not to', async () => {
+  const { engine, out } = await faultline('repro --quick');
+  expect(engine.asked.map((parameters) => parameters.compareScanner)).toEqual([true]);
   expect(out).toContain('page scanner once round in 777 ms');
   expect(out).toContain('page scanner off');
+  const without = await faultline('repro --quick --no-compare-scanner');
+  expect(without.out).not.toContain('page scanner off');
 });
 
 test('without a terminal, a line for each cell goes to stderr', async () => {

@@ -17,7 +17,6 @@ export async function main(args: readonly string[], host: Host): Promise<number>
     const command = program.command(name).description(description);
     addParameterOptions(command);
     command
-      .option('--compare-scanner', 'measure again with the page scanner off, to see where the knee moves')
       .option('--scenario <file>', 'YAML file of parameters; options win over it')
       .option('--json <file>', 'write the result as JSON')
       .option('--html <file>', 'write the report as one HTML file')

@@ -15,8 +15,6 @@ export interface Request {
   parameters: StressParameters;
   /** Parameters that the user chose, which calibration leaves alone. */
   chosen: ReadonlySet<string>;
-  /** Measure everything a second time with the page scanner off. */
-  compareScanner: boolean;
   json?: string;
   html?: string;
 }
@@ -41,7 +39,6 @@ export function readRequest(command: Command, values: Record<string, unknown>): 
     command,
     parameters: checkParameters(merged, new Set(Object.keys(given)), file, scenario),
     chosen: new Set([...Object.keys(given), ...Object.keys(inFile)]),
-    compareScanner: values.compareScanner === true,
     ...(typeof values.json === 'string' ? { json: values.json } : {}),
     ...(typeof values.html === 'string' ? { html: values.html } : {}),
   };

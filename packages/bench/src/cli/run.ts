@@ -97,12 +97,7 @@ async function measure(request: Request, engine: Engine, hooks: RunHooks, measur
       ...(request.chosen.has('timeoutMs') ? {} : { timeoutMs }),
     };
   }
-  const first = await engine.runCells(measured.parameters, hooks);
-  let partial = first.partial;
-  if (request.compareScanner && measured.parameters.scanner > 0 && !partial) {
-    const off = await engine.runCells({ ...measured.parameters, scanner: 0 }, hooks);
-    partial = off.partial;
-  }
+  const { partial } = await engine.runCells(measured.parameters, hooks);
   measured.partial = partial;
 }
 

@@ -13,13 +13,14 @@ export function defaultParameters(command: Command, quick: boolean): StressParam
     threads: [...TABLE_THREADS],
     generations: [...GENERATIONS],
     seconds: 1,
-    repeats: command === 'repro' ? 3 : 1,
+    repeats: command === 'repro' ? 2 : 1,
     devices: 1,
     queueEntries: 2048,
     pagesPerJob: 64,
     handlers: Math.max(2, availableParallelism()),
     maxActive: 256, // an unbound workqueue's limit in 6.7
     scanner: 0,
+    compareScanner: command === 'repro',
     spins: 0,
     timeoutMs: 4200, // what the hardware of the table allows
     seed: 1,

@@ -30,9 +30,11 @@ export interface StressParameters {
   scanner: number;
   /** One access's limit from first touch to completion, in milliseconds: the device fails the job past it. */
   timeoutMs: number;
+  /** Measure every cell once more with the scanner off, to see where the knee moves. Without a scanner it means nothing. */
+  compareScanner: boolean;
   /** How often a lock looks again before it sleeps. 0 where more threads are busy than there are processors. */
   spins: number;
-  /** Seed of everything that is drawn at random, 0 to 2^32 - 1. */
+  /** Seed of the order in which the generations take turns in each repeat, 0 to 2^32 - 1. */
   seed: number;
   /** Device threads packed into one worker thread; 1 = every device thread is a worker. */
   threadsPerWorker: number;
@@ -111,6 +113,7 @@ export const parameterFields: { [K in ParameterName]-?: z.ZodType<NonNullable<St
   scanner: whole(0, 3_600_000),
   timeoutMs: whole(1, 200_000), // ticks of 100 ns wrap at 214 s
   spins: whole(0, 1_000_000),
+  compareScanner: z.boolean({ error: 'must be true or false' }),
   seed: whole(0, 2 ** 32 - 1),
   threadsPerWorker: whole(1, MAX_THREADS),
   stallMax: whole(1, MAX_STALLS),

@@ -40,7 +40,6 @@ export function cellNumber(cell: number): number {
 /** Parameters of a cell, as words. */
 export const CELL_GENERATION = 1;
 export const CELL_TIMEOUT_TICKS = 3;
-export const CELL_SEED = 4;
 export const CELL_MAX_ACTIVE = 5;
 export const CELL_SCAN_PAGES_PER_SECOND = 6;
 export const CELL_SPINS = 7;

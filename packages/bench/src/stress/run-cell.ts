@@ -12,7 +12,6 @@ import {
   CELL_MAX_ACTIVE,
   CELL_PASSES,
   CELL_SCAN_PAGES_PER_SECOND,
-  CELL_SEED,
   CELL_SPINS,
   CELL_TIMEOUT_TICKS,
   CTL_BUDGET,
@@ -160,7 +159,6 @@ function writeParameters({ arena, plan }: CellStage, order: CellOrder, epochNs: 
   const at = control + CTL_PARAMS;
   words[at + CELL_GENERATION] = generationNumber(order.generation);
   words[at + CELL_TIMEOUT_TICKS] = order.timeoutMs * TICKS_PER_MS;
-  words[at + CELL_SEED] = parameters.seed | 0;
   words[at + CELL_MAX_ACTIVE] = parameters.maxActive;
   words[at + CELL_SPINS] = parameters.spins;
   const pages = order.threads * parameters.pagesPerJob * WINDOWS;

@@ -4,7 +4,7 @@ import type { StressParameters } from '../scenario/parameters.ts';
 import { Crew } from './crew.ts';
 import { makeArena, makePlan } from './plan.ts';
 import { type CellOrder, type CellStage, runCell } from './run-cell.ts';
-import type { Calibration, Cell, RunHooks, RunOutcome } from './types.ts';
+import type { Cell, RunHooks, RunOutcome } from './types.ts';
 
 export { calibrate } from './calibrate.ts';
 
@@ -17,7 +17,7 @@ const WARM_UP_FAULTS = 2000;
 /** What a cell takes besides its length: fresh arena, hosts, PRI-off. */
 const OVERHEAD_SECONDS = 0.15;
 const WORKERS_PER_SECOND = 60;
-const FAULTS_PER_SECOND_GUESS = 200_000;
+const FAULTS_PER_SECOND_GUESS = 300_000;
 const PROGRESS_MS = 200;
 
 /** Opens a stage for `parameters`, runs `body` on it, ends all threads. */
@@ -51,6 +51,7 @@ export async function runCells(parameters: StressParameters, hooks: RunHooks): P
       if (fresh) {
         clock.label(`warming up ${order.threads} device threads`);
         await runCell(stage, { ...order, faults: order.threads * WARM_UP_FAULTS, seconds: undefined });
+        clock.done((order.threads * WARM_UP_FAULTS) / FAULTS_PER_SECOND_GUESS);
         if (signal.aborted) return;
       }
       if (!warm.has(order.generation)) {
@@ -58,30 +59,55 @@ export async function runCells(parameters: StressParameters, hooks: RunHooks): P
         clock.label(`warming up ${order.generation}`);
         const threads = Math.min(order.threads, WARM_UP_THREADS);
         await runCell(stage, { ...order, threads, faults: undefined, seconds: WARM_UP_SECONDS });
+        clock.done(WARM_UP_SECONDS + OVERHEAD_SECONDS);
         if (signal.aborted) return;
       }
       clock.label(`${order.generation}, ${order.threads} threads, repeat ${order.repeat + 1} of ${parameters.repeats}`);
       const cell = await runCell(stage, order);
       cells.push(cell);
       hooks.onCell(cell);
-      clock.done(order);
+      clock.done();
       if (signal.aborted) return;
     }
   }).finally(() => clock.end());
   return { cells, partial: signal.aborted };
 }
 
-/** Each repeat goes once through the generations, from another one on each time: none is always first, or always after the same. */
-function planOrders(parameters: StressParameters): CellOrder[] {
-  const { generations, repeats, scanner, timeoutMs, faults, seconds } = parameters;
+/** Each repeat goes once through the generations, in an order drawn anew: none is always first, or always after the same.
+ * With compareScanner each thread count ends with a round without the scanner. */
+export function planOrders(parameters: StressParameters): CellOrder[] {
+  const { generations, repeats, scanner, compareScanner, timeoutMs, faults, seconds } = parameters;
+  const random = mulberry32(parameters.seed);
   const orders: CellOrder[] = [];
-  for (const threads of [...parameters.threads].sort((a, b) => a - b))
-    for (let repeat = 0; repeat < repeats; repeat++)
-      for (let i = 0; i < generations.length; i++) {
-        const generation = generations[(i + repeat) % generations.length];
-        orders.push({ generation, threads, repeat, scanPeriodMs: scanner, timeoutMs, faults, seconds });
-      }
+  for (const threads of [...parameters.threads].sort((a, b) => a - b)) {
+    const round = (repeat: number, scanPeriodMs: number): void => {
+      for (const generation of shuffled(generations, random))
+        orders.push({ generation, threads, repeat, scanPeriodMs, timeoutMs, faults, seconds });
+    };
+    for (let repeat = 0; repeat < repeats; repeat++) round(repeat, scanner);
+    if (compareScanner && scanner > 0) round(0, 0);
+  }
   return orders;
+}
+
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const order = [...items];
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
+
+/** Numbers from 0 to 1, the same for the same seed. */
+function mulberry32(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
 }
 
 /** How far a run is, in seconds of its own estimate. */
@@ -99,7 +125,9 @@ class Progress {
     this.#hooks = hooks;
     this.#cellSeconds = (parameters.seconds ?? (parameters.faults ?? 0) / FAULTS_PER_SECOND_GUESS) + OVERHEAD_SECONDS;
     const workers = Math.ceil(Math.max(...parameters.threads) / parameters.threadsPerWorker);
+    const growing = [...parameters.threads].reduce((sum, threads) => sum + threads, 0);
     this.#total =
+      (growing * WARM_UP_FAULTS) / FAULTS_PER_SECOND_GUESS +
       orders.length * this.#cellSeconds +
       workers / WORKERS_PER_SECOND +
       parameters.generations.length * (WARM_UP_SECONDS + OVERHEAD_SECONDS);
@@ -113,13 +141,13 @@ class Progress {
     this.label(`starting device threads: ${count}`);
   }
   label(text: string): void {
-    if (text.startsWith('warming')) this.#doneSeconds += WARM_UP_SECONDS + OVERHEAD_SECONDS;
     this.#label = text;
     this.#since = performance.now();
     this.#tell();
   }
-  done(_order: CellOrder): void {
-    this.#doneSeconds += this.#cellSeconds;
+  /** A cell, or `seconds` of warming up, is over. */
+  done(seconds: number = this.#cellSeconds): void {
+    this.#doneSeconds += seconds;
     this.#since = performance.now();
     this.#tell();
   }
@@ -131,5 +159,3 @@ class Progress {
     this.#hooks.onProgress(Math.min(this.#total, this.#doneSeconds + running), this.#total, this.#label);
   }
 }
-
-export type { Calibration };
