@@ -13,10 +13,18 @@ test('lies at the first thread count with time-outs', () => {
   expect(knee).toMatchObject({ threads: 32, why: '1 time-outs' });
 });
 
-test('lies where throughput falls below half of the best before it', () => {
-  const [knee] = findKnees(curve([10, 100, 51, 49]));
+test('lies where useful work falls below a quarter of the best before it', () => {
+  const [knee] = findKnees(curve([10, 100, 26, 24]));
   expect(knee.threads).toBe(64);
-  expect(describeKnee(knee)).toBe('locked, scanner off: knee at 64 threads (49 /s, under half of 100 /s at 16)');
+  expect(describeKnee(knee)).toBe('locked, scanner off: knee at 64 threads (useful work 24 /s, under a quarter of 100 /s at 16)');
+});
+
+test('re-faults are no useful work', () => {
+  const cells = mergeCells([
+    makeCell({ threads: 8, faults: 100, faultsPerSecond: 100 }),
+    makeCell({ threads: 16, faults: 100, faultsPerSecond: 100, refaults: 80 }),
+  ]);
+  expect(findKnees(cells)[0].threads).toBe(16);
 });
 
 test('a slow start is no knee', () => {
@@ -26,7 +34,7 @@ test('a slow start is no knee', () => {
 });
 
 test('thread counts may come in any order', () => {
-  const [knee] = findKnees(curve([10, 100, 49, 48]).reverse());
+  const [knee] = findKnees(curve([10, 100, 24, 23]).reverse());
   expect(knee.threads).toBe(32);
 });
 

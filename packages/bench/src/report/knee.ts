@@ -3,8 +3,8 @@ import type { MergedCell } from '../result/merge.ts';
 import type { Generation } from '../scenario/parameters.ts';
 import { formatRate } from './format.ts';
 
-/** Below this share of the best throughput, a generation counts as collapsed. */
-const COLLAPSE = 0.5;
+/** Below this share of its best, a generation counts as collapsed. */
+const COLLAPSE = 0.25;
 
 export interface Knee {
   generation: Generation;
@@ -16,7 +16,7 @@ export interface Knee {
 }
 
 /** Finds each generation's knee, once per scanner pace: the first thread count with time-outs,
- * or past the best one, where throughput falls below half of it. */
+ * or past the best one, where useful work falls below a quarter of it: faults that are not a job's second on the same page. */
 export function findKnees(cells: readonly MergedCell[]): Knee[] {
   const curves = Map.groupBy(cells, (cell) => `${cell.scanner}/${cell.generation}`);
   return [...curves.values()].map(kneeOf);
@@ -30,16 +30,20 @@ function kneeOf(curve: readonly MergedCell[]): Knee {
     if (cell.timeouts > 0) {
       return { generation, scanner, threads: cell.threads, why: `${cell.timeouts} time-outs` };
     }
-    const rate = cell.faultsPerSecond.median;
-    const bestRate = best.faultsPerSecond.median;
+    const rate = usefulRate(cell);
+    const bestRate = usefulRate(best);
     if (rate < COLLAPSE * bestRate) {
-      const why = `${formatRate(rate)}, under half of ${formatRate(bestRate)} at ${best.threads}`;
+      const why = `useful work ${formatRate(rate)}, under a quarter of ${formatRate(bestRate)} at ${best.threads}`;
       return { generation, scanner, threads: cell.threads, why };
     }
     if (rate > bestRate) best = cell;
   }
   const last = cells[cells.length - 1].threads;
-  return { generation, scanner, threads: null, why: `none up to ${last}: no time-outs, never under half of its best` };
+  return { generation, scanner, threads: null, why: `none up to ${last}: no time-outs, useful work never under a quarter of its best` };
+}
+
+function usefulRate(cell: MergedCell): number {
+  return cell.faults === 0 ? 0 : cell.faultsPerSecond.median * (1 - cell.refaults / cell.faults);
 }
 
 /** @returns e.g. `lockless, scanner off: knee at 512 threads (3 time-outs)`. */

@@ -1,7 +1,7 @@
 // Repeats of one cell become one row: medians of what varies, sums of what counts, percentiles of all latencies together.
 import { build } from 'hdr-histogram-js';
 import { max, median, min } from 'simple-statistics';
-import type { Generation } from '../scenario/parameters.ts';
+import { GENERATIONS, type Generation } from '../scenario/parameters.ts';
 import { checkBooks } from './books.ts';
 import type { Bin, Cell, LatencyNs, Leaked } from './schema.ts';
 
@@ -46,7 +46,18 @@ export function mergeCells(cells: readonly Cell[]): MergedCell[] {
     if (group) group.push(cell);
     else groups.set(key, [cell]);
   }
-  return [...groups.values()].map((group) => mergeGroup(group, groups.get(keyOf(group[0], 'locked')) ?? []));
+  return [...groups.values()]
+    .map((group) => mergeGroup(group, groups.get(keyOf(group[0], 'locked')) ?? []))
+    .sort(inTableOrder);
+}
+
+/** With the scanner before without; then by threads, then as generations are listed: whatever order the cells ran in. */
+function inTableOrder(a: MergedCell, b: MergedCell): number {
+  return (
+    b.scanner - a.scanner ||
+    a.threads - b.threads ||
+    GENERATIONS.indexOf(a.generation) - GENERATIONS.indexOf(b.generation)
+  );
 }
 
 function mergeGroup(group: readonly Cell[], locked: readonly Cell[]): MergedCell {
