@@ -17,7 +17,7 @@ export const ROOT: number = 3 * LINE; // node of indices i * 1024.., 0 for none;
 export const LINKS: number = ROOT + SLOTS; // next spare node, a word a node
 
 // A node: its slots, and a bit a slot that says where not to look for a free one.
-export const USED: number = SLOTS;
+export const USED: number = SLOT_MASK + 1;
 export const USED_WORDS: number = SLOTS / 32;
 export const NODE_WORDS: number = SLOTS + USED_WORDS;
 
