@@ -16,7 +16,9 @@ test('lies at the first thread count with time-outs', () => {
 test('lies where useful work falls below a quarter of the best before it', () => {
   const [knee] = findKnees(curve([10, 100, 26, 24]));
   expect(knee.threads).toBe(64);
-  expect(describeKnee(knee)).toBe('locked, scanner off: knee at 64 threads (useful work 24 /s, under a quarter of 100 /s at 16)');
+  expect(describeKnee(knee)).toBe(
+    'locked, scanner off: knee at 64 threads (useful work 24 /s, under a quarter of 100 /s at 16)',
+  );
 });
 
 test('re-faults are no useful work', () => {

@@ -39,7 +39,12 @@ function kneeOf(curve: readonly MergedCell[]): Knee {
     if (rate > bestRate) best = cell;
   }
   const last = cells[cells.length - 1].threads;
-  return { generation, scanner, threads: null, why: `none up to ${last}: no time-outs, useful work never under a quarter of its best` };
+  return {
+    generation,
+    scanner,
+    threads: null,
+    why: `none up to ${last}: no time-outs, useful work never under a quarter of its best`,
+  };
 }
 
 function usefulRate(cell: MergedCell): number {
