@@ -1,21 +1,17 @@
 // A run that does not fit is refused before it starts, with the figure: a process that dies at worker 400 says nothing.
 import { readFileSync } from 'node:fs';
 import { freemem } from 'node:os';
+import { arenaBytes } from '../stress/plan.ts';
 import type { StressParameters } from './parameters.ts';
 
 const MIB = 2 ** 20;
 
-// Measured on Node 26: 512 workers with small heaps and tiny entry files take about 3 GB.
-const WORKER_BYTES = 5.7 * MIB;
+// Measured on Node 26: 512 workers with small heaps and tiny entry files take 3.2 GB once they have started, and 4.2 GB once
+// each has compiled its code.
+const WORKER_BYTES = 7.8 * MIB;
 const BASE_BYTES = 90 * MIB;
-/** Hosts of queue, device and domain actors, and the page scanner. */
-const SERVICE_WORKERS = 4;
-
-const PAGE_BYTES = 4096;
-/** A fault record, its group, its stall slot and the rings it passes through: generous. */
-const BYTES_PER_OUTSTANDING = 1024;
-/** Counters, mailbox and histogram of one thread. */
-const BYTES_PER_THREAD = 64 * 1024;
+/** Two threads for the hosts, which have whole heaps. */
+const HOST_THREADS = 2;
 
 export interface MemoryEstimate {
   /** Worker threads of the largest cell. */
@@ -29,19 +25,17 @@ export interface MemoryEstimate {
 }
 
 export function estimateMemory(parameters: StressParameters): MemoryEstimate {
-  const { threads, threadsPerWorker, handlers, devices, queueEntries, pagesPerJob, stallMax } = parameters;
+  const { threads, threadsPerWorker, handlers, generations } = parameters;
   const most = Math.max(...threads);
-  const workers = Math.ceil(most / threadsPerWorker) + handlers + SERVICE_WORKERS;
-  const outstanding = Math.min(devices * stallMax, most * pagesPerJob) + devices * queueEntries;
-  const arenaBytes =
-    most * pagesPerJob * PAGE_BYTES + outstanding * BYTES_PER_OUTSTANDING + (most + handlers) * BYTES_PER_THREAD;
+  const workers = Math.ceil(most / threadsPerWorker) + generations.length * (handlers + HOST_THREADS);
+  const sharedBytes = arenaBytes(parameters);
   const workerBytes = workers * WORKER_BYTES;
   return {
     workers,
     workerBytes,
-    arenaBytes,
+    arenaBytes: sharedBytes,
     baseBytes: BASE_BYTES,
-    totalBytes: workerBytes + arenaBytes + BASE_BYTES,
+    totalBytes: workerBytes + sharedBytes + BASE_BYTES,
   };
 }
 

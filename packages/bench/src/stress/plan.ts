@@ -124,6 +124,11 @@ export function makeArena(plan: Plan): Arena {
   return Arena.create(planArena(regionsOf(plan)));
 }
 
+/** Shared memory of a run, in bytes. */
+export function arenaBytes(parameters: StressParameters): number {
+  return planArena(regionsOf(makePlan(parameters))).totalWords * Int32Array.BYTES_PER_ELEMENT;
+}
+
 export function portBase(arena: Arena, plan: Plan, thread: number): number {
   return arena.base('ports') + thread * stallPortWords(plan.parameters.pagesPerJob);
 }
