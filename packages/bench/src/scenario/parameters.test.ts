@@ -29,7 +29,7 @@ test.each([
   ['scanner', -1, 'scanner = -1: must be a whole number from 0 to 3600000'],
   ['timeoutMs', '4200', 'timeoutMs = "4200": must be a whole number from 1 to 200000'],
   ['seed', 2 ** 32, 'seed = 4294967296: must be a whole number from 0 to 4294967295'],
-  ['stallMax', 65537, 'stallMax = 65537: must be a whole number from 1 to 65536'],
+  ['stallMax', 65536, 'stallMax = 65536: must be a whole number from 1 to 65535'],
   ['sharing', 'both', 'sharing = "both": must be one of split, shared'],
   ['lightFlush', 1, 'lightFlush = 1: must be true or false'],
   ['handler', 'svm', 'handler = "svm": must be one of sva, noop'],

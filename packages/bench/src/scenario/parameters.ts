@@ -56,7 +56,7 @@ export type ParameterName = keyof StressParameters;
 const MAX_THREADS = 4096;
 const MIN_QUEUE_ENTRIES = 8;
 const MAX_QUEUE_ENTRIES = 2 ** 19; // SMMUv3 caps an event queue's size at 2^19 records (IDR1.EVENTQS)
-const MAX_STALLS = 2 ** 16;
+const MAX_STALLS = 65_535; // IDR5.STALL_MAX has 16 bits
 
 /** One check a number, so that a value is refused once, with one sentence. */
 function number(why: string, isRight: (value: number) => boolean): z.ZodType<number> {
