@@ -34,6 +34,8 @@ const DEVICE_WORKER = import.meta.url.endsWith('.ts')
 /** Workers that start at a time: more only wait for a processor, with their memory already taken. */
 const STARTING = 16;
 const QUIT_MS = 1000;
+/** No cell's number. */
+const NO_CELL = -1;
 
 /** A thread of the run died. */
 export class ThreadDied extends Error {
@@ -124,11 +126,13 @@ export class Crew {
     const { words } = this.#arena;
     const control = this.#arena.base('control');
     Atomics.store(words, control + CTL_QUIT, 1);
+    // Both words change after QUIT does: who slept on one, or was about to, sees QUIT next.
     Atomics.add(words, control + CTL_CELL, 1);
+    Atomics.store(words, control + CTL_HANDLERS, NO_CELL);
     Atomics.notify(words, control + CTL_CELL);
     Atomics.notify(words, control + CTL_HANDLERS);
     const workers = [...this.#devices, ...this.#others];
-    const gone = Promise.all(workers.map((worker) => (worker.threadId === -1 ? undefined : once(worker, 'exit'))));
+    const gone = Promise.all(workers.map(exited));
     const timer = new AbortController();
     const late = new Promise((resolve) => {
       const timeout = setTimeout(resolve, QUIT_MS);
@@ -156,6 +160,12 @@ export class Crew {
     });
     return worker;
   }
+}
+
+/** Unlike `once`, does not mind an error: several threads may die of one cause. */
+function exited(worker: Worker): Promise<void> {
+  if (worker.threadId === -1) return Promise.resolve();
+  return new Promise((resolve) => worker.once('exit', () => resolve()));
 }
 
 /** Generations as numbers in shared words, from 1. */

@@ -110,8 +110,9 @@ function runCell(cell: number): void {
   runDeviceThreads(threads, new Doorbell(words, layout.wake), scanning(mm, clock, count, cellThreads(cell)));
 }
 
-for (let served = data.after; Atomics.load(words, control + CTL_QUIT) === 0; ) {
+for (let served = data.after; ; ) {
   const cell = Atomics.load(words, control + CTL_CELL);
+  if (Atomics.load(words, control + CTL_QUIT) !== 0) break; // after CELL: quitting changes that too
   if (cell === served) {
     Atomics.wait(words, control + CTL_CELL, cell);
     continue;

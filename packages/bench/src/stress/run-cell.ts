@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { ActorSystem } from '@faultline/core/actor';
 import type { Generation } from '@faultline/core/iopf';
 import type { Arena } from '@faultline/core/memory';
@@ -50,7 +51,8 @@ export interface CellStage {
 /** Times that a job goes over its window: reads it, then works on it. */
 const PASSES = 2;
 
-/** Runs one cell from a fresh arena to balanced books. @returns the cell; when aborted, what it had measured by then. */
+/** Runs one cell from a fresh arena to balanced books. @returns the cell; when aborted, what it had measured by then.
+ * @throws ThreadDied, IommuError EPIPE (reject) a thread, host or actor died: the cell's hosts have ended, its other threads may not. */
 export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell> {
   const { arena, plan, crew } = stage;
   const { parameters } = plan;
@@ -97,12 +99,37 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
       ...Object.fromEntries(devices.map((name, i) => [name, { host: 'interrupt', id: 4 + i }])),
     },
   });
+  const over = new AbortController();
+  try {
+    return collectCell(stage, order, await drive(stage, order, system, devices, over.signal));
+  } catch (reason) {
+    Atomics.store(words, control + CTL_STOP, 1);
+    await system.stop(); // how the hosts end now adds nothing to the reason
+    throw reason;
+  } finally {
+    over.abort(); // ends the waits that lost against a failure
+  }
+}
+
+/** The cell's course, from hosts that run to hosts that have ended. @returns how long its device threads ran, in seconds. */
+async function drive(
+  { arena, plan, crew, signal }: CellStage,
+  order: CellOrder,
+  system: ActorSystem,
+  devices: readonly string[],
+  over: AbortSignal,
+): Promise<number> {
+  const { parameters } = plan;
+  const { words } = arena;
+  const control = arena.base('control');
   const died = new Promise<never>((_, reject) => system.on('host-died', ({ error }) => reject(error)));
   const failed = new Promise<never>((_, reject) =>
     system.on('actor-failed', ({ actor, message }) => reject(new Error(`${actor}: ${message}`))),
   );
   for (const promise of [died, failed]) promise.catch(() => {});
   const orFail = <T>(work: Promise<T>): Promise<T> => Promise.race([work, crew.failure, died, failed]);
+  const counted = (at: number, count: number, until: AbortSignal = over): Promise<boolean> =>
+    orFail(waitWord(words, control + at, (value) => value === count, until));
 
   const number = cellNumber(Atomics.load(words, control + CTL_CELL)) + 1;
   const workers = Math.ceil(order.threads / parameters.threadsPerWorker);
@@ -110,7 +137,7 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
   Atomics.store(words, control + CTL_DONE, 0);
   Atomics.store(words, control + CTL_HANDLERS, number); // publishes the parameters to the handlers
   Atomics.notify(words, control + CTL_HANDLERS);
-  await orFail(waitWord(words, control + CTL_READY, (ready) => ready === parameters.handlers));
+  await counted(CTL_READY, parameters.handlers);
 
   system.send('event-queue', 'enable');
   system.send('domain', 'attach');
@@ -121,18 +148,21 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
   Atomics.store(words, control + CTL_READY, 0);
   Atomics.store(words, control + CTL_CELL, packCell(number, order.threads)); // publishes the parameters to the device threads
   Atomics.notify(words, control + CTL_CELL);
-  await orFail(waitWord(words, control + CTL_READY, (ready) => ready === workers));
+  await counted(CTL_READY, workers);
   const start = performance.now();
   Atomics.store(words, control + CTL_GO, number);
   Atomics.notify(words, control + CTL_GO);
-  const cut = order.seconds === undefined ? undefined : AbortSignal.timeout(order.seconds * 1000);
-  const until = cut === undefined ? stage.signal : AbortSignal.any([stage.signal, cut]);
-  const replacing = replaceUnderLoad(system, parameters.replaceEveryMs, until);
-  await orFail(waitWord(words, control + CTL_DONE, (done) => done === workers, until));
+  const cut = order.seconds === undefined ? [] : [AbortSignal.timeout(order.seconds * 1000)];
+  const ended = new AbortController(); // by a budget that is used up, too
+  const until = AbortSignal.any([signal, over, ended.signal, ...cut]);
+  const replacing = orFail(replaceUnderLoad(system, parameters.replaceEveryMs, until));
+  replacing.catch(() => {}); // awaited below, unless something else fails before
+  await counted(CTL_DONE, workers, until);
+  ended.abort();
   Atomics.store(words, control + CTL_STOP, 1);
-  await orFail(waitWord(words, control + CTL_DONE, (done) => done === workers));
+  await counted(CTL_DONE, workers);
   const seconds = (performance.now() - start) / 1000;
-  await orFail(replacing);
+  await replacing;
 
   for (const device of devices) system.send(device, 'disable-pri');
   await orFail(Promise.all(devices.map((device) => system.reached(device, 'attached'))));
@@ -145,9 +175,9 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
   Atomics.store(words, control + CTL_DONE, 0);
   Atomics.store(words, control + CTL_HANDLERS, 0);
   Atomics.notify(words, control + CTL_HANDLERS);
-  await orFail(waitWord(words, control + CTL_DONE, (done) => done === parameters.handlers));
+  await counted(CTL_DONE, parameters.handlers);
   for (const report of await orFail(system.stop())) if (report.error !== undefined) throw report.error;
-  return collectCell(stage, order, seconds);
+  return seconds;
 }
 
 const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
@@ -176,11 +206,7 @@ function writeParameters({ arena, plan }: CellStage, order: CellOrder, epochNs: 
 async function replaceUnderLoad(system: ActorSystem, everyMs: number, until: AbortSignal): Promise<void> {
   if (everyMs === 0) return;
   while (!until.aborted) {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, everyMs);
-      until.addEventListener('abort', () => resolve(), { once: true });
-      timer.unref();
-    });
+    await setTimeout(everyMs, undefined, { signal: until, ref: false }).catch(() => {}); // rejects when aborted, as seen next
     if (until.aborted) return;
     const done = new Promise<void>((resolve) => {
       const listen = ({ actor, state }: { actor: string; state: string }): void => {

@@ -117,6 +117,7 @@ class Progress {
   readonly #cellSeconds: number;
   readonly #timer: NodeJS.Timeout;
   #doneSeconds = 0;
+  #told = 0;
   #workers = 0;
   #since: number = performance.now();
   #label = 'starting';
@@ -156,6 +157,8 @@ class Progress {
   }
   #tell(): void {
     const running = Math.min(this.#cellSeconds, (performance.now() - this.#since) / 1000);
-    this.#hooks.onProgress(Math.min(this.#total, this.#doneSeconds + running), this.#total, this.#label);
+    // Never backwards, where a cell took longer than estimated.
+    this.#told = Math.max(this.#told, Math.min(this.#total, this.#doneSeconds + running));
+    this.#hooks.onProgress(this.#told, this.#total, this.#label);
   }
 }

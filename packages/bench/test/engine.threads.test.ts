@@ -1,0 +1,298 @@
+// The engine as it is shipped, on real threads: whatever is asked of a cell, its books balance and its threads end.
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { readSmmuStats } from '@faultline/hw/smmu-v3';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { checkBooks } from '../src/result/books.ts';
+import { GENERATIONS, type StressParameters } from '../src/scenario/parameters.ts';
+import { CTL_GO } from '../src/stress/control.ts';
+import type { Cell } from '../src/stress/types.ts';
+import { waitWord } from '../src/stress/wait-word.ts';
+import { engine, growAll, hooksFor, runOrder, runTiny, ThreadWatch, tiny } from './tiny-engine.ts';
+
+const FAULTS = 3000;
+/** What the engine may take to end its threads. */
+const STOP_MS = 2000;
+/** A thread that died can leave others waiting for it: they are given time before they are terminated. */
+const DIED_MS = 4000;
+
+let watch: ThreadWatch;
+beforeEach(() => {
+  watch = new ThreadWatch();
+});
+afterEach(() => {
+  watch.stop();
+  expect(watch.alive.map(({ threadName }) => threadName)).toEqual([]);
+});
+
+function expectBalanced(cell: Cell): void {
+  const { faults, reported, answered, resumed } = cell;
+  expect(checkBooks(cell)).toEqual([]);
+  expect({ reported, answered, resumed }).toEqual({ reported: faults, answered: faults, resumed: faults });
+  expect(cell.histogram.reduce((sum, [, count]) => sum + count, 0)).toBe(faults);
+  expect(faults).toBeGreaterThan(0);
+}
+
+describe('the books balance, and a budget is used up to the last fault:', () => {
+  const variants: [string, Partial<StressParameters>][] = [
+    ...GENERATIONS.map((generation): [string, Partial<StressParameters>] => [
+      generation,
+      { generations: [generation] },
+    ]),
+    ['one thread', { threads: [1], handlers: 1, pagesPerJob: 1, faults: 500 }],
+    ['shared counters', { sharing: 'shared' }],
+    ['two devices', { devices: 2 }],
+    ['packed threads, the last worker not full', { threadsPerWorker: 4 }],
+    ['three handlers, one active', { handlers: 3, maxActive: 1 }],
+    ['locks that spin', { spins: 100 }],
+    ['fewer faults than threads', { threads: [8], faults: 5 }],
+  ];
+  test.each(variants)('%s', async (_, over) => {
+    const faults = over.faults ?? FAULTS;
+    const cell = await runTiny({ faults, ...over });
+    expectBalanced(cell);
+    expect(cell).toMatchObject({ faults, timeouts: 0, refaults: 0, overflows: 0 });
+    // Jobs of 8 pages each, but for those that the budget cut short: one a thread at most.
+    const pages = over.pagesPerJob ?? 8;
+    expect(cell.jobs).toBeLessThanOrEqual(faults / pages);
+    expect(cell.jobs).toBeGreaterThan(faults / pages - cell.threads - 1);
+  });
+
+  test('a handler that does nothing: what it leaves absent faults again, and no job is ever done', async () => {
+    const over = { handler: 'noop', faults: FAULTS } as const;
+    const cell = await runTiny(over);
+    expectBalanced(cell);
+    expect(cell).toMatchObject({ faults: FAULTS, refaults: FAULTS - 6 * 8, jobs: 0 });
+  });
+
+  test('by seconds', async () => {
+    const cell = await runTiny({ seconds: 0.1 });
+    expectBalanced(cell);
+    expect(cell.seconds).toBeGreaterThanOrEqual(0.1);
+    expect(cell.faultsPerSecond).toBeCloseTo(cell.faults / cell.seconds);
+  });
+
+  test('a queue of 8 records and 4 stalls at a time: the others are held back, none is lost', async () => {
+    let stats = {};
+    const over = { threads: [8], pagesPerJob: 16, queueEntries: 8, stallMax: 4, faults: FAULTS };
+    const cell = await runTiny(over, ({ arena }) => {
+      stats = readSmmuStats(arena.words, arena.base('smmu'));
+    });
+    expectBalanced(cell);
+    expect(cell).toMatchObject({ faults: FAULTS, overflows: 0 });
+    expect(stats).toMatchObject({ stalls: FAULTS, heldForTag: expect.toSatisfy((count: number) => count > 0) });
+  });
+
+  test('a queue of 8 records that fills: the same', async () => {
+    let stats = {};
+    const over = { threads: [8], pagesPerJob: 16, queueEntries: 8, faults: FAULTS };
+    const cell = await runTiny(over, ({ arena }) => {
+      stats = readSmmuStats(arena.words, arena.base('smmu'));
+    });
+    expectBalanced(cell);
+    expect(cell).toMatchObject({ faults: FAULTS, overflows: 0 });
+    expect(stats).toMatchObject({ heldForEntry: expect.toSatisfy((count: number) => count > 0) });
+  });
+});
+
+describe('under load', () => {
+  const each = GENERATIONS.flatMap((generation) => [true, false].map((lightFlush) => ({ generation, lightFlush })));
+  test.each(each)('domains are replaced: $generation, light flush $lightFlush', async ({ generation, lightFlush }) => {
+    const over = { generations: [generation], lightFlush, replaceEveryMs: 5, devices: 2, pagesPerJob: 16 };
+    expectBalanced(await runTiny({ ...over, seconds: 0.1 }));
+  });
+
+  test.each(GENERATIONS)('the scanner takes pages away, which fault again, and a time-out counts: %s', async (each) => {
+    const parameters = tiny({ threads: [8], generations: [each], pagesPerJob: 128, scanner: 5, seconds: 0.15 });
+    await engine.onStage(parameters, new AbortController().signal, async (stage) => {
+      await growAll(stage);
+      const patient = await runOrder(stage);
+      expectBalanced(patient);
+      expect(patient).toMatchObject({ timeouts: 0, scanner: 5 });
+      expect(patient.refaults).toBeGreaterThan(0);
+      expect(patient.refaults).toBeLessThan(patient.faults);
+      const hasty = await runOrder(stage, { timeoutMs: 1 });
+      expectBalanced(hasty);
+      expect(hasty.timeouts).toBeGreaterThan(0);
+    });
+  });
+
+  test('all of it at once', async () => {
+    const over = { threads: [8], threadsPerWorker: 3, devices: 2, queueEntries: 8, stallMax: 12, handlers: 3 };
+    const more = {
+      maxActive: 2,
+      scanner: 5,
+      replaceEveryMs: 5,
+      lightFlush: true,
+      sharing: 'shared',
+      spins: 10,
+    } as const;
+    expectBalanced(await runTiny({ ...over, ...more, pagesPerJob: 16, seconds: 0.2 }));
+  });
+});
+
+test('cells follow one another on the same threads, each from a fresh arena', async () => {
+  const parameters = tiny({ threads: [2, 6], generations: ['v7', 'lockless'], faults: FAULTS, devices: 2 });
+  await engine.onStage(parameters, new AbortController().signal, async (stage) => {
+    await growAll(stage);
+    for (const order of engine.planOrders(parameters)) {
+      const cell = await runOrder(stage, order);
+      expectBalanced(cell);
+      expect(cell).toMatchObject({ faults: FAULTS, generation: order.generation, threads: order.threads });
+    }
+  });
+  expect(watch.threads.length).toBe(6 + 2 * (2 + 2)); // device threads; handlers and hosts a generation
+});
+
+test('runCells warms up, tells its plan and its cells in order, and is done', async () => {
+  const hooks = hooksFor(new AbortController().signal);
+  const { cells, partial } = await engine.runCells(tiny({ faults: FAULTS, repeats: 2 }), hooks);
+  expect(partial).toBe(false);
+  expect(hooks.planned[0]).toBe(2);
+  expect(cells.map(({ repeat }) => repeat)).toEqual([0, 1]);
+  expect(hooks.told).toEqual(cells);
+  for (const cell of cells) expectBalanced(cell);
+  expect(hooks.done).toEqual([...hooks.done].sort((a, b) => a - b));
+  expect(Math.max(...hooks.done)).toBeLessThanOrEqual(hooks.planned[1]);
+});
+
+describe('aborted', () => {
+  test.each([0, 5])(
+    'in the middle of a cell, domains replaced every %i ms: ends soon, the cell balances',
+    async (every) => {
+      const abort = new AbortController();
+      let at = 0;
+      const hooks = hooksFor(abort.signal, (label) => {
+        if (!label.startsWith('lockless')) return;
+        at = performance.now();
+        abort.abort();
+      });
+      const parameters = tiny({ seconds: 60, repeats: 3, replaceEveryMs: every });
+      const { cells, partial } = await engine.runCells(parameters, hooks);
+      expect(performance.now() - at).toBeLessThan(STOP_MS);
+      expect(partial).toBe(true);
+      expect(cells.length).toBe(1);
+      expectBalanced(cells[0]);
+    },
+  );
+
+  test('before it starts: nothing is measured', async () => {
+    const outcome = await engine.runCells(tiny({ faults: FAULTS }), hooksFor(AbortSignal.abort()));
+    expect(outcome).toEqual({ cells: [], partial: true });
+  });
+
+  test('while its threads start', async () => {
+    const abort = new AbortController();
+    const hooks = { ...hooksFor(abort.signal), onProgress: () => abort.abort() };
+    const at = performance.now();
+    const parameters = tiny({ threads: [40], faults: FAULTS });
+    expect(await engine.runCells(parameters, hooks)).toEqual({ cells: [], partial: true });
+    expect(performance.now() - at).toBeLessThan(STOP_MS);
+    expect(watch.threads.length).toBeLessThan(40);
+  });
+
+  test('a process of its own then ends by itself', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'faultline-engine-'));
+    const script = join(dir, 'run.mjs');
+    const text = `
+      const { runCells } = await import(${JSON.stringify(new URL('../dist/stress/run.js', import.meta.url).href)});
+      const quiet = () => {};
+      const signal = AbortSignal.timeout(600);
+      const hooks = { signal, onPlan: quiet, onCell: quiet, onProgress: quiet, onNote: quiet };
+      const { partial } = await runCells(${JSON.stringify(tiny({ seconds: 60 }))}, hooks);
+      console.log(partial);`;
+    writeFileSync(script, text);
+    const run = promisify(execFile)(process.execPath, [script], { timeout: 600 + 2 * STOP_MS });
+    const { stdout, stderr } = await run.finally(() => rmSync(dir, { recursive: true }));
+    expect({ stdout, stderr }).toEqual({ stdout: 'true\n', stderr: '' });
+  });
+});
+
+describe('a thread that dies stops the run, by name, and all others end:', () => {
+  const deaths: [string, RegExp][] = [
+    ['device.worker', /^device\.worker: exited with code 1$/],
+    ['handler.worker', /^handler\.worker: exited with code 1$/],
+    ['host', /host = "(hardware|interrupt)": died: .*; its actors: (command-queue|event-queue, domain, device:1) /],
+  ];
+  test.each(deaths)('%s', async (name, message) => {
+    let at = 0;
+    const hooks = hooksFor(new AbortController().signal, (label) => {
+      if (!label.startsWith('warming up lockless')) return;
+      at = performance.now();
+      void (name === 'host' ? watch.host() : watch.named(name)).terminate();
+    });
+    await expect(engine.runCells(tiny({ seconds: 60, replaceEveryMs: 2 }), hooks)).rejects.toThrow(message);
+    expect(performance.now() - at).toBeLessThan(DIED_MS);
+  });
+
+  test('all device threads of one cause', async () => {
+    // No access may take 0 ms: each device thread refuses that as the cell starts.
+    const run = engine.onStage(tiny({ faults: FAULTS }), new AbortController().signal, async (stage) => {
+      await growAll(stage);
+      return runOrder(stage, { timeoutMs: 0 });
+    });
+    await expect(run).rejects.toThrow(/^device\.worker: DeviceThread: timeoutTicks = 0: /);
+  });
+
+  test('between two cells', async () => {
+    const run = engine.onStage(tiny({ faults: FAULTS }), new AbortController().signal, async (stage) => {
+      await growAll(stage);
+      await runOrder(stage);
+      await watch.named('handler.worker').terminate();
+      return runOrder(stage);
+    });
+    await expect(run).rejects.toThrow('handler.worker: exited with code 1');
+  });
+
+  test('nothing is left waiting in the process', async () => {
+    const waiting = process.getActiveResourcesInfo().length;
+    const run = engine.onStage(tiny({ seconds: 60 }), new AbortController().signal, async (stage) => {
+      await growAll(stage);
+      const cell = runOrder(stage);
+      await waitWord(stage.arena.words, stage.arena.base('control') + CTL_GO, (number) => number === 1);
+      await watch.named('device.worker').terminate();
+      return cell;
+    });
+    await expect(run).rejects.toThrow('device.worker');
+    expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(waiting + 1);
+  });
+});
+
+describe('planOrders', () => {
+  const parameters = tiny({ threads: [8, 2], generations: [...GENERATIONS], repeats: 5, seconds: 1 });
+  const plan = (over: Partial<StressParameters> = {}) => engine.planOrders({ ...parameters, ...over });
+  const names = (over: Partial<StressParameters> = {}): string[] => plan(over).map(({ generation }) => generation);
+
+  test('has each generation once a repeat, thread counts rising', () => {
+    const orders = plan();
+    expect(orders.length).toBe(2 * 5 * 4);
+    for (let round = 0; round < 10; round++) {
+      const cells = orders.slice(round * 4, round * 4 + 4);
+      expect(cells.map(({ generation }) => generation).sort()).toEqual([...GENERATIONS].sort());
+      const expected = { threads: round < 5 ? 2 : 8, repeat: round % 5, scanPeriodMs: 0, timeoutMs: 4200, seconds: 1 };
+      for (const cell of cells) expect(cell).toMatchObject(expected);
+    }
+  });
+
+  test('is the same for the same seed, and another for another', () => {
+    expect(names({ seed: 7 })).toEqual(names({ seed: 7 }));
+    expect(names({ seed: 8 })).not.toEqual(names({ seed: 7 }));
+    const firsts = new Set(Array.from({ length: 10 }, (_, round) => names()[round * 4]));
+    expect(firsts.size).toBeGreaterThan(1);
+  });
+
+  test('adds one round without the scanner to each thread count, where there is one', () => {
+    const scanned = plan({ scanner: 10, compareScanner: true });
+    expect(scanned.length).toBe(2 * 6 * 4);
+    for (const threads of [2, 8]) {
+      const cells = scanned.filter((cell) => cell.threads === threads);
+      expect(cells.slice(0, 20).every(({ scanPeriodMs }) => scanPeriodMs === 10)).toBe(true);
+      expect(cells.slice(20).map(({ scanPeriodMs, repeat }) => [scanPeriodMs, repeat])).toEqual(Array(4).fill([0, 0]));
+    }
+    expect(plan({ scanner: 0, compareScanner: true }).length).toBe(2 * 5 * 4);
+    expect(plan({ scanner: 10, compareScanner: false }).length).toBe(2 * 5 * 4);
+  });
+});
