@@ -22,6 +22,7 @@ for (const entry of [
   'stress/handler.worker',
   'stress/hardware-host',
   'stress/interrupt-host',
+  'micro/costs/cost.worker',
   'micro/pair/pair.worker',
 ])
   await bundle(`${entry}.js`, 'esm', `${entry}.js`);

@@ -1,18 +1,23 @@
 #!/usr/bin/env node
 // The micro-benchmarks: what single operations cost, and what two threads reach together, beside what one would otherwise take.
 import { writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { Command } from 'commander';
 import { formatBytes } from '../report/format.ts';
 import { readEnvironment } from '../result/environment.ts';
+import { measureAllocations } from './allocation.ts';
+import { measureApart } from './costs/apart.ts';
 import { SUBJECTS } from './costs/index.ts';
-import { type CostRow, measureSubject } from './costs/measure.ts';
+import type { CostRow } from './costs/measure.ts';
 import { CASES } from './pair/cases.ts';
+import { FAULT_LOCKLESS } from './pair/fault-path.ts';
+import { measureHops } from './pair/hops.ts';
 import { measurePair, type PairRow } from './pair/measure.ts';
 import { measurePiscina } from './pair/piscina.ts';
-import { renderCosts, renderPairs } from './tables.ts';
+import { renderAllocations, renderBeside, renderCosts, renderPairs } from './tables.ts';
 
-const FULL = { costMs: 300, costWarmupMs: 150, repeats: 9, roundMs: 120 };
-const QUICK = { costMs: 60, costWarmupMs: 40, repeats: 3, roundMs: 40 };
+const FULL = { costMs: 300, costWarmupMs: 150, repeats: 9, roundMs: 120, faults: 10e6, messages: 200_000 };
+const QUICK = { costMs: 60, costWarmupMs: 40, repeats: 3, roundMs: 40, faults: 2e6, messages: 50_000 };
 
 const { quick, json } = new Command('bench')
   .description('measures single operations on one thread, and rings and hops between two')
@@ -29,19 +34,29 @@ console.log(
   `one thread: ${parameters.costMs} ms an operation after ${parameters.costWarmupMs} ms of warm-up; ` +
     `two threads: ${parameters.repeats} repeats of about ${parameters.roundMs} ms after a warm-up as long; threads are not pinned`,
 );
+const [load] = loadavg();
+if (load > 0.5 * cpus)
+  console.log(`load ${load.toFixed(1)}: other programs want the processors, and two threads' figures suffer`);
 if (cpus < 2) console.log('fewer than 2 cpus: two threads take turns, and their figures are those of the scheduler');
 
 const costs: CostRow[] = [];
-for (const subject of SUBJECTS)
-  costs.push(...(await measureSubject(subject, parameters.costMs, parameters.costWarmupMs)));
+for (const { name } of SUBJECTS) costs.push(...(await measureApart(name, parameters.costMs, parameters.costWarmupMs)));
 console.log(renderCosts(costs));
 
 const pairs: PairRow[] = [];
 for (const pair of CASES) pairs.push(await measurePair(pair, parameters));
 pairs.push(await measurePiscina(parameters));
+pairs.push(...(await measureHops(parameters)));
 console.log('records are 32 bytes, every word written and read; SPMC and MPMC carry one word an item');
 console.log(renderPairs(pairs, 'throughput'));
 console.log(renderPairs(pairs, 'round trip'));
 
+const allocations = await measureAllocations(parameters);
+console.log(renderAllocations(allocations));
+console.log(renderBeside(pairs, FAULT_LOCKLESS, 'times lockless'));
+
 if (json !== undefined)
-  writeFileSync(json, `${JSON.stringify({ schemaVersion: 1, environment, parameters, costs, pairs }, null, 2)}\n`);
+  writeFileSync(
+    json,
+    `${JSON.stringify({ schemaVersion: 1, environment, parameters, costs, pairs, allocations }, null, 2)}\n`,
+  );

@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
-import { formatNs, formatRate } from '../report/format.ts';
+import { formatBytes, formatCount, formatNs, formatRate } from '../report/format.ts';
+import type { AllocationRow } from './allocation.ts';
 import type { CostRow } from './costs/measure.ts';
 import type { PairRow } from './pair/measure.ts';
 
@@ -22,18 +23,58 @@ export function renderCosts(rows: readonly CostRow[]): string {
   return table.toString();
 }
 
-/** What two threads did together, of one kind. A peer's row ends with how many times as fast ours is. */
+/** What two threads did together, of one kind. A peer's row ends with how many times as fast ours is. One way is half of there
+ * and back. */
 export function renderPairs(rows: readonly PairRow[], kind: PairRow['kind']): string {
-  const format = kind === 'throughput' ? formatRate : formatNs;
+  const trips = kind === 'round trip';
+  const format = trips ? formatNs : formatRate;
   const table = new Table({
-    head: [`two threads, ${kind}`, 'median', 'min … max', 'ours beside it'],
-    colAligns: ['left', 'right', 'right', 'left'],
+    head: [`two threads, ${kind}`, 'median', 'min … max', ...(trips ? ['one way'] : []), 'ours beside it'],
+    colAligns: ['left', 'right', 'right', ...(trips ? (['right'] as const) : []), 'left'],
     chars: CHARS,
     style: STYLE,
   });
-  for (const row of rows.filter((each) => each.kind === kind))
-    table.push([row.name, format(row.median), `${format(row.min)} … ${format(row.max)}`, advantage(row, rows)]);
+  for (const row of rows.filter((each) => each.kind === kind)) {
+    const { name, median, min, max } = row;
+    const oneWay = trips ? [format(median / 2)] : [];
+    table.push([name, format(median), `${format(min)} … ${format(max)}`, ...oneWay, advantage(row, rows)]);
+  }
   return table.toString();
+}
+
+/** The throughput of `name` and of what stands beside it, as times its own. @throws Error when it was not measured */
+export function renderBeside(rows: readonly PairRow[], name: string, heading: string): string {
+  const table = new Table({
+    head: ['two threads', 'median', heading],
+    colAligns: ['left', 'right', 'right'],
+    chars: CHARS,
+    style: STYLE,
+  });
+  const ours = rows.find((row) => row.name === name);
+  if (ours === undefined) throw new Error(`renderBeside: no row ${name}`);
+  for (const row of rows.filter((each) => each === ours || each.peerOf === name))
+    table.push([row.name, formatRate(row.median), `${Number((row.median / ours.median).toPrecision(3))} ×`]);
+  return table.toString();
+}
+
+/** What went through the JavaScript heap, a side a row. */
+export function renderAllocations(rows: readonly AllocationRow[]): string {
+  const table = new Table({
+    head: ['heap allocated', 'side', 'items', 'in all', 'an item', 'collections'],
+    colAligns: ['left', 'left', 'right', 'right', 'right', 'right'],
+    chars: CHARS,
+    style: STYLE,
+  });
+  rows.forEach(({ name, side, items, allocatedBytes, bytesPerItem, collections }, at) => {
+    const first = rows[at - 1]?.name !== name;
+    const each = `${Number(bytesPerItem.toPrecision(2))} B`;
+    table.push([first ? name : '', side, formatCount(items), formatKiB(allocatedBytes), each, collections]);
+  });
+  return table.toString();
+}
+
+function formatKiB(bytes: number): string {
+  return bytes < 2 ** 20 ? `${Number((bytes / 1024).toPrecision(3))} KiB` : formatBytes(bytes);
 }
 
 function advantage({ peerOf, kind, median }: PairRow, rows: readonly PairRow[]): string {

@@ -13,7 +13,7 @@ export interface CostRow extends Figures {
 export async function measureSubject(subject: Subject, timeMs: number, warmupMs: number): Promise<CostRow[]> {
   const bench = new Bench({ time: timeMs, warmupTime: warmupMs, retainSamples: true, throws: true });
   const costs = subject.costs();
-  for (const { name, run } of costs) bench.add(name, run);
+  for (const { name, run, before } of costs) bench.add(name, run, before === undefined ? {} : { beforeEach: before });
   await bench.run();
   return costs.map(({ name, operations }, at) => {
     const { result } = bench.tasks[at];

@@ -6,6 +6,8 @@ export interface Cost {
   /** Operations that one `run` makes: enough that the loop and the clock around them vanish. */
   readonly operations: number;
   readonly run: () => void;
+  /** Readies what `run` uses up, unmeasured, before each. */
+  readonly before?: () => void;
 }
 
 /** What belongs together: one file, one part of the table. Made right before it is measured, and dropped after. */

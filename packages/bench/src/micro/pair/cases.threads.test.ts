@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { CASES } from './cases.ts';
+import { measureHops } from './hops.ts';
 import { measurePair } from './measure.ts';
 import { measurePiscina } from './piscina.ts';
 
@@ -13,6 +14,12 @@ test.each(CASES)('$name: all that was sent comes', { timeout: 30_000 }, async (p
 
 test('a round trip through a pool comes back', { timeout: 30_000 }, async () => {
   expect((await measurePiscina(BRIEF)).median).toBeGreaterThan(0);
+});
+
+test('actor events go to and fro, with and without a transition', { timeout: 30_000 }, async () => {
+  const rows = await measureHops(BRIEF, 64);
+  expect(rows).toHaveLength(3);
+  for (const { median } of rows) expect(median).toBeGreaterThan(0);
 });
 
 test('what does not come whole is no figure', { timeout: 30_000 }, async () => {
