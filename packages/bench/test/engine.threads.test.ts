@@ -46,6 +46,7 @@ describe('the books balance, and a budget is used up to the last fault:', () => 
     ['shared counters', { sharing: 'shared' }],
     ['two devices', { devices: 2 }],
     ['packed threads, the last worker not full', { threadsPerWorker: 4 }],
+    ['more devices than a mailbox has room for', { threads: [40], devices: 40, threadsPerWorker: 10 }],
     ['three handlers, one active', { handlers: 3, maxActive: 1 }],
     ['locks that spin', { spins: 100 }],
     ['fewer faults than threads', { threads: [8], faults: 5 }],

@@ -48,6 +48,8 @@ export interface CellStage {
   readonly signal: AbortSignal;
 }
 
+const MAILBOX_FULL_MS = 1;
+
 /** Times that a job goes over its window: reads it, then works on it. */
 const PASSES = 2;
 
@@ -139,9 +141,9 @@ async function drive(
   Atomics.notify(words, control + CTL_HANDLERS);
   await counted(CTL_READY, parameters.handlers);
 
-  system.send('event-queue', 'enable');
-  system.send('domain', 'attach');
-  for (const device of devices) for (const event of ['bind', 'attach', 'enable-pri']) system.send(device, event);
+  await tell(system, 'event-queue', ['enable'], over);
+  await tell(system, 'domain', ['attach'], over);
+  for (const device of devices) await tell(system, device, ['bind', 'attach', 'enable-pri'], over);
   await orFail(Promise.all(devices.map((device) => system.reached(device, 'pri-enabled'))));
 
   Atomics.store(words, control + CTL_DONE, 0);
@@ -155,7 +157,7 @@ async function drive(
   const cut = order.seconds === undefined ? [] : [AbortSignal.timeout(order.seconds * 1000)];
   const ended = new AbortController(); // by a budget that is used up, too
   const until = AbortSignal.any([signal, over, ended.signal, ...cut]);
-  const replacing = orFail(replaceUnderLoad(system, parameters.replaceEveryMs, until));
+  const replacing = orFail(replaceUnderLoad(system, parameters.replaceEveryMs, until, over));
   replacing.catch(() => {}); // awaited below, unless something else fails before
   await counted(CTL_DONE, workers, until);
   ended.abort();
@@ -164,12 +166,12 @@ async function drive(
   const seconds = (performance.now() - start) / 1000;
   await replacing;
 
-  for (const device of devices) system.send(device, 'disable-pri');
+  for (const device of devices) await tell(system, device, ['disable-pri'], over);
   await orFail(Promise.all(devices.map((device) => system.reached(device, 'attached'))));
-  for (const device of devices) for (const event of ['detach', 'unbind']) system.send(device, event);
-  system.send('domain', 'detach');
+  for (const device of devices) await tell(system, device, ['detach', 'unbind'], over);
+  await tell(system, 'domain', ['detach'], over);
   await orFail(system.reached('domain', 'freed'));
-  system.send('event-queue', 'disable');
+  await tell(system, 'event-queue', ['disable'], over);
   await orFail(system.reached('event-queue', 'disabled'));
 
   Atomics.store(words, control + CTL_DONE, 0);
@@ -202,8 +204,18 @@ function writeParameters({ arena, plan }: CellStage, order: CellOrder, epochNs: 
   Atomics.store(words, control + CTL_STOP, 0);
 }
 
+/** Sends each event, waiting while the mailbox is full: there may be more devices than it has entries. Until aborted. */
+async function tell(system: ActorSystem, actor: string, events: readonly string[], until: AbortSignal): Promise<void> {
+  for (const event of events) while (!system.send(actor, event) && !until.aborted) await setTimeout(MAILBOX_FULL_MS);
+}
+
 /** Sends the domain its `replace` now and then; each ends before the next begins. */
-async function replaceUnderLoad(system: ActorSystem, everyMs: number, until: AbortSignal): Promise<void> {
+async function replaceUnderLoad(
+  system: ActorSystem,
+  everyMs: number,
+  until: AbortSignal,
+  over: AbortSignal,
+): Promise<void> {
   if (everyMs === 0) return;
   while (!until.aborted) {
     await setTimeout(everyMs, undefined, { signal: until, ref: false }).catch(() => {}); // rejects when aborted, as seen next
@@ -216,7 +228,7 @@ async function replaceUnderLoad(system: ActorSystem, everyMs: number, until: Abo
       };
       system.on('transition', listen);
     });
-    system.send('domain', 'replace');
+    await tell(system, 'domain', ['replace'], over);
     await done;
   }
 }
