@@ -10,11 +10,11 @@ import { measureApart } from './costs/apart.ts';
 import { SUBJECTS } from './costs/index.ts';
 import type { CostRow } from './costs/measure.ts';
 import { CASES } from './pair/cases.ts';
-import { FAULT_LOCKLESS } from './pair/fault-path.ts';
+import { FAULT_LOCKLESS, faultPathCases } from './pair/fault-path.ts';
 import { measureHops } from './pair/hops.ts';
-import { measurePair, type PairRow } from './pair/measure.ts';
+import { measurePair, measureTurns, type PairRow } from './pair/measure.ts';
 import { measurePiscina } from './pair/piscina.ts';
-import { renderAllocations, renderBeside, renderCosts, renderPairs } from './tables.ts';
+import { renderAllocations, renderCosts, renderPairs, renderTurns } from './tables.ts';
 
 const FULL = { costMs: 300, costWarmupMs: 150, repeats: 9, roundMs: 120, faults: 10e6, messages: 200_000 };
 const QUICK = { costMs: 60, costWarmupMs: 40, repeats: 3, roundMs: 40, faults: 2e6, messages: 50_000 };
@@ -44,7 +44,8 @@ for (const { name } of SUBJECTS) costs.push(...(await measureApart(name, paramet
 console.log(renderCosts(costs));
 
 const pairs: PairRow[] = [];
-for (const pair of CASES) pairs.push(await measurePair(pair, parameters));
+pairs.push(...(await measureTurns(faultPathCases, parameters)));
+for (const pair of CASES) if (!faultPathCases.includes(pair)) pairs.push(await measurePair(pair, parameters));
 pairs.push(await measurePiscina(parameters));
 pairs.push(...(await measureHops(parameters)));
 console.log('records are 32 bytes, every word written and read; SPMC and MPMC carry one word an item');
@@ -53,7 +54,7 @@ console.log(renderPairs(pairs, 'round trip'));
 
 const allocations = await measureAllocations(parameters);
 console.log(renderAllocations(allocations));
-console.log(renderBeside(pairs, FAULT_LOCKLESS, 'times lockless'));
+console.log(renderTurns(pairs, FAULT_LOCKLESS, 'times lockless'));
 
 if (json !== undefined)
   writeFileSync(

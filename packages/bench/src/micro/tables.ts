@@ -42,18 +42,21 @@ export function renderPairs(rows: readonly PairRow[], kind: PairRow['kind']): st
   return table.toString();
 }
 
-/** The throughput of `name` and of what stands beside it, as times its own. @throws Error when it was not measured */
-export function renderBeside(rows: readonly PairRow[], name: string, heading: string): string {
+/** What was measured in turns with `name`, as times its throughput. A turn's noise is in both, so the spread says more here. */
+export function renderTurns(rows: readonly PairRow[], name: string, heading: string): string {
   const table = new Table({
-    head: ['two threads', 'median', heading],
-    colAligns: ['left', 'right', 'right'],
+    head: ['two threads, in turns', 'median', heading, 'min … max'],
+    colAligns: ['left', 'right', 'right', 'right'],
     chars: CHARS,
     style: STYLE,
   });
-  const ours = rows.find((row) => row.name === name);
-  if (ours === undefined) throw new Error(`renderBeside: no row ${name}`);
-  for (const row of rows.filter((each) => each === ours || each.peerOf === name))
-    table.push([row.name, formatRate(row.median), `${Number((row.median / ours.median).toPrecision(3))} ×`]);
+  for (const row of rows) {
+    if (row.name === name) table.push([name, formatRate(row.median), '1 ×', '']);
+    else if (row.peerOf === name && row.inTurn !== undefined) {
+      const { median, min, max } = row.inTurn;
+      table.push([row.name, formatRate(row.median), times(median), `${times(min)} … ${times(max)}`]);
+    }
+  }
   return table.toString();
 }
 
@@ -80,6 +83,10 @@ function formatKiB(bytes: number): string {
 function advantage({ peerOf, kind, median }: PairRow, rows: readonly PairRow[]): string {
   const ours = rows.find(({ name }) => name === peerOf);
   if (ours === undefined) return '';
-  const times = kind === 'throughput' ? ours.median / median : median / ours.median;
-  return `${Number(times.toPrecision(3))} × as fast (${ours.name})`;
+  const ratio = kind === 'throughput' ? ours.median / median : median / ours.median;
+  return `${times(ratio)} as fast (${ours.name})`;
+}
+
+function times(ratio: number): string {
+  return `${Number(ratio.toPrecision(3))} ×`;
 }

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { CASES } from './cases.ts';
+import { faultPathCases } from './fault-path.ts';
 import { measureHops } from './hops.ts';
-import { measurePair } from './measure.ts';
+import { measurePair, measureTurns } from './measure.ts';
 import { measurePiscina } from './piscina.ts';
 
 const BRIEF = { repeats: 1, roundMs: 1 };
@@ -14,6 +15,12 @@ test.each(CASES)('$name: all that was sent comes', { timeout: 30_000 }, async (p
 
 test('a round trip through a pool comes back', { timeout: 30_000 }, async () => {
   expect((await measurePiscina(BRIEF)).median).toBeGreaterThan(0);
+});
+
+test('a peer is compared with its counterpart turn by turn', { timeout: 30_000 }, async () => {
+  const [ours, peer] = await measureTurns(faultPathCases.slice(0, 2), { repeats: 2, roundMs: 1 });
+  expect(ours.inTurn).toBeUndefined();
+  expect(peer.inTurn?.repeats).toBe(2);
 });
 
 test('actor events go to and fro, with and without a transition', { timeout: 30_000 }, async () => {

@@ -4,11 +4,12 @@ import { ActorSystem, actorRegions, initActorRegions } from '@faultline/core/act
 import { figuresOf } from '../figures.ts';
 import { DONE, ELAPSED_NS, ELAPSED_S, GO, HOP, HOPS_REGION, type HopData } from './hop.worker.ts';
 import type { PairOptions, PairRow } from './measure.ts';
+import { warmUp } from './warm-up.ts';
 
 const MAILBOX_ENTRIES = 64;
 const FIRST_TRIPS = 16;
 /** Between awake hosts, two hops each. Fewer leave xstate's transition in the interpreter. */
-const LEAST_TRIPS = 8192;
+const LEAST_TRIPS = 5000;
 const ROUND_LIMIT_MS = 30_000;
 /** More empty rounds than a benchmark lasts: the host never sleeps, and still takes its turns of the event loop. */
 const AWAKE = 2 ** 30;
@@ -39,12 +40,8 @@ async function measureCase(hops: HopCase, { repeats, roundMs }: PairOptions, lea
   initActorRegions(arena, 2, MAILBOX_ENTRIES);
   const system = await startHosts(arena, hops);
   try {
-    let trips = FIRST_TRIPS;
-    let ns = await round(system, arena, trips);
-    while (ns < roundMs * 0.5e6 || trips < leastTrips) {
-      trips = Math.max(leastTrips, Math.ceil(trips * Math.min(16, (roundMs * 1e6) / ns)));
-      ns = await round(system, arena, trips);
-    }
+    const seconds = async (trips: number): Promise<number> => (await round(system, arena, trips)) / 1e9;
+    const trips = await warmUp(leastTrips, roundMs, seconds);
     const figures: number[] = [];
     for (let repeat = 0; repeat < repeats; repeat++) figures.push((await round(system, arena, trips)) / trips);
     return { name: hops.name, kind: 'round trip', items: trips, ...figuresOf(figures) };

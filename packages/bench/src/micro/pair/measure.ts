@@ -4,12 +4,15 @@ import { workerUrl } from '@faultline/core';
 import { type Figures, figuresOf } from '../figures.ts';
 import { ITEMS, type PairCase, ROUND, STOP, STRUCTURE } from './case.ts';
 import type { PairTask, SideReport } from './pair.worker.ts';
+import { warmUp } from './warm-up.ts';
 
 /** Items a second, or nanoseconds of a round trip. */
 export interface PairRow extends Figures {
   readonly name: string;
   readonly kind: PairCase['kind'];
   readonly peerOf?: string;
+  /** As times the peer's figure of the same turn, where both were measured in turns. */
+  readonly inTurn?: Figures;
   /** How many went through in each repeat. */
   readonly items: number;
 }
@@ -27,31 +30,55 @@ export interface Round {
 }
 
 const FIRST_ITEMS = 256;
-const MOST_ITEMS = 2 ** 30;
 const ROUND_LIMIT_MS = 30_000;
 
 /** Measures one case between two fresh threads, which no other case has taught its types. The main thread sleeps meanwhile.
  * @throws Error when a round does not end, or what came is not what was sent. */
-export async function measurePair(pair: PairCase, { repeats, roundMs }: PairOptions): Promise<PairRow> {
-  const threads = new Pair(pair);
+export async function measurePair(pair: PairCase, options: PairOptions): Promise<PairRow> {
+  const [row] = await measureTurns([pair], options);
+  return row;
+}
+
+/** Measures cases of one kind in turns, a repeat of each: what else the machine does hits them alike, and a peer is compared
+ * with its counterpart of the same turn. Threads whose turn it is not sleep. Errors as {@link measurePair}. */
+export async function measureTurns(cases: readonly PairCase[], { repeats, roundMs }: PairOptions): Promise<PairRow[]> {
+  const all: Contender[] = [];
   try {
-    let items = FIRST_ITEMS;
-    let { seconds } = await threads.round(items);
-    while (seconds * 1000 < roundMs / 2 && items < MOST_ITEMS) {
-      // warm-up: grows until a round is about long enough
-      items = Math.min(MOST_ITEMS, Math.ceil(items * Math.min(16, roundMs / 1000 / seconds)));
-      ({ seconds } = await threads.round(items));
+    for (const pair of cases) {
+      const threads = new Pair(pair);
+      const contender: Contender = { pair, threads, items: FIRST_ITEMS, figures: [] };
+      all.push(contender);
+      contender.items = await warmUp(FIRST_ITEMS, roundMs, async (items) => (await threads.round(items)).seconds);
     }
-    const figures: number[] = [];
     for (let repeat = 0; repeat < repeats; repeat++) {
-      ({ seconds } = await threads.round(items));
-      figures.push(pair.kind === 'throughput' ? items / seconds : (seconds * 1e9) / items);
+      for (const { pair, threads, items, figures } of all) {
+        const { seconds } = await threads.round(items);
+        figures.push(pair.kind === 'throughput' ? items / seconds : (seconds * 1e9) / items);
+      }
     }
-    const { name, kind, peerOf } = pair;
-    return { name, kind, ...(peerOf === undefined ? {} : { peerOf }), items, ...figuresOf(figures) };
+    return all.map((each) => rowOf(each, all));
   } finally {
-    await threads.stop();
+    for (const { threads } of all) await threads.stop();
   }
+}
+
+interface Contender {
+  readonly pair: PairCase;
+  readonly threads: Pair;
+  items: number;
+  readonly figures: number[];
+}
+
+function rowOf({ pair: { name, kind, peerOf }, items, figures }: Contender, all: readonly Contender[]): PairRow {
+  const ours = all.find(({ pair }) => pair.name === peerOf);
+  return {
+    name,
+    kind,
+    ...(peerOf === undefined ? {} : { peerOf }),
+    ...(ours === undefined ? {} : { inTurn: figuresOf(figures.map((figure, turn) => figure / ours.figures[turn])) }),
+    items,
+    ...figuresOf(figures),
+  };
 }
 
 /** The two threads of one case. Context: its methods one at a time. */

@@ -4,18 +4,14 @@ import { Piscina } from 'piscina';
 import { figuresOf } from '../figures.ts';
 import type { PairOptions, PairRow } from './measure.ts';
 import { RING_PARKING } from './round-trips.ts';
+import { warmUp } from './warm-up.ts';
 
 /** Measures a task of a piscina pool, there and back, one at a time: its own harness, as the pool makes its own thread. */
 export async function measurePiscina({ repeats, roundMs }: PairOptions): Promise<PairRow> {
   const filename = fileURLToPath(workerUrl('echo.worker', import.meta.url));
   const pool = new Piscina({ filename, minThreads: 1, maxThreads: 1 });
   try {
-    let items = 64;
-    let seconds = await round(pool, items);
-    while (seconds * 1000 < roundMs / 2) {
-      items = Math.ceil(items * Math.min(16, roundMs / 1000 / seconds));
-      seconds = await round(pool, items);
-    }
+    const items = await warmUp(64, roundMs, (count) => round(pool, count));
     const figures: number[] = [];
     for (let repeat = 0; repeat < repeats; repeat++) figures.push(((await round(pool, items)) * 1e9) / items);
     return {
