@@ -1,9 +1,8 @@
 // What a stress run is made of. One schema checks the command line, scenario files and stored results, so that a limit is written once.
+import { GENERATIONS, type Generation } from '@faultline/core/iopf';
 import { z } from 'zod';
 
-export const GENERATIONS = ['locked', 'v7', 'mainline', 'lockless'] as const;
-/** A generation of the fault path; what each is stands in docs/architecture.md. */
-export type Generation = (typeof GENERATIONS)[number];
+export { GENERATIONS, type Generation };
 
 export interface StressParameters {
   /** Device threads, one cell each: 1 to 4096, each once. */

@@ -2,17 +2,27 @@ import { IommuError } from '../../errors/index.ts';
 import { OBJECT_FREE } from '../../memory/index.ts';
 import { mutexLock, mutexUnlock, type ThreadSelf, type Words } from '../../sync/index.ts';
 import { BookKeeper } from '../books.ts';
+import { listHead, listNext, listRemove } from '../fault-list.ts';
 import {
   DEVICE_ATTACH_LOCK,
   DEVICE_PARAM,
+  DEVICE_PARAM_LOCK,
   DEVICE_WORDS,
   DOMAIN_HANDLER,
   DOMAIN_WORDS,
+  GROUP_ANSWERED,
+  GROUP_PENDING,
+  GROUP_STATE,
+  GROUP_VOID,
+  groupDomainOf,
+  groupParamOf,
+  groupStateOf,
   HANDLE_DOMAIN,
   HANDLE_WORDS,
   PARAM_DEVICE,
   PARAM_LOCK,
   PARAM_WORDS,
+  packGroupState,
   REQUEST_WORDS,
 } from '../layout.ts';
 import type { IommuOps } from '../ops.ts';
@@ -124,6 +134,65 @@ export abstract class FaultPathBase {
     this.words.fill(0, at, at + PARAM_WORDS);
     this.words[at + PARAM_DEVICE] = device;
     return param;
+  }
+
+  /** Installs a fresh fault_param unless there is one: as the generations before `lockless` do it, under the parameter lock. */
+  protected installLocked(device: number, fresh: number): boolean {
+    const { words, self } = this;
+    const at = this.deviceAt(device);
+    mutexLock(words, at + DEVICE_PARAM_LOCK, self);
+    const taken = Atomics.load(words, at + DEVICE_PARAM) !== 0;
+    if (!taken) Atomics.store(words, at + DEVICE_PARAM, fresh);
+    mutexUnlock(words, at + DEVICE_PARAM_LOCK, self);
+    if (taken) this.system.paramCache.free(fresh);
+    return !taken;
+  }
+
+  // For generations whose devices list groups under the fault lock, which guards STATE there.
+
+  /** The holder's answer. @returns false when the group is void. */
+  protected respondListedGroup(group: number, code: ResponseCode): boolean {
+    const { words, self } = this;
+    const groupAt = this.requestAt(group);
+    const param = this.paramAt(groupParamOf(words[groupAt + GROUP_STATE]));
+    mutexLock(words, param + PARAM_LOCK, self);
+    const pending = groupStateOf(words[groupAt + GROUP_STATE]) === GROUP_PENDING;
+    if (pending) this.#answerListed(param, group, code, GROUP_ANSWERED);
+    mutexUnlock(words, param + PARAM_LOCK, self);
+    if (pending) this.books.answered++;
+    else this.books.late++;
+    return pending;
+  }
+
+  /** Answers a device's pending groups, of one domain or (0) of all, and marks them void. The caller keeps `param`. @returns how many. */
+  protected respondListedGroups(param: number, domain: number, code: ResponseCode): number {
+    const { words, objects, self } = this;
+    const at = this.paramAt(param);
+    let answered = 0;
+    mutexLock(words, at + PARAM_LOCK, self);
+    let index = listHead(words, at);
+    while (index !== 0) {
+      const next = listNext(words, objects, index);
+      if (domain === 0 || groupDomainOf(words[this.requestAt(index) + GROUP_STATE]) === domain) {
+        this.#answerListed(at, index, code, GROUP_VOID);
+        answered++;
+      }
+      index = next;
+    }
+    mutexUnlock(words, at + PARAM_LOCK, self);
+    this.books.voided += answered;
+    return answered;
+  }
+
+  /** Context: fault lock, the group pending. */
+  #answerListed(param: number, group: number, code: ResponseCode, state: number): void {
+    const { words } = this;
+    const at = this.requestAt(group);
+    this.ops.pageResponse(at, code);
+    listRemove(words, this.objects, param, group);
+    const seen = words[at + GROUP_STATE];
+    words[at + GROUP_STATE] = packGroupState(state, groupDomainOf(seen), groupParamOf(seen));
+    this.countCode(code);
   }
 
   discardPartial(device: number): number {

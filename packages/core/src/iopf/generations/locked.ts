@@ -86,14 +86,7 @@ export class LockedFaultPath extends ListedFaultPath implements FaultPath {
   }
 
   addDevice(device: number): boolean {
-    const fresh = this.allocParam(device);
-    const at = this.deviceAt(device);
-    mutexLock(this.words, at + DEVICE_PARAM_LOCK, this.self);
-    const taken = Atomics.load(this.words, at + DEVICE_PARAM) !== 0;
-    if (!taken) Atomics.store(this.words, at + DEVICE_PARAM, fresh);
-    mutexUnlock(this.words, at + DEVICE_PARAM_LOCK, this.self);
-    if (taken) this.system.paramCache.free(fresh);
-    return !taken;
+    return this.installLocked(device, this.allocParam(device));
   }
 
   /** Refused while groups are unanswered; otherwise freed at once, as the report holds PARAM_LOCK whenever it has the pointer.

@@ -1,14 +1,11 @@
 import { mutexLock, mutexUnlock, refcountIncNotZero, refcountInit, refcountPut } from '../../sync/index.ts';
-import { listAppend, listHead, listNext, listRemove } from '../fault-list.ts';
+import { listAppend } from '../fault-list.ts';
 import {
   DEVICE_PARAM,
-  GROUP_ANSWERED,
   GROUP_PENDING,
   GROUP_STATE,
-  GROUP_VOID,
   groupDomainOf,
   groupParamOf,
-  groupStateOf,
   PARAM_LOCK,
   PARAM_USERS,
   packGroupState,
@@ -64,27 +61,7 @@ export class LocklessSharedFaultPath extends LocklessBase implements FaultPath {
   }
 
   respondGroup(group: number, code: ResponseCode): boolean {
-    const { words } = this;
-    const groupAt = this.requestAt(group);
-    const at = this.paramAt(groupParamOf(words[groupAt + GROUP_STATE]));
-    mutexLock(words, at + PARAM_LOCK, this.self);
-    const pending = groupStateOf(words[groupAt + GROUP_STATE]) === GROUP_PENDING;
-    if (pending) this.#answer(at, group, code, GROUP_ANSWERED);
-    mutexUnlock(words, at + PARAM_LOCK, this.self);
-    if (pending) this.books.answered++;
-    else this.books.late++;
-    return pending;
-  }
-
-  /** Context: fault lock, the group pending. */
-  #answer(param: number, group: number, code: ResponseCode, state: number): void {
-    const { words } = this;
-    const at = this.requestAt(group);
-    this.ops.pageResponse(at, code);
-    listRemove(words, this.objects, param, group);
-    const seen = words[at + GROUP_STATE];
-    words[at + GROUP_STATE] = packGroupState(state, groupDomainOf(seen), groupParamOf(seen));
-    this.countCode(code);
+    return this.respondListedGroup(group, code);
   }
 
   freeGroup(group: number): void {
@@ -131,22 +108,6 @@ export class LocklessSharedFaultPath extends LocklessBase implements FaultPath {
   }
 
   #respondMatching(param: number, domain: number, code: ResponseCode): number {
-    if (param === 0) return 0;
-    const { words, objects } = this;
-    const at = this.paramAt(param);
-    let answered = 0;
-    mutexLock(words, at + PARAM_LOCK, this.self);
-    let index = listHead(words, at);
-    while (index !== 0) {
-      const next = listNext(words, objects, index);
-      if (domain === 0 || groupDomainOf(words[this.requestAt(index) + GROUP_STATE]) === domain) {
-        this.#answer(at, index, code, GROUP_VOID);
-        answered++;
-      }
-      index = next;
-    }
-    mutexUnlock(words, at + PARAM_LOCK, this.self);
-    this.books.voided += answered;
-    return answered;
+    return param === 0 ? 0 : this.respondListedGroups(param, domain, code);
   }
 }

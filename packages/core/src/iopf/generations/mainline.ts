@@ -1,18 +1,15 @@
 import { ERRNO } from '../../errors/index.ts';
 import { mutexLock, mutexUnlock, refcountIncNotZero, refcountInit, refcountPut } from '../../sync/index.ts';
-import { listAppend, listHead, listNext, listRemove } from '../fault-list.ts';
+import { listAppend } from '../fault-list.ts';
 import {
   DEVICE_PARAM,
   DEVICE_PARAM_LOCK,
-  GROUP_ANSWERED,
   GROUP_FAULTS,
   GROUP_HANDLE,
   GROUP_PENDING,
   GROUP_STATE,
-  GROUP_VOID,
   groupDomainOf,
   groupParamOf,
-  groupStateOf,
   HANDLER_NONE,
   PARAM_LOCK,
   PARAM_USERS,
@@ -131,26 +128,7 @@ export class MainlineFaultPath extends FaultPathBase implements FaultPath {
   }
 
   respondGroup(group: number, code: ResponseCode): boolean {
-    const { words } = this;
-    const groupAt = this.requestAt(group);
-    const at = this.paramAt(groupParamOf(words[groupAt + GROUP_STATE]));
-    mutexLock(words, at + PARAM_LOCK, this.self);
-    const pending = groupStateOf(words[groupAt + GROUP_STATE]) === GROUP_PENDING;
-    if (pending) this.#answer(at, group, code, GROUP_ANSWERED);
-    mutexUnlock(words, at + PARAM_LOCK, this.self);
-    if (pending) this.books.answered++;
-    else this.books.late++;
-    return pending;
-  }
-
-  /** Context: fault lock, the group pending. */
-  #answer(param: number, group: number, code: ResponseCode, state: number): void {
-    const { words } = this;
-    const groupAt = this.requestAt(group);
-    this.ops.pageResponse(groupAt, code);
-    listRemove(words, this.objects, param, group);
-    words[groupAt + GROUP_STATE] = (words[groupAt + GROUP_STATE] & ~7) | state;
-    this.countCode(code);
+    return this.respondListedGroup(group, code);
   }
 
   freeGroup(group: number): void {
@@ -165,13 +143,7 @@ export class MainlineFaultPath extends FaultPathBase implements FaultPath {
   addDevice(device: number): boolean {
     const fresh = this.allocParam(device);
     refcountInit(this.words, this.paramAt(fresh) + PARAM_USERS, 1);
-    const at = this.deviceAt(device);
-    mutexLock(this.words, at + DEVICE_PARAM_LOCK, this.self);
-    const taken = Atomics.load(this.words, at + DEVICE_PARAM) !== 0;
-    if (!taken) Atomics.store(this.words, at + DEVICE_PARAM, fresh);
-    mutexUnlock(this.words, at + DEVICE_PARAM_LOCK, this.self);
-    if (taken) this.system.paramCache.free(fresh);
-    return !taken;
+    return this.installLocked(device, fresh);
   }
 
   removeDevice(device: number): 'removed' | 'held' {
@@ -191,34 +163,20 @@ export class MainlineFaultPath extends FaultPathBase implements FaultPath {
   }
 
   respondPending(device: number, code: ResponseCode): number {
-    return this.#respondListed('respondPending', device, 0, code);
+    return this.#respondAll('respondPending', device, 0, code);
   }
 
   flushDomain(device: number, domain: number, code: ResponseCode): number {
-    return this.#respondListed('flushDomain', device, this.system.checkDomain('flushDomain', domain), code);
+    return this.#respondAll('flushDomain', device, this.system.checkDomain('flushDomain', domain), code);
   }
 
   /** Unlike v7.0, which frees what it answered here, the group stays with its holder, void: a worker may have it in hand. */
-  #respondListed(call: string, device: number, domain: number, code: ResponseCode): number {
+  #respondAll(call: string, device: number, domain: number, code: ResponseCode): number {
     this.system.checkDevice(call, device);
-    const { words, objects } = this;
     const param = this.#get(device);
     if (param === 0) return 0;
-    const at = this.paramAt(param);
-    let answered = 0;
-    mutexLock(words, at + PARAM_LOCK, this.self);
-    let index = listHead(words, at);
-    while (index !== 0) {
-      const next = listNext(words, objects, index);
-      if (domain === 0 || groupDomainOf(words[this.requestAt(index) + GROUP_STATE]) === domain) {
-        this.#answer(at, index, code, GROUP_VOID);
-        answered++;
-      }
-      index = next;
-    }
-    mutexUnlock(words, at + PARAM_LOCK, this.self);
+    const answered = this.respondListedGroups(param, domain, code);
     this.#put(param);
-    this.books.voided += answered;
     return answered;
   }
 }

@@ -132,13 +132,7 @@ export class V7FaultPath extends ListedFaultPath implements FaultPath {
   addDevice(device: number): boolean {
     const fresh = this.allocParam(device);
     this.words[this.paramAt(fresh) + PARAM_USERS] = 1;
-    const at = this.deviceAt(device);
-    mutexLock(this.words, at + DEVICE_PARAM_LOCK, this.self);
-    const taken = Atomics.load(this.words, at + DEVICE_PARAM) !== 0;
-    if (!taken) Atomics.store(this.words, at + DEVICE_PARAM, fresh);
-    mutexUnlock(this.words, at + DEVICE_PARAM_LOCK, this.self);
-    if (taken) this.system.paramCache.free(fresh);
-    return !taken;
+    return this.installLocked(device, fresh);
   }
 
   removeDevice(device: number): 'removed' | 'busy' {
