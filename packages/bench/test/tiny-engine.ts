@@ -18,10 +18,16 @@ export function tiny(over: Partial<StressParameters> = {}): StressParameters {
   return { ...base, threads: [6], generations: ['lockless'], pagesPerJob: 8, handlers: 2, ...over };
 }
 
-/** One cell without warming up: of the first generation, at the first thread count. */
-export function runOrder(stage: Stage, over: Partial<Order> = {}): Promise<Cell> {
-  const [order] = engine.planOrders(stage.plan.parameters);
-  return runCell(stage, { ...order, ...over });
+/** One cell without warming up: of the first generation, at the first thread count.
+ * @param parameters that take effect anew in each cell: none that the arena or the crew is laid out for. */
+export function runOrder(
+  stage: Stage,
+  over: Partial<Order> = {},
+  parameters: Partial<StressParameters> = {},
+): Promise<Cell> {
+  const plan = { ...stage.plan, parameters: { ...stage.plan.parameters, ...parameters } };
+  const [order] = engine.planOrders(plan.parameters);
+  return runCell({ ...stage, plan }, { ...order, ...over });
 }
 
 /** As {@link runOrder}, on a stage of its own. @param look sees the arena as the cell left it. */
