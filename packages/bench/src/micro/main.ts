@@ -16,7 +16,7 @@ import { measurePair, measureTurns, type PairRow } from './pair/measure.ts';
 import { measurePiscina } from './pair/piscina.ts';
 import { renderAllocations, renderCosts, renderPairs, renderTurns } from './tables.ts';
 
-const FULL = { costMs: 300, costWarmupMs: 150, repeats: 9, roundMs: 120, faults: 10e6, messages: 200_000 };
+const FULL = { costMs: 200, costWarmupMs: 100, repeats: 9, roundMs: 120, faults: 10e6, messages: 200_000 };
 const QUICK = { costMs: 60, costWarmupMs: 40, repeats: 3, roundMs: 40, faults: 2e6, messages: 50_000 };
 
 const { quick, json } = new Command('bench')

@@ -1,7 +1,7 @@
 const MOST_ITEMS = 2 ** 30;
 /** Each up to this many times as long as the one before: from a few items to a whole round, and some whole ones. */
 const GROWTH = 16;
-const LEAST_ROUNDS = 6;
+const LEAST_ROUNDS = 5;
 
 /** Warms up with growing rounds, and finds how many items make one of about `roundMs`. The fastest round decides: one in which
  * another program had the processor says little. @param round sends so many through. @returns seconds that it took */
