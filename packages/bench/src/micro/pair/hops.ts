@@ -4,13 +4,13 @@ import { ActorSystem, actorRegions, initActorRegions } from '@faultline/core/act
 import { figuresOf } from '../figures.ts';
 import { DONE, ELAPSED_NS, ELAPSED_S, GO, HOP, HOPS_REGION, type HopData } from './hop.worker.ts';
 import type { PairOptions, PairRow } from './measure.ts';
-import { warmUp } from './warm-up.ts';
+import { MOST_TRIPS, warmUp } from './warm-up.ts';
 
 const MAILBOX_ENTRIES = 64;
 const FIRST_TRIPS = 16;
 /** Between awake hosts, two hops each. Fewer leave xstate's transition in the interpreter. */
 const LEAST_TRIPS = 5000;
-const ROUND_LIMIT_MS = 30_000;
+const ROUND_LIMIT_MS = 120_000;
 /** More empty rounds than a benchmark lasts: the host never sleeps, and still takes its turns of the event loop. */
 const AWAKE = 2 ** 30;
 
@@ -41,7 +41,7 @@ async function measureCase(hops: HopCase, { repeats, roundMs }: PairOptions, lea
   const system = await startHosts(arena, hops);
   try {
     const seconds = async (trips: number): Promise<number> => (await round(system, arena, trips)) / 1e9;
-    const trips = await warmUp(leastTrips, roundMs, seconds);
+    const trips = await warmUp(leastTrips, roundMs, seconds, MOST_TRIPS);
     const figures: number[] = [];
     for (let repeat = 0; repeat < repeats; repeat++) figures.push((await round(system, arena, trips)) / trips);
     return { name: hops.name, kind: 'round trip', items: trips, ...figuresOf(figures) };

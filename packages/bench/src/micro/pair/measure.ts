@@ -4,7 +4,7 @@ import { workerUrl } from '@faultline/core';
 import { type Figures, figuresOf } from '../figures.ts';
 import { ITEMS, type PairCase, ROUND, STOP, STRUCTURE } from './case.ts';
 import type { PairTask, SideReport } from './pair.worker.ts';
-import { warmUp } from './warm-up.ts';
+import { MOST_ITEMS, MOST_TRIPS, warmUp } from './warm-up.ts';
 
 /** Items a second, or nanoseconds of a round trip. */
 export interface PairRow extends Figures {
@@ -30,7 +30,7 @@ export interface Round {
 }
 
 const FIRST_ITEMS = 256;
-const ROUND_LIMIT_MS = 30_000;
+const ROUND_LIMIT_MS = 120_000;
 
 /** Measures one case between two fresh threads, which no other case has taught its types. The main thread sleeps meanwhile.
  * @throws Error when a round does not end, or what came is not what was sent. */
@@ -48,7 +48,9 @@ export async function measureTurns(cases: readonly PairCase[], { repeats, roundM
       const threads = new Pair(pair);
       const contender: Contender = { pair, threads, items: FIRST_ITEMS, figures: [] };
       all.push(contender);
-      contender.items = await warmUp(FIRST_ITEMS, roundMs, async (items) => (await threads.round(items)).seconds);
+      const round = async (items: number): Promise<number> => (await threads.round(items)).seconds;
+      const most = pair.kind === 'round trip' ? MOST_TRIPS : MOST_ITEMS;
+      contender.items = await warmUp(FIRST_ITEMS, roundMs, round, most);
     }
     for (let repeat = 0; repeat < repeats; repeat++) {
       for (const { pair, threads, items, figures } of all) {

@@ -14,6 +14,11 @@ test('rounds grow until they are long enough', async () => {
 
 test('a round that another program held up does not end the warm-up', async () => {
   let rounds = 0;
-  const items = await warmUp(16, 100, async (count) => count / 1e6 + (rounds++ % 2 === 0 ? 1 : 0));
+  const items = await warmUp(16, 100, async (count) => count / 1e6 + (rounds++ % 2 === 0 ? 0.3 : 0));
   expect(items).toBeGreaterThanOrEqual(50_000);
+});
+
+test('where all rounds are held up they become shorter', async () => {
+  const items = await warmUp(16, 100, async (count) => (count < 50_000 ? count / 1e6 : count / 1e4));
+  expect(items).toBe(4000);
 });
