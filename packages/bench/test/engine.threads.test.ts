@@ -63,11 +63,12 @@ describe('the books balance, and a budget is used up to the last fault:', () => 
     expect(cell.jobs).toBeGreaterThan(faults / pages - cell.threads - 1);
   });
 
-  test('a handler that does nothing: what it leaves absent faults again, and no job is ever done', async () => {
+  test('a handler that does nothing: an access is done once it is resumed', async () => {
     const over = { handler: 'noop', faults: FAULTS } as const;
     const cell = await runTiny(over);
     expectBalanced(cell);
-    expect(cell).toMatchObject({ faults: FAULTS, refaults: FAULTS - 6 * 8, jobs: 0 });
+    expect(cell).toMatchObject({ faults: FAULTS, refaults: 0 });
+    expect(cell.jobs).toBeGreaterThan(FAULTS / 8 - cell.threads - 1);
   });
 
   test('by seconds', async () => {

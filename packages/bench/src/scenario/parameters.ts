@@ -45,7 +45,7 @@ export interface StressParameters {
   lightFlush: boolean;
   /** Milliseconds between two replacements of a device's domain under load; 0 = domains stay. */
   replaceEveryMs: number;
-  /** `sva` populates pages of an address space; `noop` answers at once, to measure the path alone. */
+  /** `sva` populates pages of an address space; `noop` answers at once, to measure the path alone: a resumed access is then done. */
   handler: 'sva' | 'noop';
 }
 

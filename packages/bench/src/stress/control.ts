@@ -47,5 +47,7 @@ export const CELL_SPINS = 7;
 export const CELL_EPOCH = 8;
 /** Times that a job goes over its window. */
 export const CELL_PASSES = 10;
+/** 1: a resumed access is tried again; 0: it is done, as the handler maps nothing. */
+export const CELL_RETRIES = 12;
 /** 1: the cell ends when BUDGET is used up. */
 export const CELL_BUDGETED = 11;

@@ -12,6 +12,7 @@ import {
   CELL_GENERATION,
   CELL_MAX_ACTIVE,
   CELL_PASSES,
+  CELL_RETRIES,
   CELL_SCAN_PAGES_PER_SECOND,
   CELL_SPINS,
   CELL_TIMEOUT_TICKS,
@@ -198,7 +199,9 @@ function writeParameters({ arena, plan }: CellStage, order: CellOrder, epochNs: 
     order.scanPeriodMs === 0 ? 0 : Math.ceil((pages * 1000) / order.scanPeriodMs);
   words[at + CELL_EPOCH] = Number(epochNs & 0xffffffffn) | 0;
   words[at + CELL_EPOCH + 1] = Number(epochNs >> 32n) | 0;
-  words[at + CELL_PASSES] = PASSES;
+  const noop = parameters.handler === 'noop';
+  words[at + CELL_PASSES] = noop ? 1 : PASSES;
+  words[at + CELL_RETRIES] = noop ? 0 : 1;
   words[at + CELL_BUDGETED] = order.faults === undefined ? 0 : 1;
   Atomics.store(words, control + CTL_BUDGET, order.faults ?? 0);
   Atomics.store(words, control + CTL_STOP, 0);

@@ -369,6 +369,20 @@ test('books balance under any answers: posted = resumed + aborted, jobs = window
   );
 });
 
+test('without retries a resumed access is done, mapped or not; the others wait for their round', () => {
+  fresh();
+  const thread = make({ passes: 1, retries: false }, 3);
+  settle(thread);
+  for (let round = 0; results().jobs === 0; round++) {
+    expect(round).toBeLessThan(8);
+    answer(now, () => false);
+    settle(thread);
+  }
+  const { posted: all, refaults } = results();
+  expect(refaults).toBe(0);
+  expect(all).toBeGreaterThanOrEqual(4); // the pages of a job
+});
+
 describe('what should not be is refused:', () => {
   test('bad configuration, by name', () => {
     const bad: [keyof DeviceThreadConfig, number[]][] = [

@@ -66,6 +66,9 @@ export interface DeviceThreadConfig {
   readonly windows: number;
   /** Times that a job goes over its window. Pages taken away meanwhile fault again. */
   readonly passes: number;
+  /** Whether an access that was resumed is tried again, as a device does. Without, being resumed completes it: for handlers that map
+   * nothing. Default true. */
+  readonly retries?: boolean;
   /** FAULT_PERM bits of each access. */
   readonly perm: number;
   /** One access's limit from first touch to completion, in ticks: past it the job fails. */
@@ -248,10 +251,17 @@ export class DeviceThread {
     this.#book.add(RESULT_ROUNDS, 1);
     this.#book.add(RESULT_ABORTED, aborted);
     this.#book.add(RESULT_RESUMED, this.#stalled - aborted);
+    if (this.#config.retries === false) this.#complete(this.#stalled);
     this.#stalled = 0;
     this.#state = TOUCHING;
     if (aborted > 0) this.#endJob(false);
     else this.#book.publish();
+  }
+
+  /** Takes the accesses of the round, the first that were left, for done. */
+  #complete(count: number): void {
+    this.#pending.copyWithin(0, count, this.#left);
+    this.#left -= count;
   }
 
   #endJob(done: boolean): number {
