@@ -103,6 +103,12 @@ describe.each(VARIANTS)('%s (%s)', (generation: Generation, sharing) => {
     expectBalanced();
   });
 
+  test('a request without LAST_PAGE is not answered alone, but by mainline, as Linux does', () => {
+    expect(one.report({ device: 2, grpid: 1, last: false })).toBeLessThan(0);
+    expect(one.ops.answers).toHaveLength(generation === 'mainline' ? 1 : 0);
+    expectBalanced();
+  });
+
   test('an unknown device is answered Invalid', () => {
     expect(one.report({ device: 77, grpid: 1 })).toBeLessThan(0);
     expect(one.ops.answers).toHaveLength(1);

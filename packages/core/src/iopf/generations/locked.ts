@@ -25,7 +25,7 @@ export class LockedFaultPath extends ListedFaultPath implements FaultPath {
     this.books.reported++;
     const device = words[recordAt + FAULT_DEVICE];
     if (!this.knowsDevice(device)) {
-      this.refuse(recordAt, RESPONSE_INVALID);
+      if ((words[recordAt + FAULT_FLAGS] & FAULT_FLAG_LAST_PAGE) !== 0) this.refuse(recordAt, RESPONSE_INVALID);
       return NO_DEVICE;
     }
     const lock = this.system.devices + device * DEVICE_WORDS + DEVICE_PARAM_LOCK;

@@ -52,7 +52,10 @@ export abstract class LocklessBase extends FaultPathBase {
     if (words[recordAt + FAULT_DEVICE] !== this.#device || pasid !== this.#pasid) this.#lookUp(recordAt, pasid);
     const param = this.#param;
     const last = (words[recordAt + FAULT_FLAGS] & FAULT_FLAG_LAST_PAGE) !== 0;
-    if (param === 0 || !this.getParam(param)) return this.#refuseEvent(event, recordAt, RESPONSE_INVALID, INVALID);
+    if (param === 0 || !this.getParam(param)) {
+      if (last) return this.#refuseEvent(event, recordAt, RESPONSE_INVALID, INVALID);
+      return this.#dropEvent(event); // its last request will be answered
+    }
     if (!last) {
       if (event !== 0) this.setAside(param, event); // point 4
       this.putParam(param);
@@ -108,6 +111,13 @@ export abstract class LocklessBase extends FaultPathBase {
   protected abstract publishGroup(param: number, event: number, domain: number): boolean;
   abstract respondGroup(group: number, code: 0 | 1 | 2): boolean;
   abstract freeGroup(group: number): void;
+
+  /** A request without LAST_PAGE is never answered alone. */
+  #dropEvent(event: number): number {
+    this.books.dropped++;
+    if (event !== 0) this.system.requestCache.free(event);
+    return INVALID;
+  }
 
   #refuseEvent(event: number, recordAt: number, code: 1 | 2, errno: number): number {
     this.refuse(recordAt, code);

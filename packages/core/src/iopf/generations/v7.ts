@@ -56,7 +56,7 @@ export class V7FaultPath extends ListedFaultPath implements FaultPath {
     this.books.reported++;
     const device = words[recordAt + FAULT_DEVICE];
     if (!this.knowsDevice(device)) {
-      this.refuse(recordAt, RESPONSE_INVALID);
+      if ((words[recordAt + FAULT_FLAGS] & FAULT_FLAG_LAST_PAGE) !== 0) this.refuse(recordAt, RESPONSE_INVALID);
       return NO_DEVICE;
     }
     const param = this.#get(device);
