@@ -41,20 +41,23 @@ export class HandlerThread {
   /** Handles what waits, a batch at most. @returns groups handled. The thread is online meanwhile, and quiescent after it. */
   step(): number {
     if (this.#limit !== undefined && !this.#limit.enter(ACTIVE_WAIT_MS)) {
-      this.#path.endBatch();
+      this.#system.reader.quiescent();
       return 0;
     }
     const taken = this.#work.take();
+    if (taken !== 0) this.#handleBatch(taken);
+    if (this.#limit !== undefined) this.#limit.leave();
+    if (taken === 0) this.#system.reader.quiescent();
+    return taken;
+  }
+
+  #handleBatch(taken: number): void {
     const { batch } = this.#work;
     for (let i = 0; i < taken; i++) this.#path.respondGroup(batch[i], this.#handle(batch[i]));
-    if (taken !== 0) {
-      // Answers are out before their groups go: a domain whose count is zero has nothing left to tell its devices.
-      this.#ops.flushResponses();
-      for (let i = 0; i < taken; i++) this.#path.freeGroup(batch[i]);
-    }
-    if (this.#limit !== undefined) this.#limit.leave();
+    // Answers are out before their groups go: a domain whose count is zero has nothing left to tell its devices.
+    this.#ops.flushResponses();
+    for (let i = 0; i < taken; i++) this.#path.freeGroup(batch[i]);
     this.#path.endBatch();
-    return taken;
   }
 
   #handle(group: number): ResponseCode {
