@@ -8,7 +8,6 @@ import { FAULT_WORDS } from './record.ts';
 //   name      offset  width  guarded by                            meaning
 //   RECORD    0       8      its owner                             the fault record (record.ts); GROUP objects: the last request
 //   STATE     8       1      atomic                                GROUP_* state, domain and fault_param (packGroupState)
-//   HANDLE    9       1      its owner                             attach handle the domain was found through (mainline)
 //   FAULTS    10      1      its owner                             first set-aside member, oldest first; 0 none. Linked by CHAIN
 //   COUNT     11      1      its owner                             members, the last one included
 //   NEXT      12      1      fault lock                            on the fault_param's list
@@ -19,7 +18,6 @@ import { FAULT_WORDS } from './record.ts';
 // The first 16 words are one cache line: a group without set-aside members touches no other.
 export const REQUEST_RECORD = 0;
 export const GROUP_STATE: number = FAULT_WORDS;
-export const GROUP_HANDLE = 9;
 export const GROUP_FAULTS = 10;
 export const GROUP_COUNT = 11;
 export const LIST_NEXT = 12;

@@ -39,7 +39,10 @@ export function partialsToGroup(words: Words, objects: number, param: number, gr
   return moved;
 }
 
-/** Frees the set-aside requests of one grpid, or all of them with `grpid` -1. @returns how many. */
+/** As a grpid: every group's. A device's own are not negative. */
+export const ALL_GROUPS = -1;
+
+/** Frees the set-aside requests of one grpid, or with ALL_GROUPS all of them. @returns how many. */
 export function partialsDrop(words: Words, objects: number, param: number, grpid: number, cache: SlabCache): number {
   let dropped = 0;
   let previous = 0;
@@ -47,7 +50,7 @@ export function partialsDrop(words: Words, objects: number, param: number, grpid
   while (index !== 0) {
     const at = objects + index * REQUEST_WORDS;
     const next = words[at + REQUEST_CHAIN];
-    if (grpid === -1 || words[at + FAULT_GRPID] === grpid) {
+    if (grpid === ALL_GROUPS || words[at + FAULT_GRPID] === grpid) {
       if (previous === 0) words[param + PARAM_PARTIAL] = next;
       else words[objects + previous * REQUEST_WORDS + REQUEST_CHAIN] = next;
       cache.free(index);

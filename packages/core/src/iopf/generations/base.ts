@@ -26,7 +26,7 @@ import {
   REQUEST_WORDS,
 } from '../layout.ts';
 import type { IommuOps } from '../ops.ts';
-import { partialsDrop } from '../partial-list.ts';
+import { ALL_GROUPS, partialsDrop } from '../partial-list.ts';
 import { FAULT_DEVICE, FAULT_FLAG_PASID_VALID, FAULT_FLAGS, FAULT_PASID, type ResponseCode } from '../record.ts';
 import type { IopfSystem } from '../system.ts';
 import type { GroupSink } from './fault-path.ts';
@@ -201,7 +201,7 @@ export abstract class FaultPathBase {
     if (param === 0) return 0;
     const at = this.paramAt(param);
     mutexLock(this.words, at + PARAM_LOCK, this.self);
-    const dropped = partialsDrop(this.words, this.objects, at, -1, this.system.requestCache);
+    const dropped = partialsDrop(this.words, this.objects, at, ALL_GROUPS, this.system.requestCache);
     mutexUnlock(this.words, at + PARAM_LOCK, this.self);
     this.books.dropped += dropped;
     return dropped;

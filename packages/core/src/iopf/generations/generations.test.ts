@@ -115,6 +115,14 @@ describe.each(VARIANTS)('%s (%s)', (generation: Generation, sharing) => {
     expectBalanced();
   });
 
+  test('device 0, which is nothing, is answered Invalid, whatever was reported before it', () => {
+    one.report({ grpid: 1 });
+    for (const group of one.take()) one.finish(group);
+    expect(one.report({ device: 0, grpid: 2 })).toBeLessThan(0);
+    expect(one.ops.answers[1]).toEqual({ device: 0, grpid: 2, code: RESPONSE_INVALID });
+    expectBalanced();
+  });
+
   test('a domain that cannot fault is answered Invalid, by the report or by the worker', () => {
     const blocked = allocDomain(one.system, { handler: HANDLER_NONE });
     replaceDomain(one.system, 1, 0, blocked);

@@ -2,7 +2,7 @@ import { ERRNO } from '../../errors/index.ts';
 import { mutexLock, mutexUnlock } from '../../sync/index.ts';
 import { listAppend, listHead, listNext, listRemove } from '../fault-list.ts';
 import { DEVICE_PARAM, GROUP_FAULTS, PARAM_LENGTH, PARAM_LOCK, REQUEST_WORDS } from '../layout.ts';
-import { freeMembers, partialsDrop } from '../partial-list.ts';
+import { ALL_GROUPS, freeMembers, partialsDrop } from '../partial-list.ts';
 import {
   FAULT_FLAG_PASID_VALID,
   FAULT_FLAG_RESPONSE_NEEDS_PASID,
@@ -104,7 +104,7 @@ export abstract class ListedFaultPath extends FaultPathBase {
     const at = this.paramAt(param);
     mutexLock(words, at + PARAM_LOCK, self);
     const busy = words[at + PARAM_LENGTH] !== 0;
-    if (!busy) this.books.dropped += partialsDrop(words, this.objects, at, -1, this.system.requestCache);
+    if (!busy) this.books.dropped += partialsDrop(words, this.objects, at, ALL_GROUPS, this.system.requestCache);
     mutexUnlock(words, at + PARAM_LOCK, self);
     if (busy) return 'busy';
     Atomics.store(words, deviceAt + DEVICE_PARAM, 0);

@@ -1,6 +1,6 @@
 import { mutexLock, mutexUnlock } from '../../sync/index.ts';
 import { DEVICE_PARAM, DEVICE_PARAM_LOCK, DEVICE_WORDS, PARAM_LOCK } from '../layout.ts';
-import { partialAdd, partialsDrop, partialsToGroup } from '../partial-list.ts';
+import { ALL_GROUPS, partialAdd, partialsDrop, partialsToGroup } from '../partial-list.ts';
 import {
   FAULT_DEVICE,
   FAULT_FLAG_LAST_PAGE,
@@ -112,7 +112,9 @@ export class LockedFaultPath extends ListedFaultPath implements FaultPath {
     mutexLock(this.words, lock, this.self);
     const param = this.loadParam(device);
     const dropped =
-      param === 0 ? 0 : partialsDrop(this.words, this.objects, this.paramAt(param), -1, this.system.requestCache);
+      param === 0
+        ? 0
+        : partialsDrop(this.words, this.objects, this.paramAt(param), ALL_GROUPS, this.system.requestCache);
     mutexUnlock(this.words, lock, this.self);
     this.books.dropped += dropped;
     return dropped;

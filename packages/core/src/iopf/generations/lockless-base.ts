@@ -1,14 +1,17 @@
 import { ERRNO } from '../../errors/index.ts';
-import { DEVICE_PARAM, GROUP_FAULTS, HANDLER_NONE, REQUEST_WORDS } from '../layout.ts';
-import { freeMembers } from '../partial-list.ts';
+import { mutexLock, mutexUnlock } from '../../sync/index.ts';
+import { DEVICE_PARAM, GROUP_FAULTS, HANDLER_NONE, PARAM_LOCK, PARAM_PARTIALS, REQUEST_WORDS } from '../layout.ts';
+import { ALL_GROUPS, freeMembers, partialAdd, partialsDrop } from '../partial-list.ts';
 import {
   FAULT_DEVICE,
   FAULT_FLAG_LAST_PAGE,
   FAULT_FLAG_PASID_VALID,
   FAULT_FLAGS,
+  FAULT_GRPID,
   FAULT_PASID,
   RESPONSE_FAILURE,
   RESPONSE_INVALID,
+  type ResponseCode,
 } from '../record.ts';
 import { FaultPathBase } from './base.ts';
 import type { Generation } from './fault-path.ts';
@@ -57,13 +60,13 @@ export abstract class LocklessBase extends FaultPathBase {
       return this.#dropEvent(event); // its last request will be answered
     }
     if (!last) {
-      if (event !== 0) this.setAside(param, event); // point 4
+      if (event !== 0) this.#setAside(param, event); // point 4
       this.putParam(param);
       return event !== 0 ? 0 : NO_MEMORY;
     }
     const domain = event === 0 ? 0 : this.#domain;
     if (domain === 0) {
-      this.forget(param, recordAt);
+      this.#forget(param, recordAt);
       this.putParam(param);
       return event === 0
         ? this.#refuseEvent(0, recordAt, RESPONSE_FAILURE, 0)
@@ -97,19 +100,20 @@ export abstract class LocklessBase extends FaultPathBase {
 
   override endBatch(): void {
     this.#device = 0;
+    this.#param = 0; // for a record that names device 0: it finds nothing, and not what was there before
     super.endBatch();
   }
 
   /** Takes a reference on the fault_param: the group's, or the report's own. @returns false when it is going away. */
   protected abstract getParam(param: number): boolean;
   protected abstract putParam(param: number): void;
-  /** Sets a request aside. */
-  protected abstract setAside(param: number, event: number): void;
-  /** Drops what was set aside for the record's group: its last request is refused. */
-  protected abstract forget(param: number, recordAt: number): void;
+  /** Lets go of what keeps a fault_param that no device points at any more. */
+  protected abstract dropBase(param: number): void;
+  /** Answers the pending groups of a fault_param, of one domain or (0) of all, and marks them void. */
+  protected abstract respondMatching(param: number, domain: number, code: ResponseCode): number;
   /** Points 5 to 7. @returns false when the sink has no room; the group then stands answered to nobody, for the caller to answer. */
   protected abstract publishGroup(param: number, event: number, domain: number): boolean;
-  abstract respondGroup(group: number, code: 0 | 1 | 2): boolean;
+  abstract respondGroup(group: number, code: ResponseCode): boolean;
   abstract freeGroup(group: number): void;
 
   /** A request without LAST_PAGE is never answered alone. */
@@ -117,6 +121,48 @@ export abstract class LocklessBase extends FaultPathBase {
     this.books.dropped++;
     if (event !== 0) this.system.requestCache.free(event);
     return INVALID;
+  }
+
+  #setAside(param: number, event: number): void {
+    const at = this.paramAt(param);
+    mutexLock(this.words, at + PARAM_LOCK, this.self);
+    partialAdd(this.words, this.objects, at, event);
+    mutexUnlock(this.words, at + PARAM_LOCK, this.self);
+  }
+
+  /** Drops what was set aside for the record's group: its last request is refused. */
+  #forget(param: number, recordAt: number): void {
+    const at = this.paramAt(param);
+    if (this.words[at + PARAM_PARTIALS] !== 0) this.#dropPartials(at, this.words[recordAt + FAULT_GRPID]);
+  }
+
+  #dropPartials(at: number, grpid: number): void {
+    mutexLock(this.words, at + PARAM_LOCK, this.self);
+    this.books.dropped += partialsDrop(this.words, this.objects, at, grpid, this.system.requestCache);
+    mutexUnlock(this.words, at + PARAM_LOCK, this.self);
+  }
+
+  removeDevice(device: number): 'removed' | 'held' {
+    this.respondPending(device, RESPONSE_INVALID);
+    const param = Atomics.exchange(this.words, this.deviceAt(device) + DEVICE_PARAM, 0);
+    if (param === 0) return 'removed';
+    this.#dropPartials(this.paramAt(param), ALL_GROUPS);
+    this.dropBase(param);
+    return 'held';
+  }
+
+  respondPending(device: number, code: ResponseCode): number {
+    this.system.checkDevice('respondPending', device);
+    return this.#respond(this.loadParam(device), 0, code);
+  }
+
+  flushDomain(device: number, domain: number, code: ResponseCode): number {
+    this.system.checkDevice('flushDomain', device);
+    return this.#respond(this.loadParam(device), this.system.checkDomain('flushDomain', domain), code);
+  }
+
+  #respond(param: number, domain: number, code: ResponseCode): number {
+    return param === 0 ? 0 : this.respondMatching(param, domain, code);
   }
 
   #refuseEvent(event: number, recordAt: number, code: 1 | 2, errno: number): number {

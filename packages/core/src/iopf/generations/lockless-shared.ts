@@ -1,7 +1,6 @@
 import { mutexLock, mutexUnlock, refcountIncNotZero, refcountInit, refcountPut } from '../../sync/index.ts';
 import { listAppend } from '../fault-list.ts';
 import {
-  DEVICE_PARAM,
   GROUP_PENDING,
   GROUP_STATE,
   groupDomainOf,
@@ -10,35 +9,14 @@ import {
   PARAM_USERS,
   packGroupState,
 } from '../layout.ts';
-import { partialAdd, partialsDrop, partialsToGroup } from '../partial-list.ts';
-import { FAULT_GRPID, RESPONSE_INVALID, type ResponseCode } from '../record.ts';
+import { partialsToGroup } from '../partial-list.ts';
+import { FAULT_GRPID, type ResponseCode } from '../record.ts';
 import type { FaultPath } from './fault-path.ts';
 import { LocklessBase } from './lockless-base.ts';
 
 /** Seed 000 to the letter: one reference count, one pending counter, one free list, and the device's groups on one list under
  * its fault lock, for the report and for the answer. Kept beside the split form so that the difference is measured. */
 export class LocklessSharedFaultPath extends LocklessBase implements FaultPath {
-  protected setAside(param: number, event: number): void {
-    const at = this.paramAt(param);
-    mutexLock(this.words, at + PARAM_LOCK, this.self);
-    partialAdd(this.words, this.objects, at, event);
-    mutexUnlock(this.words, at + PARAM_LOCK, this.self);
-  }
-
-  protected forget(param: number, recordAt: number): void {
-    const at = this.paramAt(param);
-    const { words } = this;
-    mutexLock(words, at + PARAM_LOCK, this.self);
-    this.books.dropped += partialsDrop(
-      words,
-      this.objects,
-      at,
-      words[recordAt + FAULT_GRPID],
-      this.system.requestCache,
-    );
-    mutexUnlock(words, at + PARAM_LOCK, this.self);
-  }
-
   protected getParam(param: number): boolean {
     return refcountIncNotZero(this.words, this.paramAt(param) + PARAM_USERS);
   }
@@ -84,30 +62,11 @@ export class LocklessSharedFaultPath extends LocklessBase implements FaultPath {
     return this.install(device, fresh);
   }
 
-  removeDevice(device: number): 'removed' | 'held' {
-    this.respondPending(device, RESPONSE_INVALID);
-    const { words } = this;
-    const param = Atomics.exchange(words, this.deviceAt(device) + DEVICE_PARAM, 0);
-    if (param === 0) return 'removed';
-    const at = this.paramAt(param);
-    mutexLock(words, at + PARAM_LOCK, this.self);
-    this.books.dropped += partialsDrop(words, this.objects, at, -1, this.system.requestCache);
-    mutexUnlock(words, at + PARAM_LOCK, this.self);
+  protected dropBase(param: number): void {
     this.putParam(param);
-    return 'held';
   }
 
-  respondPending(device: number, code: ResponseCode): number {
-    this.system.checkDevice('respondPending', device);
-    return this.#respondMatching(this.loadParam(device), 0, code);
-  }
-
-  flushDomain(device: number, domain: number, code: ResponseCode): number {
-    this.system.checkDevice('flushDomain', device);
-    return this.#respondMatching(this.loadParam(device), this.system.checkDomain('flushDomain', domain), code);
-  }
-
-  #respondMatching(param: number, domain: number, code: ResponseCode): number {
-    return param === 0 ? 0 : this.respondListedGroups(param, domain, code);
+  protected respondMatching(param: number, domain: number, code: ResponseCode): number {
+    return this.respondListedGroups(param, domain, code);
   }
 }

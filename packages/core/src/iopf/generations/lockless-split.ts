@@ -1,6 +1,5 @@
 import { mutexLock, mutexUnlock } from '../../sync/index.ts';
 import {
-  DEVICE_PARAM,
   GROUP_ANSWERED,
   GROUP_COUNT,
   GROUP_FAULTS,
@@ -14,8 +13,8 @@ import {
   PARAM_PARTIALS,
   packGroupState,
 } from '../layout.ts';
-import { partialAdd, partialsDrop, partialsToGroup } from '../partial-list.ts';
-import { FAULT_GRPID, RESPONSE_INVALID, type ResponseCode } from '../record.ts';
+import { partialsToGroup } from '../partial-list.ts';
+import { FAULT_GRPID, type ResponseCode } from '../record.ts';
 import type { FaultPath } from './fault-path.ts';
 import { LocklessBase } from './lockless-base.ts';
 
@@ -69,28 +68,6 @@ export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
     this.#storeCounts();
     this.#storeFreed();
     super.endBatch();
-  }
-
-  protected setAside(param: number, event: number): void {
-    const at = this.paramAt(param);
-    mutexLock(this.words, at + PARAM_LOCK, this.self);
-    partialAdd(this.words, this.objects, at, event);
-    mutexUnlock(this.words, at + PARAM_LOCK, this.self);
-  }
-
-  protected forget(param: number, recordAt: number): void {
-    const at = this.paramAt(param);
-    if (this.words[at + PARAM_PARTIALS] === 0) return;
-    const { words } = this;
-    mutexLock(words, at + PARAM_LOCK, this.self);
-    this.books.dropped += partialsDrop(
-      words,
-      this.objects,
-      at,
-      words[recordAt + FAULT_GRPID],
-      this.system.requestCache,
-    );
-    mutexUnlock(words, at + PARAM_LOCK, this.self);
   }
 
   protected publishGroup(param: number, event: number, domain: number): boolean {
@@ -173,17 +150,8 @@ export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
     return this.install(device, this.allocParam(device));
   }
 
-  removeDevice(device: number): 'removed' | 'held' {
-    this.respondPending(device, RESPONSE_INVALID);
-    const { words } = this;
-    const param = Atomics.exchange(words, this.deviceAt(device) + DEVICE_PARAM, 0);
-    if (param === 0) return 'removed';
-    const at = this.paramAt(param);
-    mutexLock(words, at + PARAM_LOCK, this.self);
-    this.books.dropped += partialsDrop(words, this.objects, at, -1, this.system.requestCache);
-    mutexUnlock(words, at + PARAM_LOCK, this.self);
+  protected dropBase(param: number): void {
     this.#removed.push(param);
-    return 'held';
   }
 
   /** Taken off, but groups still count on them. Freed when the sum is zero: no report can add (the source is fenced). */
@@ -202,20 +170,9 @@ export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
     return super.isReleased();
   }
 
-  respondPending(device: number, code: ResponseCode): number {
-    this.system.checkDevice('respondPending', device);
-    return this.#respondMatching(this.loadParam(device), 0, code);
-  }
-
-  flushDomain(device: number, domain: number, code: ResponseCode): number {
-    this.system.checkDevice('flushDomain', device);
-    return this.#respondMatching(this.loadParam(device), this.system.checkDomain('flushDomain', domain), code);
-  }
-
   /** Walks the slab. A slot that is recycled under the walk holds another state, domain or device, and the compare-exchange
    * fails: the caller's fence says that no new group of this device (and this domain) can appear. */
-  #respondMatching(param: number, domain: number, code: ResponseCode): number {
-    if (param === 0) return 0;
+  protected respondMatching(param: number, domain: number, code: ResponseCode): number {
     const { words } = this;
     const { capacity } = this.system.requests;
     let answered = 0;
@@ -224,8 +181,11 @@ export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
       const seen = Atomics.load(words, at + GROUP_STATE);
       if (groupStateOf(seen) !== GROUP_PENDING || groupParamOf(seen) !== param) continue;
       if (domain !== 0 && groupDomainOf(seen) !== domain) continue;
+      // Copied before the claim: once the group is void its holder may free it, and the slot be another's. What is copied from a
+      // slot that goes meanwhile is never used, as the claim then fails.
+      this.copyRecord(this.system.stack, at);
       if (!this.#claim(at, seen, GROUP_VOID)) continue;
-      this.ops.pageResponse(at, code);
+      this.ops.pageResponse(this.system.stack, code);
       this.countCode(code);
       answered++;
     }

@@ -21,6 +21,16 @@ function beforeNextClaim(between: () => void): void {
   }) as typeof Atomics.compareExchange;
 }
 
+/** Runs `after` once the next compare-exchange has been made, before whoever made it goes on. */
+function afterNextClaim(after: () => void): void {
+  Atomics.compareExchange = ((words: Int32Array, at: number, expected: number, value: number): number => {
+    Atomics.compareExchange = compareExchange;
+    const found = compareExchange(words, at, expected, value);
+    after();
+    return found;
+  }) as typeof Atomics.compareExchange;
+}
+
 function onePending(): { one: OneThread; group: number } {
   const one = new OneThread('lockless', { sharing: 'split' });
   const domain = allocDomain(one.system, { handler: HANDLER_NOOP });
@@ -51,6 +61,22 @@ test("PRI-off between the holder's look and its claim is the only one", () => {
   });
   expect(one.path.respondGroup(group, RESPONSE_SUCCESS)).toBe(false);
   expect(voided).toBe(1);
+  expect(one.ops.answers).toEqual([{ device: 1, grpid: 7, code: RESPONSE_INVALID }]);
+});
+
+test('PRI-off answers for the group it claimed, though its holder frees it and the slot is used again meanwhile', () => {
+  const { one, group } = onePending();
+  let reused = 0;
+  one.path.addDevice(2);
+  attachDomain(one.system, 2, 0, 1);
+  afterNextClaim(() => {
+    expect(one.path.respondGroup(group, RESPONSE_SUCCESS)).toBe(false);
+    one.path.freeGroup(group);
+    one.report({ device: 2, grpid: 9 });
+    [reused] = one.take();
+  });
+  expect(one.path.respondPending(1, RESPONSE_INVALID)).toBe(1);
+  expect(reused).toBe(group);
   expect(one.ops.answers).toEqual([{ device: 1, grpid: 7, code: RESPONSE_INVALID }]);
 });
 

@@ -5,7 +5,6 @@ import {
   DEVICE_PARAM,
   DEVICE_PARAM_LOCK,
   GROUP_FAULTS,
-  GROUP_HANDLE,
   GROUP_PENDING,
   GROUP_STATE,
   groupDomainOf,
@@ -15,7 +14,7 @@ import {
   PARAM_USERS,
   packGroupState,
 } from '../layout.ts';
-import { freeMembers, partialAdd, partialsDrop, partialsToGroup } from '../partial-list.ts';
+import { ALL_GROUPS, freeMembers, partialAdd, partialsDrop, partialsToGroup } from '../partial-list.ts';
 import {
   FAULT_DEVICE,
   FAULT_FLAG_LAST_PAGE,
@@ -63,8 +62,7 @@ export class MainlineFaultPath extends FaultPathBase implements FaultPath {
       this.refuse(recordAt, RESPONSE_INVALID);
       return INVALID;
     }
-    const handle = this.findHandleLocked(recordAt);
-    const domain = this.handleDomain(handle);
+    const domain = this.handleDomain(this.findHandleLocked(recordAt));
     if (domain === 0 || this.domainHandler(domain) === HANDLER_NONE) {
       this.refuse(recordAt, RESPONSE_INVALID);
       return INVALID;
@@ -90,7 +88,6 @@ export class MainlineFaultPath extends FaultPathBase implements FaultPath {
     if (group === 0) return this.#abort(param, recordAt);
     const groupAt = this.requestAt(group);
     this.copyRecord(groupAt, recordAt);
-    words[groupAt + GROUP_HANDLE] = handle;
     words[groupAt + GROUP_STATE] = packGroupState(GROUP_PENDING, domain, param);
     mutexLock(words, at + PARAM_LOCK, self);
     partialsToGroup(words, objects, at, group, words[recordAt + FAULT_GRPID]);
@@ -156,7 +153,7 @@ export class MainlineFaultPath extends FaultPathBase implements FaultPath {
     if (param === 0) return 'removed';
     const paramAt = this.paramAt(param);
     mutexLock(words, paramAt + PARAM_LOCK, self);
-    this.books.dropped += partialsDrop(words, this.objects, paramAt, -1, this.system.requestCache);
+    this.books.dropped += partialsDrop(words, this.objects, paramAt, ALL_GROUPS, this.system.requestCache);
     mutexUnlock(words, paramAt + PARAM_LOCK, self);
     this.#put(param);
     return 'held';
