@@ -15,24 +15,44 @@ import type { IopfSystem } from './system.ts';
 // any more, so that no report sees an attachment that is taken back. A handle that leaves the array is freed after a grace
 // period: a report uses it inside one read section only. Lock order: group mutex, then attach lock.
 
-/** @returns what stood in the array before. Context: group mutex. The attach lock is for generations that look up under it. */
+/** @returns what stood in the array before. Context: group mutex. The attach lock is for generations that look up under it.
+ * @throws IommuError ENOMEM the array has no room for the PASID: nothing was changed */
 function exchangeHandle(system: IopfSystem, device: number, pasid: number, handle: number): number {
   const lock = system.deviceAt(device) + DEVICE_ATTACH_LOCK;
   mutexLock(system.words, lock, system.self);
-  const array = system.attachArray(device);
-  const old = handle === 0 ? array.erase(pasid) : array.store(pasid, handle);
-  mutexUnlock(system.words, lock, system.self);
-  return old;
+  try {
+    const array = system.attachArray(device);
+    return handle === 0 ? array.erase(pasid) : array.store(pasid, handle);
+  } finally {
+    mutexUnlock(system.words, lock, system.self);
+  }
 }
 
-function makeHandle(system: IopfSystem, call: string, device: number, pasid: number, domain: number): number {
+/** Makes a handle for the domain and stores it: reserve, count, publish. Whatever refuses, what came before it is taken back.
+ * @returns the handle, and the one that it replaced, 0 for none. */
+function installHandle(
+  system: IopfSystem,
+  call: string,
+  device: number,
+  pasid: number,
+  domain: number,
+): { readonly handle: number; readonly old: number } {
   const handle = system.handleCache.alloc();
   if (handle === 0) throw new IommuError('ENOMEM', call, 'device', device, 'no attach handle left');
   const at = system.handles.objects + handle * HANDLE_WORDS;
-  system.words[at + HANDLE_DOMAIN] = domain;
-  system.words[at + HANDLE_DEVICE] = device;
-  system.words[at + HANDLE_PASID] = pasid;
-  return handle;
+  let counted = false;
+  try {
+    getDomain(system, call, domain);
+    counted = true;
+    system.words[at + HANDLE_DOMAIN] = domain;
+    system.words[at + HANDLE_DEVICE] = device;
+    system.words[at + HANDLE_PASID] = pasid;
+    return { handle, old: exchangeHandle(system, device, pasid, handle) };
+  } catch (error) {
+    if (counted) putDomain(system, domain);
+    system.handleCache.free(handle); // it was never in the array: nobody has seen it
+    throw error;
+  }
 }
 
 function dropHandle(system: IopfSystem, handle: number): void {
@@ -59,10 +79,7 @@ export function attachDomain(system: IopfSystem, device: number, pasid: number, 
   return withGroupMutex(system, 'attachDomain', device, pasid, () => {
     const present = system.attachArray(device).load(pasid);
     if (present !== 0) throw new IommuError('EBUSY', 'attachDomain', 'pasid', pasid, 'a domain is attached there');
-    getDomain(system, 'attachDomain', domain);
-    const handle = makeHandle(system, 'attachDomain', device, pasid, domain);
-    exchangeHandle(system, device, pasid, handle);
-    return handle;
+    return installHandle(system, 'attachDomain', device, pasid, domain).handle;
   });
 }
 
@@ -72,8 +89,7 @@ export function replaceDomain(system: IopfSystem, device: number, pasid: number,
   return withGroupMutex(system, 'replaceDomain', device, pasid, () => {
     const present = system.attachArray(device).load(pasid);
     if (present === 0) throw new IommuError('ENOENT', 'replaceDomain', 'pasid', pasid, 'nothing is attached there');
-    getDomain(system, 'replaceDomain', domain);
-    const old = exchangeHandle(system, device, pasid, makeHandle(system, 'replaceDomain', device, pasid, domain));
+    const { old } = installHandle(system, 'replaceDomain', device, pasid, domain);
     const oldDomain = system.words[system.handles.objects + old * HANDLE_WORDS + HANDLE_DOMAIN];
     dropHandle(system, old);
     return oldDomain;

@@ -73,7 +73,7 @@ export class HandlerThread {
 
   /** Sleeps until groups are published, offline meanwhile. */
   park(timeoutMs: number): void {
-    this.#path.isReleased();
+    this.#system.deferredParams.poll(); // what this thread's last puts left to free
     this.#system.reader.offline();
     this.#work.park(timeoutMs);
     this.#system.reader.online();
