@@ -80,6 +80,23 @@ describe('attach, replace and detach', () => {
     expectNothingLeft([...pasids, 1]);
   });
 
+  test('a domain that is freed in the middle of an attach is not attached', () => {
+    const { add } = Atomics;
+    const restore = (): void => {
+      Atomics.add = add;
+    };
+    Atomics.add = ((words: Int32Array, at: number, n: number) => {
+      restore();
+      freeDomain(system, domain); // the other thread's whole call, right before this one counts itself
+      return add(words, at, n);
+    }) as typeof Atomics.add;
+    expect(() => attachDomain(system, 1, 0, domain)).toThrow(refusal('ENOENT', 'domain') as Error);
+    restore();
+    expect(allocDomain(system, { handler: HANDLER_NOOP })).toBe(domain); // its place is free, and counts nothing
+    attachDomain(system, 1, 0, domain);
+    expectNothingLeft([0]);
+  });
+
   test('handles that are used up refuse, and take no attachment with them', () => {
     const pasids: number[] = [];
     const fill = (): void => {

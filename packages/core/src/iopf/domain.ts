@@ -27,7 +27,6 @@ export function allocDomain(system: IopfSystem, spec: DomainSpec): number {
   for (let domain = 1; domain <= config.domains; domain++) {
     const at = system.domainAt(domain);
     if (Atomics.compareExchange(words, at + DOMAIN_STATE, DOMAIN_FREE, DOMAIN_DYING) !== DOMAIN_FREE) continue;
-    Atomics.store(words, at + DOMAIN_ATTACHED, 0);
     words[at + DOMAIN_HANDLER] = spec.handler;
     words[at + DOMAIN_MM] = spec.mm ?? 0;
     Atomics.store(words, at + DOMAIN_STATE, DOMAIN_LIVE); // publishes the two words to attachDomain's load
@@ -54,12 +53,14 @@ export function freeDomain(system: IopfSystem, domain: number): void {
   Atomics.store(words, at + DOMAIN_STATE, DOMAIN_FREE);
 }
 
-/** Counts one attachment. @throws IommuError ENOENT unless the domain lives. */
+/** Counts one attachment. Counted first, looked at after: freeDomain does the two the other way round, so that of an attach and
+ * a free at once one sees the other. @throws IommuError ENOENT unless the domain lives. */
 export function getDomain(system: IopfSystem, call: string, domain: number): void {
   const at = system.domainAt(system.checkDomain(call, domain));
-  if (Atomics.load(system.words, at + DOMAIN_STATE) !== DOMAIN_LIVE)
-    throw new IommuError('ENOENT', call, 'domain', domain, 'no such domain');
   Atomics.add(system.words, at + DOMAIN_ATTACHED, 1);
+  if (Atomics.load(system.words, at + DOMAIN_STATE) === DOMAIN_LIVE) return;
+  Atomics.sub(system.words, at + DOMAIN_ATTACHED, 1);
+  throw new IommuError('ENOENT', call, 'domain', domain, 'no such domain');
 }
 
 export function putDomain(system: IopfSystem, domain: number): void {
