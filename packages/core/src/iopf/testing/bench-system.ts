@@ -67,6 +67,7 @@ export class OneThread {
   readonly ops: RecordingOps;
   readonly path: FaultPath;
   readonly source: WorkSource;
+  readonly sink: WorkSink;
   readonly arena: Arena;
 
   constructor(generation: Generation, config: Partial<IopfConfig> = {}) {
@@ -77,7 +78,8 @@ export class OneThread {
     this.system = new IopfSystem(this.arena, self);
     this.system.reader.online();
     this.ops = new RecordingOps(this.arena.words);
-    this.path = openFaultPath(generation, this.system, this.ops, new WorkSink(this.system));
+    this.sink = new WorkSink(this.system);
+    this.path = openFaultPath(generation, this.system, this.ops, this.sink);
     this.source = new WorkSource(this.system, self, 1, 16);
   }
 
