@@ -4,11 +4,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { ActorSystem } from '@faultline/core/actor';
+import type { Arena } from '@faultline/core/memory';
+import { readDeviceResults } from '@faultline/hw/accelerator';
 import { readSmmuStats } from '@faultline/hw/smmu-v3';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { checkBooks } from '../src/result/books.ts';
 import { GENERATIONS, type StressParameters } from '../src/scenario/parameters.ts';
 import { CTL_GO } from '../src/stress/control.ts';
+import { resultBase } from '../src/stress/plan.ts';
 import type { Cell } from '../src/stress/types.ts';
 import { waitWord } from '../src/stress/wait-word.ts';
 import { engine, growAll, hooksFor, runOrder, runTiny, ThreadWatch, tiny } from './tiny-engine.ts';
@@ -27,6 +31,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   watch.stop();
+  vi.restoreAllMocks();
   expect(watch.alive.map(({ threadName }) => threadName)).toEqual([]);
 });
 
@@ -36,6 +41,18 @@ function expectBalanced(cell: Cell): void {
   expect({ reported, answered, resumed }).toEqual({ reported: faults, answered: faults, resumed: faults });
   expect(cell.histogram.reduce((sum, [, count]) => sum + count, 0)).toBe(faults);
   expect(faults).toBeGreaterThan(0);
+}
+
+/** Waits until the cell whose hosts have just started has had a fault answered and its domain attached so many `times`: at first,
+ * and with each replacement. Or until aborted. */
+async function progress(arena: Arena, system: ActorSystem, times: number, signal: AbortSignal): Promise<void> {
+  const { words } = arena;
+  const results = resultBase(arena, 0);
+  let attached = 0;
+  system.on('transition', ({ actor, state }) => {
+    if (actor === 'domain' && state === 'attached') attached++;
+  });
+  await waitWord(words, results, () => attached >= times && readDeviceResults(words, results).resumed > 0, signal);
 }
 
 describe('the books balance, and a budget is used up to the last fault:', () => {
@@ -166,14 +183,27 @@ describe('aborted', () => {
     'in the middle of a cell, domains replaced every %i ms: ends soon, the cell balances',
     async (every) => {
       const abort = new AbortController();
+      let running = '';
       let at = 0;
-      const hooks = hooksFor(abort.signal, (label) => {
-        if (!label.startsWith('lockless')) return;
-        at = performance.now();
-        abort.abort();
+      const { start } = ActorSystem;
+      vi.spyOn(ActorSystem, 'start').mockImplementation(async (options) => {
+        const system = await start(options);
+        const underWay = async (): Promise<void> => {
+          await progress(options.arena, system, every === 0 ? 1 : 2, abort.signal);
+          at = performance.now();
+          abort.abort();
+        };
+        if (running.startsWith('lockless')) void underWay(); // not while it warms up
+        return system;
       });
+      const hooks = {
+        ...hooksFor(abort.signal),
+        onProgress: (_done: number, _total: number, label: string): void => {
+          running = label;
+        },
+      };
       const parameters = tiny({ seconds: 60, repeats: 3, replaceEveryMs: every });
-      const { cells, partial } = await engine.runCells(parameters, hooks);
+      const { cells, partial } = await engine.runCells(parameters, hooks).finally(() => abort.abort());
       expect(performance.now() - at).toBeLessThan(STOP_MS);
       expect(partial).toBe(true);
       expect(cells.length).toBe(1);
