@@ -78,9 +78,13 @@ test('a livelock’s circle is shown once', () => {
 });
 
 test('a finding without a step says so', () => {
-  const page = describeFinding(makeFinding({ kind: 'refused', message: 'setTimeout', steps: [], stuck: [] }), PLAIN);
+  const page = describeFinding(
+    makeFinding({ kind: 'refused', message: 'setTimeout', steps: [], stuck: [], token: '' }),
+    PLAIN,
+  );
   expect(page).toContain('refused: setTimeout');
   expect(page).toContain('It broke before the first step.');
+  expect(page).not.toContain('replay');
 });
 
 test('colours change nothing but colour', () => {

@@ -27,7 +27,7 @@ export function describeFinding(finding: Finding, options: FindingTextOptions): 
     sections.push(['Stuck', ...lines].join('\n'));
   }
   const found = `found with ${countOf(foundSwitches, 'switch', 'switches')}, minimised to ${switches.toLocaleString('en')}`;
-  sections.push(`${found}\nreplay: ${replayCommand(scenario, design, token)}`);
+  if (token !== '') sections.push(`${found}\nreplay: ${replayCommand(scenario, design, token)}`);
   return `${sections.join('\n\n')}\n`;
 }
 
