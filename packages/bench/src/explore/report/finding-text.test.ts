@@ -67,8 +67,8 @@ test('where columns are narrow the source line is under its operation', () => {
   expect(cellsOf(page, 'sync/mutex.ts:31')).toEqual([['', '', 'sync/mutex.ts:31']]);
 });
 
-test('a check that fails afterwards marks no step', () => {
-  expect(describeFinding(makeThree(), PLAIN)).not.toContain('✗');
+test('where no step is to blame none is marked', () => {
+  for (const finding of [makeThree(), makeRace()]) expect(describeFinding(finding, PLAIN)).not.toContain('✗');
 });
 
 test('a livelock’s circle is shown once', () => {

@@ -1,5 +1,5 @@
 // A schedule as a reader follows it: turns, what each step did in one phrase, and loops said once.
-import type { Finding, Step, SwitchReason } from '../result.ts';
+import type { Finding, FindingKind, Step, SwitchReason } from '../result.ts';
 
 /** What one thread did before another went on. */
 export interface Turn {
@@ -45,9 +45,13 @@ export function describeStep({ kind, object, effect }: Step): string {
   return object ? `${object}: ${what}` : what;
 }
 
-/** Whether it broke at the schedule's last step. A check looks when every thread has ended: no step of theirs broke it. */
+/** Kinds that no step of the schedule is to blame for: a check looks when all threads have ended, a livelock is all of its
+ * steps, and the accesses of a race lie between them. */
+const NO_STEP: ReadonlySet<FindingKind> = new Set(['check', 'forbidden outcome', 'livelock', 'data race']);
+
+/** Whether it broke at the schedule's last step. */
 export function breaksAtEnd({ kind, steps }: Finding): boolean {
-  return steps.length > 0 && kind !== 'check' && kind !== 'forbidden outcome';
+  return steps.length > 0 && !NO_STEP.has(kind);
 }
 
 /** A schedule whose end goes round in a circle, with the circle taken once. */

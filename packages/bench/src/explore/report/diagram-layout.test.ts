@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest';
+import { BOX, layOut } from './diagram-layout.ts';
+import { makeFinding, makeLivelock, makeRace, makeSteps, makeThree } from './finding.test-data.ts';
+
+test.each([
+  ['two threads', makeFinding()],
+  ['three threads', makeThree()],
+  ['a race', makeRace()],
+  ['a livelock', makeLivelock(600)],
+])('%s: time runs downwards, and nothing lies over anything else', (_, finding) => {
+  const layout = layOut(finding);
+  const boxes = [...layout.rows, ...layout.ends, ...(layout.verdict ? [layout.verdict] : [])];
+  for (let at = 1; at < layout.rows.length; at++) {
+    expect(layout.rows[at].y).toBeGreaterThan(layout.rows[at - 1].y + layout.rows[at - 1].height);
+  }
+  const lowest = Math.max(...layout.rows.map(({ y, height }) => y + height));
+  for (const { y } of layout.ends) expect(y).toBeGreaterThan(lowest);
+  for (const { y, height } of boxes) expect(y + height).toBeLessThanOrEqual(layout.height);
+  const columns = [...layout.threads, ...layout.objects].map(({ x }) => x);
+  expect(columns).toEqual(columns.toSorted((a, b) => a - b));
+  expect(layout.threads[1].x - layout.threads[0].x).toBeGreaterThan(BOX);
+  expect(columns.at(-1)).toBeLessThan(layout.width);
+});
+
+test('each step is at its thread, and points at what it touches', () => {
+  const { rows, threads, objects } = layOut(makeFinding());
+  expect(rows.map(({ x }) => threads.findIndex((line) => line.x === x))).toEqual([0, 1, 1, 1, 0, 0, 0, 0]);
+  expect(objects.map(({ name }) => name)).toEqual(['mutex', 'counter']);
+  const targets = rows.map(({ target }) => [objects.find((line) => line.x === target?.x)?.name, target?.direction]);
+  expect(targets.slice(2)).toEqual([
+    ['mutex', 'both'],
+    ['mutex', 'reads'],
+    ['counter', 'reads'],
+    ['counter', 'writes'],
+    ['mutex', 'both'],
+    [undefined, undefined],
+  ]);
+});
+
+test('a switch leads from the last box to the next, and has its reason', () => {
+  const { switches, threads } = layOut(makeFinding());
+  expect(switches.map(({ from, to, why }) => [from?.x, to.x, why])).toEqual([
+    [undefined, threads[0].x, 'starts'],
+    [threads[0].x, threads[1].x, 'preempts alice'],
+    [threads[1].x, threads[0].x, 'bob sleeps'],
+  ]);
+});
+
+test('what it came to: the step that broke it, who is stuck, the race’s accesses, the check’s verdict', () => {
+  const stuck = layOut(makeFinding());
+  expect(stuck.rows.map(({ breaks }) => breaks)).toEqual([...Array(7).fill(false), true]);
+  expect(stuck.ends.map(({ x, lines }) => [x, lines])).toEqual([
+    [stuck.threads[1].x - BOX / 2, ['stuck: asleep on mutex.word']],
+  ]);
+  expect(stuck.verdict).toBeUndefined();
+  expect(stuck.threads[0].end).toBeLessThan(stuck.threads[1].end); // alice has ended
+  const race = layOut(makeRace());
+  expect(race.ends.map(({ lines }) => lines.join(' '))).toEqual(['races: write ring.SLOT0', 'races: read ring.SLOT0']);
+  const check = layOut(makeThree());
+  expect(check.rows.some(({ breaks }) => breaks)).toBe(false);
+  expect(check.verdict?.lines.join(' ')).toContain('check: the domain was freed');
+});
+
+test('many objects of one region share a lifeline', () => {
+  const touching = (count: number) =>
+    makeFinding({
+      steps: makeSteps(Array.from({ length: count }, (_, at) => [0, 'load', `slab[${at}].META`, '= 0'])),
+      stuck: [],
+    });
+  expect(layOut(touching(8)).objects.map(({ name }) => name)).toContain('slab[7]');
+  const many = layOut(touching(9));
+  expect(many.objects.map(({ name }) => name)).toEqual(['slab']);
+  expect(many.rows.every(({ target }) => target?.x === many.objects[0].x)).toBe(true);
+});
+
+test('source lines keep the file and the line, however deep it lies', () => {
+  const sources = layOut(makeThree()).rows.map(({ source }) => source);
+  expect(sources[0]).toBe('report-device-fault.ts:112');
+  const deep = makeFinding({ steps: makeSteps([[0, 'load', 'a', '= 0', '', `a/${'b'.repeat(40)}.ts:7`]]) });
+  expect(layOut(deep).rows[0].source).toMatch(/^…b+\.ts:7$/);
+});

@@ -1,0 +1,193 @@
+// Where everything of a sequence diagram is, in pixels: threads left, what they touch right, time downwards, a row a step.
+import type { Finding, Step, StepKind } from '../result.ts';
+import { wrapText } from './text.ts';
+import { breaksAtEnd, describeRounds, describeStep, foldRounds, turnsOf } from './turns.ts';
+
+/** A vertical line: a thread, or an object that threads touch. */
+export interface Lifeline {
+  readonly name: string;
+  readonly x: number;
+  readonly end: number;
+}
+
+export type Direction = 'reads' | 'writes' | 'both';
+
+export interface Row {
+  readonly step: Step;
+  readonly x: number;
+  readonly y: number;
+  readonly height: number;
+  readonly lines: readonly string[];
+  readonly source: string;
+  readonly breaks: boolean;
+  /** The lifeline that it touches. */
+  readonly target: { readonly x: number; readonly direction: Direction } | undefined;
+}
+
+/** The turn goes from one thread to another. */
+export interface Switch {
+  readonly from: { readonly x: number; readonly y: number } | undefined;
+  readonly to: { readonly x: number; readonly y: number };
+  readonly why: string;
+}
+
+export interface Note {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly lines: readonly string[];
+}
+
+export interface Layout {
+  readonly width: number;
+  readonly height: number;
+  readonly threads: readonly Lifeline[];
+  readonly objects: readonly Lifeline[];
+  readonly rows: readonly Row[];
+  readonly switches: readonly Switch[];
+  /** What a thread came to, at the end of its lifeline: where it is stuck, or its access of a race. */
+  readonly ends: readonly Note[];
+  /** Steps that go round and round. */
+  readonly rounds: { readonly y: number; readonly height: number; readonly text: string } | undefined;
+  /** What the check said afterwards. */
+  readonly verdict: Note | undefined;
+}
+
+export const BOX = 262;
+export const HEAD = 34;
+export const LINE = 16;
+const THREAD = BOX + 20;
+/** A character of the 12 pixel monospaced type, at its widest. */
+export const CHARACTER = 7.3;
+const IN_BOX = Math.floor((BOX - 20) / CHARACTER);
+const PAD = 8;
+const GAP = 7;
+const SWITCH = 34;
+const LONGEST_SOURCE = 28;
+/** More lifelines than this, and objects of one region share one. */
+const MOST_OBJECTS = 8;
+
+const DIRECTIONS: Readonly<Partial<Record<StepKind, Direction>>> = {
+  load: 'reads',
+  read: 'reads',
+  wait: 'reads',
+  waitAsync: 'reads',
+  wake: 'reads',
+  store: 'writes',
+  write: 'writes',
+  notify: 'writes',
+};
+
+export function layOut(finding: Finding): Layout {
+  const { threads } = finding;
+  const folded = foldRounds(finding.steps);
+  const sources = folded.steps.map((step) => shorten(step.stack[0] ?? ''));
+  const left = 44 + Math.ceil(Math.max(0, ...sources.map((source) => source.length)) * CHARACTER) + 16;
+  const threadX = (thread: number): number => left + thread * THREAD + THREAD / 2;
+  const { objects, right } = placeObjects(folded.steps, left + threads.length * THREAD);
+  const width = Math.max(right, left + threads.length * THREAD) + 12;
+
+  const rows: Row[] = [];
+  const switches: Switch[] = [];
+  let y = HEAD + 8;
+  for (const turn of turnsOf(folded.steps, threads)) {
+    const before = rows.at(-1);
+    y += SWITCH - GAP;
+    const from = before && { x: before.x, y: before.y + before.height };
+    switches.push({ from, to: { x: threadX(turn.thread), y }, why: turn.why });
+    for (const step of turn.steps) {
+      const lines = phraseLines(step);
+      const height = lines.length * LINE + PAD;
+      const x = objects.get(lifelineOf(step.object, objects));
+      const target = x === undefined ? undefined : { x, direction: DIRECTIONS[step.kind] ?? ('both' as const) };
+      const breaks = breaksAtEnd(finding) && step === folded.steps.at(-1);
+      rows.push({ step, x: threadX(step.thread), y, height, lines, source: sources[rows.length], breaks, target });
+      y += height + GAP;
+    }
+  }
+  const first = rows[rows.length - folded.round];
+  const text = describeRounds(folded);
+  const rounds = text === '' ? undefined : { y: first.y - 5, height: y - GAP - first.y + 10, text };
+  if (rounds) y += LINE + 8;
+
+  y += GAP;
+  const ends = new Map(
+    rows.filter(({ step }) => step.kind === 'end').map((row) => [row.step.thread, row.y + row.height]),
+  );
+  const notes = endNotes(finding).map(([thread, text]): Note => {
+    const lines = wrapText(text, IN_BOX);
+    return { x: threadX(thread) - BOX / 2, y, width: BOX, height: lines.length * LINE + PAD, lines };
+  });
+  const end = y;
+  y += Math.max(0, ...notes.map(({ height }) => height + GAP));
+  const verdict = breaksAtEnd(finding) ? undefined : noteOf(finding, left, y, width);
+  return {
+    width,
+    height: (verdict ? y + verdict.height : y) + 8,
+    threads: threads.map((name, thread) => ({ name, x: threadX(thread), end: ends.get(thread) ?? end })),
+    objects: Array.from(objects, ([name, x]) => ({ name, x, end })),
+    rows,
+    switches,
+    ends: notes,
+    rounds,
+    verdict,
+  };
+}
+
+function endNotes({ threads, stuck, race }: Finding): [thread: number, text: string][] {
+  const notes = stuck.map(({ thread, where }) => [threads.indexOf(thread), `stuck: ${where}`] as [number, string]);
+  for (const { thread, what } of race ?? []) notes.push([threads.indexOf(thread), `races: ${what}`]);
+  return notes.filter(([thread]) => thread >= 0);
+}
+
+function noteOf({ kind, message }: Finding, x: number, y: number, right: number): Note {
+  const width = right - x - 12;
+  const lines = wrapText(`${kind}: ${message}`, Math.max(10, Math.floor((width - 20) / CHARACTER)));
+  return { x, y, width, height: lines.length * LINE + PAD, lines };
+}
+
+/** A lifeline an object, `slab[2]` of `slab[2].META`; where that would be many, one a region. */
+function placeObjects(steps: readonly Step[], left: number): { objects: Map<string, number>; right: number } {
+  const touched = steps.map((step) => step.object).filter((object) => object !== '');
+  const each = new Set(touched.map(objectOf));
+  const names = each.size > MOST_OBJECTS ? new Set(touched.map(regionOf)) : each;
+  const objects = new Map<string, number>();
+  let right = left;
+  for (const name of names) {
+    const width = Math.max(76, Math.ceil(name.length * CHARACTER) + 28);
+    objects.set(name, right + width / 2);
+    right += width;
+  }
+  return { objects, right };
+}
+
+function lifelineOf(word: string, objects: ReadonlyMap<string, number>): string {
+  return objects.has(objectOf(word)) ? objectOf(word) : regionOf(word);
+}
+
+function objectOf(word: string): string {
+  const dot = word.indexOf('.');
+  return dot < 0 ? word : word.slice(0, dot);
+}
+
+function regionOf(word: string): string {
+  return word.replace(/[.[].*$/s, '');
+}
+
+/** In as few lines as may be; of two such ways, the one with the object on a line of its own. */
+function phraseLines(step: Step): string[] {
+  const phrase = describeStep(step);
+  const plain = wrapText(phrase, IN_BOX);
+  if (plain.length === 1 || step.object === '') return plain;
+  const object = `${step.object}:`;
+  const apart = [...wrapText(object, IN_BOX), ...wrapText(phrase.slice(object.length).trimStart(), IN_BOX)];
+  return apart.length <= plain.length ? apart : plain;
+}
+
+/** Leaves out folders from the left until what is left is short: the row's hover has all of it. */
+function shorten(source: string): string {
+  let rest = source;
+  while (rest.length > LONGEST_SOURCE && rest.includes('/')) rest = rest.slice(rest.indexOf('/') + 1);
+  return rest.length > LONGEST_SOURCE ? `…${rest.slice(1 - LONGEST_SOURCE)}` : rest;
+}
