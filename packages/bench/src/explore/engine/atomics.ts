@@ -1,0 +1,245 @@
+// The Atomics that the code under test finds in the global's place. Inside a thread's body each operation is a scheduling point;
+// outside (laying out, opening, checking) it is the real one. The thread that makes an operation holds the turn, so plain reads
+// and writes do what the real operation would.
+import {
+  ASLEEP,
+  ENABLED,
+  K_ADD,
+  K_AND,
+  K_CAS,
+  K_EXCHANGE,
+  K_LOAD,
+  K_NOTIFY,
+  K_OR,
+  K_STORE,
+  K_SUB,
+  K_TIMEOUT,
+  K_WAIT,
+  K_WAIT_ASYNC,
+  K_WAKE,
+  K_XOR,
+  LOCALS,
+  NOW,
+  P_KIND,
+  P_WOKEN,
+  QUEUE_READ,
+  QUEUE_WRITE,
+  TIMEOUTS,
+  TIMEOUTS_ANY,
+  TIMEOUTS_NEVER,
+  VALUE_READ,
+  VALUE_WRITE,
+  WOKEN_NO,
+  WOKEN_OK,
+  WOKEN_TIMED_OUT,
+} from './control.layout.ts';
+import type { Memory } from './memory.ts';
+import type { Scheduler } from './scheduler.ts';
+import { addWaiter, hasWaiters, removeWaiter, type Woken, wake } from './waiters.ts';
+
+const real = Atomics;
+const READ_WRITE = VALUE_READ | VALUE_WRITE;
+const LONGEST_TIMEOUT_MS = 2 ** 30;
+
+type View = Int32Array<SharedArrayBuffer>;
+
+export class ScheduledAtomics {
+  readonly #scheduler: Scheduler;
+  readonly #memory: Memory;
+  readonly #words: Int32Array;
+  readonly #woken: Woken = { count: 0, threads: 0 };
+  /** Promises of waitAsync that are out, by number. */
+  readonly promises: Map<number, (value: string) => void> = new Map();
+  #promise = 0;
+
+  constructor(scheduler: Scheduler, memory: Memory) {
+    this.#scheduler = scheduler;
+    this.#memory = memory;
+    this.#words = scheduler.memory;
+  }
+
+  /** What to put in the global's place. */
+  replacement(): typeof Atomics {
+    const replaced = {
+      load: (view: View, index: number) => this.#load(view, index),
+      store: (view: View, index: number, value: number) => this.#store(view, index, value),
+      add: (view: View, index: number, value: number) => this.#update(K_ADD, view, index, value),
+      sub: (view: View, index: number, value: number) => this.#update(K_SUB, view, index, value),
+      and: (view: View, index: number, value: number) => this.#update(K_AND, view, index, value),
+      or: (view: View, index: number, value: number) => this.#update(K_OR, view, index, value),
+      xor: (view: View, index: number, value: number) => this.#update(K_XOR, view, index, value),
+      exchange: (view: View, index: number, value: number) => this.#update(K_EXCHANGE, view, index, value),
+      compareExchange: (view: View, index: number, expected: number, value: number) =>
+        this.#compareExchange(view, index, expected, value),
+      wait: (view: View, index: number, value: number, timeout?: number) => this.#wait(view, index, value, timeout),
+      notify: (view: View, index: number, count?: number) => this.#notify(view, index, count),
+      waitAsync: (view: View, index: number, value: number, timeout?: number) =>
+        this.#waitAsync(view, index, value, timeout),
+      isLockFree: (size: number) => real.isLockFree(size),
+      pause: () => undefined,
+      [Symbol.toStringTag]: 'Atomics',
+    };
+    return replaced as unknown as typeof Atomics;
+  }
+
+  #load(view: View, index: number): number {
+    if (!this.#scheduler.active) return real.load(this.#memory.raw(view), index);
+    const loc = this.#memory.locate(view, index);
+    if (loc < 0) return real.load(this.#memory.raw(view), index);
+    this.#scheduler.point(K_LOAD, loc, 0);
+    if (this.#memory.checked) this.#memory.atomicRead(loc);
+    const value = this.#words[loc];
+    this.#scheduler.after(K_LOAD, loc, 0, VALUE_READ, false, value);
+    if (this.#scheduler.recording) this.#record(K_LOAD, loc, `= ${value}`);
+    return value;
+  }
+
+  #store(view: View, index: number, value: number): number {
+    if (!this.#scheduler.active) return real.store(this.#memory.raw(view), index, value);
+    const loc = this.#memory.locate(view, index);
+    if (loc < 0) return real.store(this.#memory.raw(view), index, value);
+    this.#scheduler.point(K_STORE, loc, value);
+    if (this.#memory.checked) this.#memory.atomicWrite(loc, false);
+    const old = this.#words[loc];
+    this.#words[loc] = value;
+    this.#scheduler.after(K_STORE, loc, value, VALUE_WRITE, old !== this.#words[loc], value);
+    if (this.#scheduler.recording) this.#record(K_STORE, loc, `${old} → ${this.#words[loc]}`);
+    return value;
+  }
+
+  #update(kind: number, view: View, index: number, value: number): number {
+    const loc = this.#scheduler.active ? this.#memory.locate(view, index) : -1;
+    if (loc < 0) return applyReal(kind, this.#memory.raw(view), index, value);
+    this.#scheduler.point(kind, loc, value);
+    if (this.#memory.checked) this.#memory.atomicWrite(loc, true);
+    const old = this.#words[loc];
+    this.#words[loc] = updated(kind, old, value);
+    this.#scheduler.after(kind, loc, value, READ_WRITE, old !== this.#words[loc], old);
+    if (this.#scheduler.recording) this.#record(kind, loc, `${old} → ${this.#words[loc]}`);
+    return old;
+  }
+
+  #compareExchange(view: View, index: number, expected: number, value: number): number {
+    if (!this.#scheduler.active) return real.compareExchange(this.#memory.raw(view), index, expected, value);
+    const loc = this.#memory.locate(view, index);
+    if (loc < 0) return real.compareExchange(this.#memory.raw(view), index, expected, value);
+    this.#scheduler.point(K_CAS, loc, expected);
+    const old = this.#words[loc];
+    const fits = old === (expected | 0);
+    if (this.#memory.checked) {
+      if (fits) this.#memory.atomicWrite(loc, true);
+      else this.#memory.atomicRead(loc);
+    }
+    if (fits) this.#words[loc] = value;
+    this.#scheduler.after(K_CAS, loc, expected, fits ? READ_WRITE : VALUE_READ, fits && old !== this.#words[loc], old);
+    if (this.#scheduler.recording)
+      this.#record(K_CAS, loc, fits ? `${old} → ${this.#words[loc]}` : `= ${old}, expected ${expected}: fails`);
+    return old;
+  }
+
+  #wait(view: View, index: number, value: number, timeout: number = Infinity): 'ok' | 'not-equal' | 'timed-out' {
+    const scheduler = this.#scheduler;
+    const { control, me, bit, row } = scheduler;
+    const loc = scheduler.active ? this.#memory.locate(view, index) : -1;
+    if (loc < 0) return real.wait(this.#memory.raw(view), index, value, timeout);
+    scheduler.point(K_WAIT, loc, value);
+    if (this.#memory.checked) this.#memory.atomicRead(loc);
+    const found = this.#words[loc];
+    if (found !== (value | 0)) {
+      scheduler.after(K_WAIT, loc, value, VALUE_READ, false, found);
+      if (scheduler.recording) this.#record(K_WAIT, loc, `= ${found}, expected ${value}: does not sleep`);
+      return 'not-equal';
+    }
+    const timed = timeout < LONGEST_TIMEOUT_MS && control[TIMEOUTS] !== TIMEOUTS_NEVER;
+    scheduler.after(K_WAIT, loc, value, VALUE_READ | QUEUE_WRITE, false, found);
+    if (scheduler.recording) this.#record(K_WAIT, loc, `= ${found}: asleep`);
+    addWaiter(control, me, loc, 0, timed ? control[NOW] + Math.ceil(timeout) : -1);
+    control[row + P_WOKEN] = WOKEN_NO;
+    control[row + P_KIND] = timed ? K_TIMEOUT : K_WAIT;
+    control[ASLEEP] |= bit;
+    if (timed && control[TIMEOUTS] === TIMEOUTS_ANY) control[ENABLED] |= bit;
+    scheduler.sleep();
+    const woken = control[row + P_WOKEN] === WOKEN_OK;
+    if (woken) {
+      control[LOCALS] &= ~bit;
+      scheduler.forgetLooks(); // somebody meant us to look again
+    } else {
+      control[row + P_WOKEN] = WOKEN_TIMED_OUT;
+      control[ASLEEP] &= ~bit;
+      removeWaiter(control, me, 0);
+      scheduler.timeOut(loc);
+    }
+    if (this.#memory.checked && woken) this.#memory.woken(loc);
+    if (scheduler.recording) this.#record(woken ? K_WAKE : K_TIMEOUT, loc, woken ? 'ok' : 'timed-out');
+    return woken ? 'ok' : 'timed-out';
+  }
+
+  #notify(view: View, index: number, count: number = Infinity): number {
+    const scheduler = this.#scheduler;
+    const loc = scheduler.active ? this.#memory.locate(view, index) : -1;
+    if (loc < 0) return real.notify(this.#memory.raw(view), index, count);
+    scheduler.point(K_NOTIFY, loc, 0);
+    if (this.#memory.checked) this.#memory.notified(loc);
+    const any = hasWaiters(scheduler.control, loc);
+    wake(scheduler.control, loc, count, this.#woken);
+    scheduler.after(K_NOTIFY, loc, 0, any ? QUEUE_WRITE : QUEUE_READ, any, this.#woken.count);
+    if (any) scheduler.woke(this.#woken.threads);
+    if (scheduler.recording) this.#record(K_NOTIFY, loc, any ? `wakes ${this.#woken.count}` : 'nobody is asleep');
+    return this.#woken.count;
+  }
+
+  #waitAsync(view: View, index: number, value: number, timeout: number = Infinity): unknown {
+    const scheduler = this.#scheduler;
+    const loc = scheduler.active ? this.#memory.locate(view, index) : -1;
+    if (loc < 0) return real.waitAsync(this.#memory.raw(view), index, value, timeout);
+    scheduler.point(K_WAIT_ASYNC, loc, value);
+    if (this.#memory.checked) this.#memory.atomicRead(loc);
+    const found = this.#words[loc];
+    const asleep = found === (value | 0);
+    scheduler.after(K_WAIT_ASYNC, loc, value, asleep ? VALUE_READ | QUEUE_WRITE : VALUE_READ, false, found);
+    if (scheduler.recording) this.#record(K_WAIT_ASYNC, loc, `= ${found}${asleep ? '' : `, expected ${value}: does not wait`}`);
+    if (!asleep) return { async: false, value: 'not-equal' };
+    if (timeout === 0) return { async: false, value: 'timed-out' };
+    const number = ++this.#promise;
+    addWaiter(scheduler.control, scheduler.me, loc, number, -1);
+    return { async: true, value: new Promise<string>((resolve) => this.promises.set(number, resolve)) };
+  }
+
+  #record(kind: number, loc: number, effect: string): void {
+    this.#scheduler.record(kind, loc, effect);
+  }
+}
+
+function updated(kind: number, old: number, value: number): number {
+  switch (kind) {
+    case K_ADD:
+      return (old + value) | 0;
+    case K_SUB:
+      return (old - value) | 0;
+    case K_AND:
+      return old & value;
+    case K_OR:
+      return old | value;
+    case K_XOR:
+      return old ^ value;
+    default:
+      return value;
+  }
+}
+
+function applyReal(kind: number, view: View, index: number, value: number): number {
+  switch (kind) {
+    case K_ADD:
+      return real.add(view, index, value);
+    case K_SUB:
+      return real.sub(view, index, value);
+    case K_AND:
+      return real.and(view, index, value);
+    case K_OR:
+      return real.or(view, index, value);
+    case K_XOR:
+      return real.xor(view, index, value);
+    default:
+      return real.exchange(view, index, value);
+  }
+}

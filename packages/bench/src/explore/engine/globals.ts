@@ -1,0 +1,73 @@
+// What a scenario's threads must not use while they run: a schedule must replay. Each is told by name.
+import type { Memory } from './memory.ts';
+import type { Scheduler } from './scheduler.ts';
+
+const INSTEAD: Readonly<Record<string, string>> = {
+  setTimeout: "wait with a time-out, and say in the scenario's `timeouts` when it may fire",
+  setInterval: 'loop',
+  setImmediate: "await node:timers/promises' setImmediate, which is a scheduling point here",
+  'Date.now': "take the context's `now`",
+  Date: "take the context's `now`",
+  'performance.now': "take the context's `now`, or an infinite time-out",
+  'Math.random': "take the context's `random`",
+  'crypto.getRandomValues': "take the context's `random`",
+  'crypto.randomUUID': "take the context's `random`",
+};
+
+/** Element types that are not the scenario memory's. */
+const OTHER_VIEWS = [
+  'Int8Array',
+  'Uint8Array',
+  'Uint8ClampedArray',
+  'Int16Array',
+  'Uint16Array',
+  'Float32Array',
+  'Float64Array',
+  'BigInt64Array',
+  'BigUint64Array',
+  'DataView',
+] as const;
+
+type Callable = (...rest: unknown[]) => unknown;
+
+/** Puts refusals in the place of clocks, timers and randomness, for as long as a body runs. */
+export function refuseClocksAndChance(scheduler: Scheduler, memory: Memory): void {
+  const guarded = (owner: object, name: string, label: string): void => {
+    const original = Reflect.get(owner, name) as Callable;
+    Reflect.set(owner, name, function (this: unknown, ...rest: unknown[]): unknown {
+      if (scheduler.active) memory.refuse(`${label} was used: ${INSTEAD[label]}`);
+      return Reflect.apply(original, this === undefined ? owner : this, rest);
+    });
+  };
+  for (const name of ['setTimeout', 'setInterval', 'setImmediate']) guarded(globalThis, name, name);
+  guarded(Date, 'now', 'Date.now');
+  guarded(performance, 'now', 'performance.now');
+  guarded(Math, 'random', 'Math.random');
+  guarded(crypto, 'getRandomValues', 'crypto.getRandomValues');
+  guarded(crypto, 'randomUUID', 'crypto.randomUUID');
+  globalThis.Date = new Proxy(Date, {
+    construct(target, rest: unknown[], newTarget) {
+      if (scheduler.active && rest.length === 0) memory.refuse(`Date was used: ${INSTEAD.Date}`);
+      return Reflect.construct(target, rest, newTarget) as object;
+    },
+  });
+}
+
+/** Instruments views of the scenario's memory that the code under test makes, and refuses those of other element sizes. */
+export function watchViews(memory: Memory): void {
+  const globals = globalThis as unknown as Record<string, new (...rest: unknown[]) => object>;
+  globals.Int32Array = new Proxy(Int32Array, {
+    construct(target, rest: unknown[], newTarget) {
+      const made = Reflect.construct(target, rest, newTarget) as Int32Array<SharedArrayBuffer>;
+      return memory.isRegistered(rest[0]) ? memory.wrap(made) : made;
+    },
+  }) as unknown as new (...rest: unknown[]) => object;
+  for (const name of OTHER_VIEWS) {
+    globals[name] = new Proxy(globals[name], {
+      construct(target, rest: unknown[], newTarget) {
+        if (memory.isRegistered(rest[0])) memory.refuse(`${name} over the scenario's memory: its elements are 32-bit words`);
+        return Reflect.construct(target, rest, newTarget) as object;
+      },
+    });
+  }
+}

@@ -1,0 +1,75 @@
+// How modules load in a checked thread. In this repository the packages resolve to their TypeScript sources, which Node strips of
+// types and nothing else, so that every line is the line that was written. Patches change the text of a module as it loads.
+// node:timers/promises is replaced: its setImmediate is a scheduling point.
+import { existsSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+/** A change to a module's source: `find` occurs in it exactly once. */
+export interface Patch {
+  /** The end of the module's path, such as `core/src/sync/mutex.ts`. */
+  readonly module: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+const IMMEDIATE = 'faultline.explore.immediate';
+const TIMERS_URL = 'faultline:timers-promises';
+const TIMERS_SOURCE = `
+export const setImmediate = () => globalThis[Symbol.for('${IMMEDIATE}')]();
+const refused = (name) => () => globalThis[Symbol.for('${IMMEDIATE}')](name);
+export const setTimeout = refused('node:timers/promises setTimeout');
+export const setInterval = refused('node:timers/promises setInterval');
+export const scheduler = { yield: setImmediate, wait: refused('node:timers/promises scheduler.wait') };
+`;
+
+/** What an awaited setImmediate does here; with a name: refuses it. */
+export type Immediate = (refused?: string) => Promise<void>;
+
+export function provideImmediate(immediate: Immediate): void {
+  Reflect.set(globalThis, Symbol.for(IMMEDIATE), immediate);
+}
+
+export class PatchError extends Error {
+  override readonly name = 'PatchError';
+}
+
+/** Installs the hooks. Call it before the scenario is imported. */
+export function hookModules(patches: readonly Patch[]): { applied(): readonly Patch[] } {
+  const applied = new Set<Patch>();
+  registerHooks({
+    resolve(specifier, context, next) {
+      if (specifier === 'node:timers/promises' || specifier === 'timers/promises')
+        return { url: TIMERS_URL, format: 'module', shortCircuit: true };
+      const resolved = next(specifier, context);
+      const source = sourceOf(resolved.url);
+      return source === undefined ? resolved : { ...resolved, url: source, format: 'module-typescript' };
+    },
+    load(url, context, next) {
+      if (url === TIMERS_URL) return { format: 'module', source: TIMERS_SOURCE, shortCircuit: true };
+      const loaded = next(url, context);
+      const wanted = patches.filter((patch) => url.endsWith(`/${patch.module}`));
+      if (wanted.length === 0) return loaded;
+      let text = String(loaded.source);
+      for (const patch of wanted) {
+        const parts = text.split(patch.find);
+        if (parts.length !== 2)
+          throw new PatchError(`${patch.module}: what is to be patched occurs ${parts.length - 1} times: ${patch.find}`);
+        text = parts.join(patch.replace);
+        applied.add(patch);
+      }
+      return { ...loaded, source: text };
+    },
+  });
+  return { applied: () => [...applied] };
+}
+
+/** The source of a built module of these packages, when it is there. */
+function sourceOf(url: string): string | undefined {
+  if (!url.startsWith('file:') || !url.endsWith('.js')) return undefined;
+  const path = fileURLToPath(url);
+  const match = /^(.*\/packages\/(?:core|hw|iommufd|bench))\/dist\/(.*)\.js$/.exec(path);
+  if (match === null) return undefined;
+  const source = `${match[1]}/src/${match[2]}.ts`;
+  return existsSync(source) ? pathToFileURL(source).href : undefined;
+}

@@ -1,0 +1,155 @@
+// A scenario's memory as its threads see it. In checked runs the code under test gets an instrumented array in place of the real
+// one; either way an operation on memory that was not registered, or on elements of another size, is refused.
+import {
+  FAIL_RACE,
+  FAIL_REFUSED,
+  FAIL_USE_AFTER_FREE,
+  K_READ,
+  K_WRITE,
+  VALUE_READ,
+  VALUE_WRITE,
+} from './control.layout.ts';
+import { instrument, type PlainAccess } from './instrument.ts';
+import { Races } from './races.ts';
+import { stackHere } from './recorder.ts';
+import { ABORTED, type Scheduler } from './scheduler.ts';
+
+type View = Int32Array<SharedArrayBuffer>;
+
+/** Tells what broke to whoever runs the session. */
+export type Report = (kind: number, message: string, stack: string, race?: RaceDetail) => void;
+export interface RaceDetail {
+  readonly loc: number;
+  readonly what: string;
+  readonly other: number;
+  readonly otherWhat: string;
+}
+
+const RealInt32Array = Int32Array;
+
+export class Memory implements PlainAccess {
+  readonly checked: boolean;
+  /** What the code under test is handed. */
+  readonly view: View;
+  /** Why touching a word is wrong just now. */
+  guard: ((word: number) => string | undefined) | undefined;
+  readonly #raw: View;
+  readonly #scheduler: Scheduler;
+  readonly #races: Races;
+  readonly #racy: Uint8Array;
+  readonly #report: Report;
+  readonly #instrumented = new WeakMap<object, View>();
+
+  constructor(scheduler: Scheduler, checked: boolean, shadow: View, threads: number, racy: Uint8Array, report: Report) {
+    this.#scheduler = scheduler;
+    this.#raw = scheduler.memory;
+    this.#racy = racy;
+    this.#report = report;
+    this.checked = checked;
+    this.#races = new Races(shadow, threads, scheduler.me, racy, (loc, what, other, otherWhat) => {
+      report(FAIL_RACE, `${what} and ${otherWhat}`, stackHere(), { loc, what, other, otherWhat });
+      throw ABORTED;
+    });
+    this.view = checked ? this.wrap(this.#raw) : this.#raw;
+  }
+
+  /** An instrumented array in place of a view of the registered buffer. */
+  wrap(view: View): View {
+    if (!this.checked) return view;
+    const wrapped = instrument(view, this);
+    this.#instrumented.set(wrapped, view);
+    return wrapped;
+  }
+
+  /** The real view behind what the code under test holds. */
+  raw(view: View): View {
+    return view === this.view ? this.#raw : (this.#instrumented.get(view) ?? view);
+  }
+
+  isRegistered(buffer: unknown): boolean {
+    return buffer === this.#raw.buffer;
+  }
+
+  /** The location of an element. @returns -1 for memory of the thread's own, which nobody schedules. */
+  locate(view: View, index: number): number {
+    if (view === this.view && index >>> 0 === index && index < this.#raw.length) return index;
+    return this.#locateOther(view, index);
+  }
+
+  #locateOther(given: View, index: number): number {
+    const view = this.raw(given);
+    if (!ArrayBuffer.isView(view)) throw new TypeError(`Atomics on what is no typed array: ${String(view)}`);
+    if (!((view as { buffer: unknown }).buffer instanceof SharedArrayBuffer)) return -1;
+    if (!this.isRegistered(view.buffer))
+      this.refuse('a SharedArrayBuffer that the scenario did not declare as its memory was used atomically');
+    if (!(view instanceof RealInt32Array)) this.refuse(`${view} over the scenario's memory: its elements are 32-bit words`);
+    if (index >>> 0 !== index || index >= view.length)
+      throw new RangeError(`Atomics at index ${index} of an array of ${view.length}`);
+    return view.byteOffset / 4 + index;
+  }
+
+  /** Says by name why the scenario cannot be explored. */
+  refuse(message: string): never {
+    this.#report(FAIL_REFUSED, message, stackHere());
+    throw ABORTED;
+  }
+
+  atomicRead(loc: number): void {
+    this.#watch(loc, 'atomic read');
+    this.#races.atomicRead(loc);
+  }
+  atomicWrite(loc: number, finds: boolean): void {
+    this.#watch(loc, 'atomic write');
+    this.#guarded(loc, 'atomic write');
+    this.#races.atomicWrite(loc, finds);
+  }
+  notified(loc: number): void {
+    this.#races.notified(loc);
+  }
+  woken(loc: number): void {
+    this.#races.woken(loc);
+  }
+
+  isActive(): boolean {
+    return this.#scheduler.active;
+  }
+
+  plainRead(loc: number): void {
+    if (!this.#scheduler.active) return;
+    if (this.#racy[loc] !== 0) this.#racyPoint(K_READ, loc, VALUE_READ, 'read');
+    this.#watch(loc, 'plain read');
+    if (this.#racy[loc] === 0) this.#guarded(loc, 'plain read');
+    this.#races.plainRead(loc);
+  }
+
+  plainWrite(loc: number, value: number): void {
+    if (!this.#scheduler.active) return;
+    if (this.#racy[loc] !== 0) this.#racyPoint(K_WRITE, loc, VALUE_WRITE, `${this.#raw[loc]} → ${value}`);
+    this.#watch(loc, 'plain write');
+    this.#guarded(loc, 'plain write');
+    this.#races.plainWrite(loc);
+  }
+
+  /** An access that is declared to race is a step like an atomic one: what it may find is explored. */
+  #racyPoint(kind: number, loc: number, classes: number, effect: string): void {
+    const scheduler = this.#scheduler;
+    scheduler.point(kind, loc, 0);
+    scheduler.after(kind, loc, 0, classes, kind === K_WRITE, this.#raw[loc]);
+    if (scheduler.recording) scheduler.record(kind, loc, kind === K_READ ? `= ${this.#raw[loc]}` : effect);
+  }
+
+  #guarded(loc: number, what: string): void {
+    if (this.guard === undefined) return;
+    this.#scheduler.active = false;
+    const why = this.guard(loc);
+    this.#scheduler.active = true;
+    if (why === undefined) return;
+    this.#report(FAIL_USE_AFTER_FREE, `${what} of a freed object: ${why}`, stackHere());
+    throw ABORTED;
+  }
+
+  #watch(loc: number, what: string): void {
+    const { recorder, me } = this.#scheduler;
+    if (recorder.watched === loc) recorder.accesses.push({ thread: me, what, loc, stack: stackHere() });
+  }
+}

@@ -1,0 +1,44 @@
+// What the main thread and the threads of an exploration tell one another. Only between sessions: never while schedules run.
+import type { SharedMemory } from '../scenario.ts';
+import type { Patch } from './hooks.ts';
+import type { RecordedAccess, RecordedStep } from './recorder.ts';
+
+/** What a thread is started with. */
+export interface ThreadTask {
+  readonly url: string;
+  readonly scenario: string;
+  readonly design: string;
+  /** The thread's place among the scenario's. */
+  readonly me: number;
+  readonly memory: SharedMemory;
+  readonly control: Int32Array<SharedArrayBuffer>;
+  readonly snapshot: Int32Array<SharedArrayBuffer>;
+  readonly shadow: Int32Array<SharedArrayBuffer>;
+  readonly checked: boolean;
+  readonly patches: readonly Patch[];
+  /** How often to look for the turn before sleeping. */
+  readonly spins: number;
+}
+
+export type ToThread =
+  | { readonly kind: 'lay-out' } // to the first thread alone: run the scenario's setup, keep the snapshot
+  | { readonly kind: 'session'; readonly watched: number };
+
+export interface Problem {
+  readonly kind: number;
+  readonly message: string;
+  readonly stack: string;
+  readonly race?: { readonly loc: number; readonly what: string; readonly other: number; readonly otherWhat: string } | undefined;
+}
+
+export type FromThread =
+  | { readonly kind: 'loaded' }
+  | { readonly kind: 'laid-out' }
+  | { readonly kind: 'refused'; readonly message: string; readonly stack: string }
+  | {
+      readonly kind: 'ended';
+      readonly problem: Problem | undefined;
+      readonly steps: readonly RecordedStep[];
+      readonly accesses: readonly RecordedAccess[];
+      readonly stuckAt: string;
+    };

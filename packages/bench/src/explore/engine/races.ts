@@ -1,0 +1,135 @@
+// Data races, by vector clocks. Two accesses to one word race when one of them writes, one of them is plain, and nothing that
+// synchronises stands between. An atomic write synchronises with the atomic reads that find its value (JavaScript has no weaker
+// order), a notify with whom it wakes. Fidge-Mattern clocks, with epochs for the last write as in FastTrack (Flanagan, Freund, 2009).
+
+/** What raced: told to whoever made the detector. `other` made the first access. */
+export type OnRace = (loc: number, what: string, other: number, otherWhat: string) => never;
+
+const HEADER = 64; // a clock a thread
+
+// A row a location: clock of the last atomic write, clock of the last notify, then who wrote last, then last reads.
+export class Races {
+  readonly #shadow: Int32Array<SharedArrayBuffer>;
+  readonly #threads: number;
+  readonly #me: number;
+  readonly #own: number;
+  readonly #stride: number;
+  readonly #racy: Uint8Array;
+  readonly #onRace: OnRace;
+
+  constructor(shadow: Int32Array<SharedArrayBuffer>, threads: number, me: number, racy: Uint8Array, onRace: OnRace) {
+    this.#shadow = shadow;
+    this.#threads = threads;
+    this.#me = me;
+    this.#own = me * threads;
+    this.#stride = rowWords(threads);
+    this.#racy = racy;
+    this.#onRace = onRace;
+  }
+
+  /** A schedule starts: everybody knows all that was before. Context: one thread, before the others. */
+  static begin(shadow: Int32Array, threads: number): void {
+    let newest = 0;
+    for (let i = 0; i < threads * threads; i++) newest = Math.max(newest, shadow[i]);
+    for (let i = 0; i < threads * threads; i++) shadow[i] = newest + 1;
+    for (let t = 0; t < threads; t++) shadow[t * threads + t]++;
+  }
+
+  plainRead(loc: number): void {
+    if (this.#racy[loc] !== 0) return;
+    const row = this.#row(loc);
+    this.#against(loc, row + PLAIN_WRITE, 'plain read', 'plain write');
+    this.#against(loc, row + ATOMIC_WRITE, 'plain read', 'atomic write');
+    this.#shadow[this.#reads(row, PLAIN_READS)] = this.#shadow[this.#own + this.#me];
+  }
+
+  plainWrite(loc: number): void {
+    if (this.#racy[loc] !== 0) return;
+    const row = this.#row(loc);
+    this.#against(loc, row + PLAIN_WRITE, 'plain write', 'plain write');
+    this.#against(loc, row + ATOMIC_WRITE, 'plain write', 'atomic write');
+    this.#againstReads(loc, row, PLAIN_READS, 'plain write', 'plain read');
+    this.#againstReads(loc, row, ATOMIC_READS, 'plain write', 'atomic read');
+    this.#shadow[row + PLAIN_WRITE] = this.#me;
+    this.#shadow[row + PLAIN_WRITE + 1] = this.#shadow[this.#own + this.#me];
+  }
+
+  atomicRead(loc: number): void {
+    const row = this.#row(loc);
+    if (this.#racy[loc] === 0) {
+      this.#against(loc, row + PLAIN_WRITE, 'atomic read', 'plain write');
+      this.#shadow[this.#reads(row, ATOMIC_READS)] = this.#shadow[this.#own + this.#me];
+    }
+    this.#join(row + CLOCKS);
+  }
+
+  /** @param finds whether the operation reads what was there: then it synchronises with who wrote that, too. */
+  atomicWrite(loc: number, finds: boolean): void {
+    const row = this.#row(loc);
+    if (this.#racy[loc] === 0) {
+      this.#against(loc, row + PLAIN_WRITE, 'atomic write', 'plain write');
+      this.#againstReads(loc, row, PLAIN_READS, 'atomic write', 'plain read');
+      this.#shadow[row + ATOMIC_WRITE] = this.#me;
+      this.#shadow[row + ATOMIC_WRITE + 1] = this.#shadow[this.#own + this.#me];
+    }
+    if (finds) this.#join(row + CLOCKS);
+    this.#publish(row + CLOCKS);
+  }
+
+  notified(loc: number): void {
+    const at = this.#row(loc) + CLOCKS + this.#threads;
+    this.#join(at);
+    this.#publish(at);
+  }
+
+  woken(loc: number): void {
+    this.#join(this.#row(loc) + CLOCKS + this.#threads);
+  }
+
+  #row(loc: number): number {
+    return HEADER + loc * this.#stride;
+  }
+
+  #reads(row: number, which: number): number {
+    return row + CLOCKS + which * this.#threads + this.#me;
+  }
+
+  #against(loc: number, at: number, what: string, otherWhat: string): void {
+    const other = this.#shadow[at];
+    if (other !== this.#me && this.#shadow[at + 1] > this.#shadow[this.#own + other])
+      this.#onRace(loc, what, other, otherWhat);
+  }
+
+  #againstReads(loc: number, row: number, which: number, what: string, otherWhat: string): void {
+    const at = row + CLOCKS + which * this.#threads;
+    for (let other = 0; other < this.#threads; other++)
+      if (other !== this.#me && this.#shadow[at + other] > this.#shadow[this.#own + other])
+        this.#onRace(loc, what, other, otherWhat);
+  }
+
+  #join(at: number): void {
+    const shadow = this.#shadow;
+    for (let t = 0; t < this.#threads; t++)
+      if (shadow[at + t] > shadow[this.#own + t]) shadow[this.#own + t] = shadow[at + t];
+  }
+
+  #publish(at: number): void {
+    const shadow = this.#shadow;
+    for (let t = 0; t < this.#threads; t++) shadow[at + t] = shadow[this.#own + t];
+    shadow[this.#own + this.#me]++;
+  }
+}
+
+const PLAIN_WRITE = 0; // thread, clock
+const ATOMIC_WRITE = 2;
+const CLOCKS = 4; // last atomic write's, last notify's, then plain and atomic reads by thread
+const PLAIN_READS = 2;
+const ATOMIC_READS = 3;
+
+function rowWords(threads: number): number {
+  return CLOCKS + 4 * threads;
+}
+
+export function shadowWords(locations: number, threads: number): number {
+  return HEADER + locations * rowWords(threads);
+}

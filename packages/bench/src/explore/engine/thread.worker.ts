@@ -1,0 +1,106 @@
+// A thread of an exploration: it puts its own Atomics in the global's place, loads the scenario, and takes part in sessions.
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Scenario, ThreadSpec } from '../scenario.ts';
+import { ScheduledAtomics } from './atomics.ts';
+import { Body } from './body.ts';
+import { makeContext, makeThreadContext } from './context.ts';
+import { FAIR_STEPS, MAX_STEPS, THREADS } from './control.layout.ts';
+import { refuseClocksAndChance, watchViews } from './globals.ts';
+import { hookModules, provideImmediate } from './hooks.ts';
+import { makeJudge, messageOf, stackOf } from './judge.ts';
+import { Memory, type RaceDetail } from './memory.ts';
+import { racyMask } from './placement.ts';
+import type { FromThread, Problem, ThreadTask, ToThread } from './protocol.ts';
+import { Recorder } from './recorder.ts';
+import { ScheduleEnd } from './schedule-end.ts';
+import { Scheduler } from './scheduler.ts';
+import { Turn } from './turn.ts';
+
+const task = workerData as ThreadTask;
+const port = parentPort;
+if (port === null) throw new Error('thread.worker is a worker');
+const tell = (message: FromThread): void => port.postMessage(message);
+
+/** Finds the scenario in its module, whatever it is exported as. */
+function findScenario(module: Record<string, unknown>): Scenario['spec'] {
+  for (const exported of Object.values(module)) {
+    const spec = (exported as Partial<Scenario> | undefined)?.spec;
+    if (spec?.name === task.scenario) return spec;
+  }
+  throw new Error(`${task.url} exports no scenario named '${task.scenario}'`);
+}
+
+async function start(): Promise<void> {
+  const { control, memory: shared } = task;
+  const words = new Int32Array(shared.buffer);
+  const recorder = new Recorder();
+  const scheduler = new Scheduler(control, words, task.me, new Turn(control, task.me, task.spins), recorder);
+  let problem: Problem | undefined;
+  const report = (kind: number, message: string, stack: string, race?: RaceDetail): void => {
+    problem ??= { kind, message, stack, race };
+    scheduler.fail(kind);
+  };
+  const racy = new Uint8Array(words.length);
+  const memory = new Memory(scheduler, task.checked, task.shadow, control[THREADS], racy, report);
+  const atomics = new ScheduledAtomics(scheduler, memory);
+  globalThis.Atomics = atomics.replacement();
+  watchViews(memory);
+  refuseClocksAndChance(scheduler, memory);
+  hookModules(task.patches);
+  const spec = findScenario((await import(task.url)) as Record<string, unknown>);
+  racyMask(spec, shared, racy);
+
+  const context = makeContext(spec, memory, shared, task.design);
+  const [name, thread] = Object.entries(spec.threads)[task.me] as [string, ThreadSpec<unknown>];
+  const judge = makeJudge(spec, control, context, report);
+  const end = new ScheduleEnd(
+    { scheduler, snapshot: task.snapshot, shadow: task.shadow, judge },
+    words.length + 1,
+    control[MAX_STEPS] + FAIR_STEPS + 1,
+  );
+  const body: Body = new Body({
+    scheduler,
+    end,
+    context: makeThreadContext(context, scheduler, name),
+    thread,
+    opens: spec.guard !== undefined || Object.values(spec.threads).some((each) => each.open !== undefined),
+    prepare: () => {
+      memory.guard = spec.guard?.(context);
+    },
+    promises: atomics.promises,
+    report,
+  });
+  provideImmediate((refused) => {
+    if (refused !== undefined) memory.refuse(`${refused} was used: it takes time, which does not replay`);
+    return body.yieldTurn();
+  });
+
+  port?.on('message', (message: ToThread) => {
+    if (message.kind === 'lay-out') {
+      try {
+        spec.setup?.(context);
+        task.snapshot.set(words);
+        tell({ kind: 'laid-out' });
+      } catch (error) {
+        tell({ kind: 'refused', message: `setup: ${messageOf(error)}`, stack: stackOf(error) });
+      }
+      return;
+    }
+    problem = undefined;
+    recorder.clear();
+    recorder.watched = message.watched;
+    scheduler.beginSession();
+    if (task.me === 0) {
+      end.reset();
+      scheduler.turn.give(0);
+    }
+    void body.run().then(() => {
+      const { steps, accesses, stuckAt } = recorder;
+      tell({ kind: 'ended', problem, steps, accesses, stuckAt });
+    });
+  });
+  tell({ kind: 'loaded' });
+}
+
+process.on('unhandledRejection', (error) => tell({ kind: 'refused', message: `outside a thread: ${messageOf(error)}`, stack: stackOf(error) }));
+start().catch((error: unknown) => tell({ kind: 'refused', message: messageOf(error), stack: stackOf(error) }));

@@ -1,0 +1,242 @@
+// Explores one design of a scenario: from the threads' start to a result with its finding.
+import { FAIL_NONDETERMINISM, FAIL_NONE, STRATEGY_BOUNDED, STRATEGY_DPOR, STRATEGY_PCT, STRATEGY_RANDOM, STRATEGY_REPLAY } from './engine/control.layout.ts';
+import { Crew, type Counts, type SessionEnd } from './engine/crew.ts';
+import { describe } from './engine/describe.ts';
+import type { Patch } from './engine/hooks.ts';
+import { minimise, runsOf, choicesOf } from './engine/minimise.ts';
+import { ScenarioError } from './engine/placement.ts';
+import { decodeToken, encodeToken } from './report/token.ts';
+import { decodeResume, encodeResume } from './resume.ts';
+import type { EndedBy, ExploreResult, Finding } from './result.ts';
+import { type Bounds, designsOf, type Scenario, type Strategy } from './scenario.ts';
+
+export interface ExploreOptions {
+  /** Which design; the first if left out. */
+  readonly design?: string;
+  /** Default: the scenario's own, else `dpor`. */
+  readonly strategy?: Strategy;
+  readonly bounds?: Bounds;
+  /** Instrument plain accesses: races and uses after free are found. Default true. */
+  readonly checked?: boolean;
+  /** Run every schedule twice, not just the first thousand. */
+  readonly twice?: boolean;
+  /** Changes to modules under test, for sensitivity. */
+  readonly patches?: readonly Patch[];
+  /** What an interrupted or bounded exploration printed. */
+  readonly resume?: string;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface Progress {
+  readonly schedules: number;
+  readonly redundant: number;
+  /** Steps of the longest schedule so far. */
+  readonly steps: number;
+  readonly seconds: number;
+}
+
+/** What came of a replay. */
+export interface Replayed {
+  readonly finding: Finding | undefined;
+  /** The step (from 0) at which the schedule did not fit what the threads do, -1 if it fitted: the code has changed. */
+  readonly divergedAt: number;
+  /** The operations are those that the token was made of. */
+  readonly same: boolean;
+}
+
+const DEFAULT_BOUNDS = { schedules: 200_000, seconds: 60, steps: 2_000 } as const;
+const TWICE_AT_FIRST = 1_000;
+const PROGRESS_MS = 100;
+
+/** @throws ScenarioError when the scenario cannot be explored: it never ends, throws outside its threads, uses timers or chance,
+ * or memory that it did not declare. */
+export async function exploreScenario(scenario: Scenario, options: ExploreOptions = {}): Promise<ExploreResult> {
+  const { spec } = scenario;
+  const design = designOf(scenario, options.design);
+  const bounds = { ...DEFAULT_BOUNDS, ...spec.bounds, ...options.bounds };
+  const resumed = options.resume === undefined ? undefined : decodeResume(options.resume, spec.name, design);
+  const strategy = resumed?.strategy ?? options.strategy ?? spec.strategy ?? { kind: 'dpor' };
+  const code = codeOf(strategy);
+  const before = resumed?.seconds ?? 0;
+  const crew = await Crew.open(scenario, {
+    design,
+    checked: options.checked ?? true,
+    maxSteps: bounds.steps,
+    patches: options.patches ?? [],
+  });
+  const start = performance.now();
+  const secondsSoFar = (): number => before + (performance.now() - start) / 1000;
+  let endedBy: EndedBy | undefined;
+  const stopFor = (why: EndedBy): void => {
+    endedBy ??= why;
+    crew.stop();
+  };
+  const onAbort = (): void => stopFor('interrupted');
+  const ticker = setInterval(() => {
+    const { schedules, redundant, longest } = crew.counts();
+    options.onProgress?.({ schedules, redundant, steps: longest, seconds: secondsSoFar() });
+    if (secondsSoFar() - before >= bounds.seconds) stopFor('seconds');
+  }, PROGRESS_MS);
+  try {
+    if (resumed !== undefined) crew.restoreSearch(resumed.search, resumed.counts);
+    const session = crew.session({
+      ...code,
+      limit: bounds.schedules,
+      continues: resumed !== undefined,
+      twice: options.twice === true ? 2 ** 30 : TWICE_AT_FIRST,
+    });
+    options.signal?.addEventListener('abort', onAbort);
+    if (options.signal?.aborted === true) onAbort();
+    const end = await session;
+    const counts = crew.counts();
+    const seconds = secondsSoFar();
+    const search = crew.saveSearch();
+    const finding = end.failure === FAIL_NONE ? undefined : await toFinding(crew, scenario, design, end, search.index);
+    const by: EndedBy =
+      finding !== undefined ? 'finding' : end.exhausted ? 'exhausted' : (endedBy ?? 'schedules');
+    const exhausted = by === 'exhausted' && strategy.kind === 'dpor' && counts.cut === 0 && counts.releases === 0;
+    return {
+      scenario: spec.name,
+      about: spec.about,
+      seed: spec.seed ?? '',
+      source: spec.source,
+      design,
+      expected: designsOf(spec)[design],
+      strategy: describeStrategy(strategy),
+      finding,
+      endedBy: by,
+      schedules: counts.schedules,
+      redundant: counts.redundant,
+      exhausted,
+      bound: exhausted || finding !== undefined ? '' : describeBound(by, strategy, bounds, counts, seconds),
+      steps: counts.longest,
+      seconds,
+      outcomes: Object.entries(spec.outcomes ?? {}).map(([name, grade], i) => ({ name, grade, count: counts.outcomes[i] })),
+      resume:
+        by === 'exhausted' || by === 'finding' ? '' : encodeResume({ name: spec.name, design, strategy, seconds, search, counts }),
+    };
+  } finally {
+    clearInterval(ticker);
+    options.signal?.removeEventListener('abort', onAbort);
+    await crew.close();
+  }
+}
+
+/** Runs the schedule of a token, and says what breaks: for a look at a finding, and for tests that it stays mended. */
+export async function replay(
+  scenario: Scenario,
+  token: string,
+  options: Pick<ExploreOptions, 'bounds' | 'checked' | 'patches'> = {},
+): Promise<Replayed> {
+  const { scenario: name, design, schedule, digest } = decodeToken(token);
+  if (name !== scenario.spec.name)
+    throw new ScenarioError(`the token is of '${name}', not of '${scenario.spec.name}'`);
+  designOf(scenario, design);
+  const bounds = { ...DEFAULT_BOUNDS, ...scenario.spec.bounds, ...options.bounds };
+  const crew = await Crew.open(scenario, {
+    design,
+    checked: options.checked ?? true,
+    maxSteps: bounds.steps,
+    patches: options.patches ?? [],
+  });
+  try {
+    const choices = choicesOf(schedule);
+    const end = await crew.session({ strategy: STRATEGY_REPLAY, limit: 1, choices });
+    const finding = end.failure === FAIL_NONE ? undefined : await recorded(crew, scenario, design, end.choices, 0, choices);
+    return { finding, divergedAt: end.diverged, same: end.hash >>> 0 === digest };
+  } finally {
+    await crew.close();
+  }
+}
+
+/** @throws ScenarioError unless the scenario has the design. */
+function designOf(scenario: Scenario, design: string | undefined): string {
+  const names = Object.keys(designsOf(scenario.spec));
+  if (design === undefined) return names[0];
+  if (names.includes(design)) return design;
+  throw new ScenarioError(`${scenario.spec.name} has no design '${design}': ${names.map((name) => `'${name}'`).join(', ')}`);
+}
+
+/** Finds the shortest schedule that breaks the same, and runs it for the record. */
+async function toFinding(crew: Crew, scenario: Scenario, design: string, end: SessionEnd, index: number): Promise<Finding> {
+  if (end.failure === FAIL_NONDETERMINISM) return recorded(crew, scenario, design, end.choices, index, end.choices, end);
+  const wanted = fingerprint(end);
+  const shortest = await minimise(end.choices, async (choices) => {
+    const again = await crew.session({ strategy: STRATEGY_REPLAY, limit: 1, choices, index });
+    return again.failure === end.failure && fingerprint(again) === wanted ? again.choices : undefined;
+  });
+  return recorded(crew, scenario, design, shortest, index, end.choices);
+}
+
+/** What broke, numbers aside: they may differ from schedule to schedule. */
+function fingerprint(end: SessionEnd): string {
+  return `${end.problem?.message.replace(/\d+/g, '#') ?? ''} ${end.problem?.race?.loc ?? ''}`;
+}
+
+async function recorded(
+  crew: Crew,
+  scenario: Scenario,
+  design: string,
+  choices: Uint8Array,
+  index: number,
+  found: Uint8Array,
+  original?: SessionEnd,
+): Promise<Finding> {
+  const plain = await crew.session({ strategy: STRATEGY_REPLAY, limit: 1, choices, index });
+  const end = await crew.session({
+    strategy: STRATEGY_REPLAY,
+    limit: 1,
+    choices,
+    index,
+    record: true,
+    watched: plain.problem?.race?.loc ?? -1,
+  });
+  const shown = original === undefined ? end : { ...end, failure: original.failure };
+  const schedule = runsOf(end.choices);
+  return {
+    scenario: scenario.spec.name,
+    design,
+    threads: crew.names,
+    ...describe(shown, crew.names, crew.memory),
+    switches: Math.max(0, schedule.length - 1),
+    foundSwitches: Math.max(0, runsOf(found).length - 1),
+    token: encodeToken(scenario.spec.name, design, schedule, end.hash >>> 0),
+    schedule,
+  };
+}
+
+function codeOf(strategy: Strategy): { strategy: number; parameter: number; seed: number } {
+  switch (strategy.kind) {
+    case 'dpor':
+      return { strategy: STRATEGY_DPOR, parameter: 0, seed: 1 };
+    case 'bounded':
+      return { strategy: STRATEGY_BOUNDED, parameter: strategy.preemptions, seed: 1 };
+    case 'pct':
+      return { strategy: STRATEGY_PCT, parameter: strategy.depth, seed: strategy.seed };
+    case 'random':
+      return { strategy: STRATEGY_RANDOM, parameter: 0, seed: strategy.seed };
+  }
+}
+
+export function describeStrategy(strategy: Strategy): string {
+  switch (strategy.kind) {
+    case 'dpor':
+      return 'partial-order reduction';
+    case 'bounded':
+      return `at most ${strategy.preemptions} preemptions`;
+    case 'pct':
+      return `priorities, depth ${strategy.depth}, seed ${strategy.seed}`;
+    case 'random':
+      return `random, seed ${strategy.seed}`;
+  }
+}
+
+function describeBound(by: EndedBy, strategy: Strategy, bounds: Required<Bounds>, counts: Counts, seconds: number): string {
+  if (by === 'schedules') return `${bounds.schedules} schedules`;
+  if (by === 'seconds') return `${Math.round(seconds)} seconds`;
+  if (by === 'interrupted') return 'interrupted';
+  if (strategy.kind === 'bounded') return `${strategy.preemptions} preemptions`;
+  if (counts.cut > 0) return `${bounds.steps} steps`;
+  return `held back: in ${counts.releases} places only a thread that looks at unchanged words could go on`;
+}

@@ -1,0 +1,40 @@
+export type { Patch } from './engine/hooks.ts';
+export { ScenarioError } from './engine/placement.ts';
+export {
+  type ExploreOptions,
+  exploreScenario,
+  type Progress,
+  type Replayed,
+  replay,
+} from './explore.ts';
+export { linearizable } from './linearizable.ts';
+export type {
+  Access,
+  EndedBy,
+  ExploreResult,
+  Finding,
+  FindingKind,
+  Run,
+  Step,
+  StepKind,
+  SwitchReason,
+} from './result.ts';
+export {
+  type Bounds,
+  type CheckContext,
+  type Context,
+  designsOf,
+  type Expectation,
+  type Grade,
+  type Operation,
+  type Racy,
+  type Region,
+  type Scenario,
+  type ScenarioSpec,
+  type SharedMemory,
+  type Strategy,
+  scenario,
+  type ThreadContext,
+  type ThreadSpec,
+  type Words,
+} from './scenario.ts';
