@@ -7,7 +7,7 @@ export {
   type Replayed,
   replay,
 } from './explore.ts';
-export { linearizable } from './linearizable.ts';
+export { linearizable, type SequentialSpec } from './linearizable.ts';
 export type {
   Access,
   EndedBy,
@@ -20,6 +20,7 @@ export type {
   SwitchReason,
 } from './result.ts';
 export {
+  type AnyThread,
   type Bounds,
   type CheckContext,
   type Context,

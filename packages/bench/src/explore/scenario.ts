@@ -62,6 +62,12 @@ export interface ThreadSpec<Local> {
   run(context: ThreadContext, local: Local): number | void | Promise<number | void>;
 }
 
+/** A thread whatever it keeps: what a scenario takes. */
+export interface AnyThread {
+  open?(context: ThreadContext): unknown;
+  run(context: ThreadContext, local: never): unknown;
+}
+
 /** One operation of a history: what {@link linearizable} orders. */
 export interface Operation {
   readonly thread: number;
@@ -102,7 +108,7 @@ export type Strategy =
   | { readonly kind: 'pct'; readonly depth: number; readonly seed: number }
   | { readonly kind: 'random'; readonly seed: number };
 
-export interface ScenarioSpec<Threads extends Readonly<Record<string, ThreadSpec<never>>>> {
+export interface ScenarioSpec<Threads extends Readonly<Record<string, AnyThread>>> {
   /** Unique, `folder/name` by custom. */
   readonly name: string;
   /** What is asked, in one sentence. */
@@ -132,7 +138,7 @@ export interface ScenarioSpec<Threads extends Readonly<Record<string, ThreadSpec
   /** Finite time-outs: `never` fire (a thread they would have saved is asleep for ever), `last`: only when nothing else can
    * run, `any`: at any moment. Default `never`. */
   readonly timeouts?: 'never' | 'last' | 'any';
-  /** How often a thread may look at the same unchanged words before it is held back until one of them changes. Default 2. */
+  /** How often a thread may look at the same unchanged words before it is held back until one of them changes. Default 3. */
   readonly spins?: number;
   readonly strategy?: Strategy;
   readonly bounds?: Bounds;
@@ -141,13 +147,13 @@ export interface ScenarioSpec<Threads extends Readonly<Record<string, ThreadSpec
 /** A scenario and where it is, so that a worker can load it. */
 export interface Scenario {
   readonly url: string;
-  readonly spec: ScenarioSpec<Readonly<Record<string, ThreadSpec<never>>>>;
+  readonly spec: ScenarioSpec<Readonly<Record<string, AnyThread>>>;
 }
 
 export const AS_SHIPPED = 'as shipped';
 
 /** Defines a scenario. Export it: workers load the file at `url` (`import.meta.url`) and look it up by name. */
-export function scenario<Threads extends Readonly<Record<string, ThreadSpec<never>>>>(
+export function scenario<Threads extends Readonly<Record<string, AnyThread>>>(
   url: string,
   spec: ScenarioSpec<Threads>,
 ): Scenario {

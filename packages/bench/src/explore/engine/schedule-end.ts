@@ -101,9 +101,9 @@ export class ScheduleEnd {
       if (control[ABORT] === ABORT_REDUNDANT) control[REDUNDANT]++;
       else control[SCHEDULES]++;
       if (control[ABORT] === ABORT_NO) judge();
-      if (control[STEP] > control[LONGEST]) control[LONGEST] = control[STEP];
       if (this.#runsAgain()) return false;
     }
+    if (control[STEP] > control[LONGEST]) control[LONGEST] = control[STEP];
     if (control[FAILURE] !== FAIL_NONE) return this.#quit();
     const steps = Math.min(control[STEP], control[MAX_STEPS]);
     const kept = control[SECOND_RUN] !== 0 ? control[KEPT] : control[KEEP];
