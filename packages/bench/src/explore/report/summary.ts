@@ -36,7 +36,9 @@ export function endOf({ finding, exhausted, endedBy, bound }: ExploreResult): st
 /** What did not happen as expected, for the line that says why a run failed. */
 export function describeVerdict(result: ExploreResult): string {
   const { scenario, design, expected, finding } = result;
-  const found = finding ? `${finding.kind}: ${finding.message}` : `nothing found (${summaryLine(result)})`;
+  const found = finding
+    ? `${finding.kind}: ${finding.message.split('\n')[0]}`
+    : `nothing found (${summaryLine(result)})`;
   return `${scenario}, design "${design}": expected that it ${expected}, but ${found}`;
 }
 

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { countOf, painter, replayCommand, wrapText } from './text.ts';
+import { countOf, painter, replayCommand, resumeCommand, wrapText } from './text.ts';
 
 test('lines break at spaces, then after punctuation, then where they must', () => {
   expect(wrapText('mutex.word: compareExchange 0 → 1', 20)).toEqual(['mutex.word:', 'compareExchange 0 →', '1']);
@@ -31,6 +31,15 @@ test.each(['as shipped', `it's "both"`, 'costs $HOME `now` \\ !!', 'two\nlines']
     expect(words).toEqual(['faultline', 'explore', '000/a b', '--design', design, '--replay', 'v1:x', '']);
   },
 );
+
+test('a resume token that a shell would take apart is quoted', () => {
+  const result = { scenario: 's', design: 'd', resume: `{"a":[1, 'x']}` };
+  const words = execFileSync('sh', ['-c', `printf '%s\\0' ${resumeCommand(result, ' --seed 3')}`], {
+    encoding: 'utf8',
+  });
+  expect(words.split('\0').slice(2, -1)).toEqual(['s', '--design', 'd', '--seed', '3', '--resume', result.resume]);
+  expect(resumeCommand({ ...result, resume: 'v1:a.b-c' })).toBe('faultline explore s --design "d" --resume v1:a.b-c');
+});
 
 test('colours only when asked', () => {
   expect(painter(false)('red', 'x')).toBe('x');

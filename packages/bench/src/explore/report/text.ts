@@ -28,9 +28,28 @@ export function wrapText(text: string, width: number): string[] {
 
 /** The command that replays a token. */
 export function replayCommand(scenario: string, design: string, token: string): string {
-  const inQuotes = /[\\"$`!\n]/.test(design) ? `'${design.replaceAll("'", `'\\''`)}'` : `"${design}"`;
-  const name = /^[\w/.-]+$/.test(scenario) ? scenario : `'${scenario.replaceAll("'", `'\\''`)}'`;
-  return `faultline explore ${name} --design ${inQuotes} --replay ${token}`;
+  return `faultline explore ${shellWord(scenario)} --design ${shellText(design)} --replay ${token}`;
+}
+
+/** The command that goes on with an exploration, with what else it was given. */
+export function resumeCommand(
+  result: { scenario: string; design: string; resume: string },
+  given: string = '',
+): string {
+  const { scenario, design, resume } = result;
+  return `faultline explore ${shellWord(scenario)} --design ${shellText(design)}${given} --resume ${shellWord(resume)}`;
+}
+
+function shellText(text: string): string {
+  return /[\\"$`!\n]/.test(text) ? singleQuoted(text) : `"${text}"`;
+}
+
+function shellWord(text: string): string {
+  return /^[\w/.:@+-]+$/.test(text) ? text : singleQuoted(text);
+}
+
+function singleQuoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** @returns e.g. `1 switch`, `1,204 schedules`. */
