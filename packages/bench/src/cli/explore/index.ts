@@ -1,0 +1,20 @@
+import type { Command } from 'commander';
+import { addOptions, type ExploreOptions } from './options.ts';
+import { runExplore } from './run.ts';
+import type { ExploreHost } from './types.ts';
+
+/** Adds `explore` to the program.
+ * @param done told the exit code when the command has run: 0, 1 not as expected, 130 interrupted. UsageError is thrown. */
+export function addExploreCommands(program: Command, host: ExploreHost, done: (code: number) => void): void {
+  const command = program
+    .command('explore')
+    .description('runs scenarios of the fault path and its structures through every schedule')
+    .argument('[scenario...]', 'names, beginnings of names, or patterns such as "000/*"');
+  addOptions(command);
+  command.action(async (names: string[], options: ExploreOptions) => {
+    done(await runExplore(names, options, host));
+  });
+}
+
+export { loadScenarios, shippedScenarios } from './load.ts';
+export type { ExploreEngine, ExploreHost, ExploreRequest, Found } from './types.ts';
