@@ -92,8 +92,7 @@ test.each([
 });
 
 test('every option reaches the engine', async () => {
-  const line =
-    'structures/mutex --strategy bounded:2 --schedules 900 --seconds 1.5 --steps 70 --twice --unchecked --resume r1:1';
+  const line = 'structures/mutex --strategy bounded:2 --schedules 900 --seconds 1.5 --steps 70 --twice --unchecked';
   const { explorer } = await explore(line);
   expect(explorer.asked[0].request).toMatchObject({
     ...{
@@ -101,7 +100,6 @@ test('every option reaches the engine', async () => {
       strategy: { kind: 'bounded', preemptions: 2 },
       twice: true,
       checked: false,
-      resume: 'r1:1',
     },
     bounds: { schedules: 900, seconds: 1.5, steps: 70 },
   });
@@ -148,6 +146,7 @@ test.each([
   ['--all --seconds soon', '--seconds = "soon": must be a number above 0'],
   ['--all --steps 1e3', '--steps = "1e3": must be a whole number'],
   ['000/domain-free --resume x', '--resume goes on with one scenario and design, these are 2'],
+  ['structures/mutex --resume x --seed 2', "option '--resume <token>' cannot be used with option '--seed <n>'"],
   ['--replay v1:x', '--replay: decodeToken: token = "v1:x": must be'],
   [`001/t0-t3 --replay ${TOKEN}`, '--replay: the token is of 000/domain-free, not of 001/t0-t3'],
   [`--design counted --replay ${TOKEN}`, '--replay: the token is of design "no count", not of "counted"'],
@@ -196,12 +195,17 @@ test('what is not as expected fails the run, says which, and is told in full', a
   expect(out).toContain('✗ lost wake-up');
 });
 
-test('what was cut by a bound says how to go on, with the options it had', async () => {
+test('goes on where a token says', async () => {
+  const { explorer } = await explore('structures/mutex --resume r1:x');
+  expect(explorer.asked[0].request.resume).toBe('r1:x');
+});
+
+test('what was cut by a bound says how to go on, with what its token does not say', async () => {
   const spoil = (): ReturnType<typeof makeResult> => makeCut();
-  const { out, code } = await explore('structures/mutex --strategy pct:3 --seed 4', { spoil });
+  const { out, code } = await explore('structures/mutex --strategy pct:3 --unchecked --steps 90', { spoil });
   expect(code).toBe(0);
   expect(out).toContain(
-    'go on: faultline explore structures/mutex --design "as shipped" --strategy pct:3 --seed 4 --resume v1:resume\n',
+    'go on: faultline explore structures/mutex --design "as shipped" --unchecked --steps 90 --resume v1:resume\n',
   );
 });
 

@@ -41,7 +41,12 @@ export function addOptions(command: Command): void {
       new Option('--replay <token>', 'run the one schedule that a finding names').conflicts(['all', 'list', 'resume']),
     )
     .addOption(
-      new Option('--resume <token>', 'go on where an exploration was interrupted or cut').conflicts(['all', 'list']),
+      new Option('--resume <token>', 'go on where an exploration was interrupted or cut').conflicts([
+        'all',
+        'list',
+        'strategy',
+        'seed',
+      ]),
     );
 }
 

@@ -135,7 +135,7 @@ function print(results: readonly ExploreResult[], alone: boolean, options: Explo
   for (const result of results) {
     if (result.resume === '' || result.finding) continue;
     if (alone || result.endedBy === 'interrupted')
-      out.write(`go on: ${resumeCommand(result, givenStrategy(options))}\n`);
+      out.write(`go on: ${resumeCommand(result, givenAlongside(options))}\n`);
   }
 }
 
@@ -148,8 +148,9 @@ function describeResult(result: ExploreResult): string {
   ].join('\n');
 }
 
-function givenStrategy({ strategy, seed }: ExploreOptions): string {
-  return (strategy === undefined ? '' : ` --strategy ${strategy}`) + (seed === undefined ? '' : ` --seed ${seed}`);
+/** What the token does not say. */
+function givenAlongside({ unchecked, twice, steps }: ExploreOptions): string {
+  return `${unchecked ? ' --unchecked' : ''}${twice ? ' --twice' : ''}${steps === undefined ? '' : ` --steps ${steps}`}`;
 }
 
 function exitCode(results: readonly ExploreResult[], asked: number, { err, signal }: ExploreHost): number {

@@ -61,16 +61,25 @@ test('what it came to: the step that broke it, who is stuck, the race’s access
   expect(check.verdict?.lines.join(' ')).toContain('check: the domain was freed');
 });
 
-test('many objects of one region share a lifeline', () => {
-  const touching = (count: number) =>
-    makeFinding({
-      steps: makeSteps(Array.from({ length: count }, (_, at) => [0, 'load', `slab[${at}].META`, '= 0'])),
-      stuck: [],
-    });
-  expect(layOut(touching(8)).objects.map(({ name }) => name)).toContain('slab[7]');
-  const many = layOut(touching(9));
-  expect(many.objects.map(({ name }) => name)).toEqual(['slab']);
-  expect(many.rows.every(({ target }) => target?.x === many.objects[0].x)).toBe(true);
+test('an object is what a word’s name says before the word', () => {
+  const objectsOf = (...words: string[]): string[] =>
+    layOut(makeFinding({ steps: makeSteps(words.map((word) => [0, 'load', word, ''])), stuck: [] })).objects.map(
+      ({ name }) => name,
+    );
+  expect(objectsOf('counter', 'mutex.word', 'slab[2].META', 'iopf.params.1.USERS', 'iopf.work+128', 'words+3')).toEqual(
+    ['counter', 'mutex', 'slab[2]', 'iopf.params.1', 'iopf.work', 'words'],
+  );
+  const slots = Array.from({ length: 8 }, (_, at) => `slab[${at}].META`);
+  expect(objectsOf(...slots)).toHaveLength(8);
+  expect(objectsOf(...slots, 'slab[8].META')).toEqual(['slab']);
+  const params = Array.from({ length: 9 }, (_, at) => `iopf.params.${at}.USERS`);
+  expect(objectsOf(...params, 'iopf.work.PROD')).toEqual(['iopf.params', 'iopf.work']);
+});
+
+test('where objects share a lifeline every step still points at one', () => {
+  const steps = makeSteps(Array.from({ length: 12 }, (_, at) => [0, 'load', `slab[${at}].META`, '= 0']));
+  const { rows, objects } = layOut(makeFinding({ steps, stuck: [] }));
+  expect(rows.every(({ target }) => target?.x === objects[0].x)).toBe(true);
 });
 
 test('source lines keep the file and the line, however deep it lies', () => {

@@ -1,7 +1,7 @@
 // Where everything of a sequence diagram is, in pixels: threads left, what they touch right, time downwards, a row a step.
 import type { Finding, Step, StepKind } from '../result.ts';
 import { wrapText } from './text.ts';
-import { breaksAtEnd, describeRounds, describeStep, foldRounds, turnsOf } from './turns.ts';
+import { breaksAtEnd, describeRounds, describeStep, foldRounds, positionOf, turnsOf } from './turns.ts';
 
 /** A vertical line: a thread, or an object that threads touch. */
 export interface Lifeline {
@@ -82,10 +82,10 @@ const DIRECTIONS: Readonly<Partial<Record<StepKind, Direction>>> = {
 export function layOut(finding: Finding): Layout {
   const { threads } = finding;
   const folded = foldRounds(finding.steps);
-  const sources = folded.steps.map((step) => shorten(step.stack[0] ?? ''));
+  const sources = folded.steps.map((step) => shorten(positionOf(step)));
   const left = 44 + Math.ceil(Math.max(0, ...sources.map((source) => source.length)) * CHARACTER) + 16;
   const threadX = (thread: number): number => left + thread * THREAD + THREAD / 2;
-  const { objects, right } = placeObjects(folded.steps, left + threads.length * THREAD);
+  const { objects, depth, right } = placeObjects(folded.steps, left + threads.length * THREAD);
   const width = Math.max(right, left + threads.length * THREAD) + 12;
 
   const rows: Row[] = [];
@@ -99,7 +99,7 @@ export function layOut(finding: Finding): Layout {
     for (const step of turn.steps) {
       const lines = phraseLines(step);
       const height = lines.length * LINE + PAD;
-      const x = objects.get(lifelineOf(step.object, objects));
+      const x = step.object === '' ? undefined : objects.get(lifelineOf(step.object, depth));
       const target = x === undefined ? undefined : { x, direction: DIRECTIONS[step.kind] ?? ('both' as const) };
       const breaks = breaksAtEnd(finding) && step === folded.steps.at(-1);
       rows.push({ step, x: threadX(step.thread), y, height, lines, source: sources[rows.length], breaks, target });
@@ -147,32 +147,38 @@ function noteOf({ kind, message }: Finding, x: number, y: number, right: number)
   return { x, y, width, height: lines.length * LINE + PAD, lines };
 }
 
-/** A lifeline an object, `slab[2]` of `slab[2].META`; where that would be many, one a region. */
-function placeObjects(steps: readonly Step[], left: number): { objects: Map<string, number>; right: number } {
-  const touched = steps.map((step) => step.object).filter((object) => object !== '');
-  const each = new Set(touched.map(objectOf));
-  const names = each.size > MOST_OBJECTS ? new Set(touched.map(regionOf)) : each;
+interface Placed {
+  readonly objects: ReadonlyMap<string, number>;
+  /** How many parts of a word's name make its lifeline. */
+  readonly depth: number;
+  readonly right: number;
+}
+
+/** A lifeline an object, `slab[2]` of `slab[2].META`. Where that would be too many, those that share the first parts of their
+ * names share one: `iopf.params` of `iopf.params.1` and `iopf.params.2`, and if need be `iopf`. */
+function placeObjects(steps: readonly Step[], left: number): Placed {
+  const words = steps.map((step) => step.object).filter((object) => object !== '');
+  let depth = Math.max(1, ...words.map((word) => partsOf(word).length));
+  const namesAt = (most: number): Set<string> => new Set(words.map((word) => lifelineOf(word, most)));
+  while (depth > 1 && namesAt(depth).size > MOST_OBJECTS) depth--;
   const objects = new Map<string, number>();
   let right = left;
-  for (const name of names) {
+  for (const name of namesAt(depth)) {
     const width = Math.max(76, Math.ceil(name.length * CHARACTER) + 28);
     objects.set(name, right + width / 2);
     right += width;
   }
-  return { objects, right };
+  return { objects, depth, right };
 }
 
-function lifelineOf(word: string, objects: ReadonlyMap<string, number>): string {
-  return objects.has(objectOf(word)) ? objectOf(word) : regionOf(word);
+function lifelineOf(word: string, depth: number): string {
+  return partsOf(word).slice(0, depth).join('');
 }
 
-function objectOf(word: string): string {
-  const dot = word.indexOf('.');
-  return dot < 0 ? word : word.slice(0, dot);
-}
-
-function regionOf(word: string): string {
-  return word.replace(/[.[].*$/s, '');
+/** The parts of the object's name, without the word's own: `slab`, `[2]` of `slab[2].META`; `iopf`, `.work` of `iopf.work+128`. */
+function partsOf(word: string): string[] {
+  const object = word.replace(/(?<=.)(?:\.[^.[+]*|\+\d+)$/s, '');
+  return object.match(/[.[]?[^.[]+/gs) ?? [object];
 }
 
 /** In as few lines as may be; of two such ways, the one with the object on a line of its own. */

@@ -2,7 +2,7 @@
 import Table from 'cli-table3';
 import type { Access, Finding, Step } from '../result.ts';
 import { countOf, type Paint, painter, replayCommand, wrapText } from './text.ts';
-import { breaksAtEnd, describeRounds, describeStep, foldRounds, type Turn, turnsOf } from './turns.ts';
+import { breaksAtEnd, describeRounds, describeStep, foldRounds, positionOf, type Turn, turnsOf } from './turns.ts';
 
 export interface FindingTextOptions {
   /** Columns of the terminal. Much narrower than 60 is not kept to. */
@@ -49,7 +49,7 @@ function scheduleTable(finding: Finding, width: number, paint: Paint): string {
   const { threads } = finding;
   const folded = foldRounds(finding.steps);
   if (folded.steps.length === 0) return 'It broke before the first step.';
-  const longest = Math.max(0, ...folded.steps.map((step) => sourceOf(step).length));
+  const longest = Math.max(0, ...folded.steps.map((step) => positionOf(step).length));
   const layout = fitColumns(threads.length, width, Math.min(longest, Math.floor(width * SOURCE_SHARE)));
   const table = new Table({
     head: ['#', ...threads, ...(layout.source > 0 ? ['source'] : [])],
@@ -98,15 +98,11 @@ function turnRow(turn: Turn, threads: number, layout: Layout, last: Step | undef
   for (const step of turn.steps) {
     const breaks = step === last;
     const phrase = wrapText(describeStep(step), layout.thread).map((line) => (breaks ? paint('red', line) : line));
-    const source = wrapText(sourceOf(step), layout.source || layout.thread).map((line) => paint('dim', line));
+    const source = wrapText(positionOf(step), layout.source || layout.thread).map((line) => paint('dim', line));
     const number = breaks ? paint('red', `✗ ${step.index + 1}`) : String(step.index + 1);
     if (layout.source > 0) add(number, phrase, source);
     else add(number, [...phrase, ...source], []);
   }
   const cells = Array.from({ length: threads }, (_, thread) => (thread === turn.thread ? operations.join('\n') : ''));
   return [numbers.join('\n'), ...cells, ...(layout.source > 0 ? [sources.join('\n')] : [])];
-}
-
-function sourceOf(step: Step): string {
-  return step.stack[0] ?? '';
 }

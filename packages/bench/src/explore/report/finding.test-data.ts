@@ -18,7 +18,15 @@ export function makeFinding(over: Partial<Finding> = {}): Finding {
     message: 'bob sleeps for ever on mutex.word, which alice has changed since',
     threads: ['alice', 'bob'],
     steps: makeSteps([
-      [0, 'compareExchange', 'mutex.word', '0 → 1', 'start', 'sync/mutex.ts:25', 'scenarios/structures/mutex.ts:19'],
+      [
+        0,
+        'compareExchange',
+        'mutex.word',
+        '0 → 1',
+        'start',
+        'sync/mutex.ts:25 mutexLock',
+        'scenarios/structures/mutex.ts:19 Object.run',
+      ],
       [1, 'compareExchange', 'mutex.word', '= 1, expected 0: fails', 'preempted', 'sync/mutex.ts:25'],
       [1, 'exchange', 'mutex.word', '1 → 2', '', 'sync/mutex.ts:31', 'scenarios/structures/mutex.ts:19'],
       [1, 'wait', 'mutex.word', '= 2: asleep', '', 'sync/park.ts:12', 'sync/mutex.ts:33'],

@@ -9,7 +9,7 @@ test.each([
   ['1,204 schedules, exhausted', makeResult()],
   ['200,000 schedules, cut by 200000 schedules', makeCut()],
   ['1,204 schedules, cut by 3 preemptions', makeResult({ exhausted: false, bound: '3 preemptions' })],
-  ['5,000 schedules, interrupted', makeCut({ schedules: 5000, endedBy: 'interrupted', bound: '' })],
+  ['5,000 schedules, interrupted', makeCut({ schedules: 5000, endedBy: 'interrupted', bound: 'interrupted' })],
   ['900 schedules, cut by seconds', makeCut({ schedules: 900, endedBy: 'seconds', bound: '' })],
   ['lost wake-up after 17 schedules', makeFailing()],
   ['lost wake-up after 1 schedule', makeFailing({ schedules: 1 })],
@@ -56,7 +56,8 @@ test('outcomes are counted and graded, also those never seen', () => {
   ] as const;
   expect(describeOutcomes(makeResult({ outcomes }))).toEqual([
     '  1,021  one waits (acceptable)',
-    '* never  nobody waits (interesting)',
+    '  never  nobody waits (interesting)',
     '✗     3  both hold it (forbidden)',
   ]);
+  expect(describeOutcomes(makeFailing({ outcomes }))).toHaveLength(2); // the search stopped: never would say too much
 });

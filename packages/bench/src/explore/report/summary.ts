@@ -22,7 +22,7 @@ export function summaryLine(result: ExploreResult): string {
   const schedules = countOf(result.schedules, 'schedule');
   if (result.finding) return `${result.finding.kind} after ${schedules}`;
   const end = endOf(result);
-  return end === result.bound && end !== '' ? `${schedules}, cut by ${end}` : `${schedules}, ${end}`;
+  return end === 'exhausted' || end === 'interrupted' ? `${schedules}, ${end}` : `${schedules}, cut by ${end}`;
 }
 
 /** What ended it, as a cell: `exhausted`, `interrupted`, or the bound; '' after a finding. */
@@ -30,7 +30,7 @@ export function endOf({ finding, exhausted, endedBy, bound }: ExploreResult): st
   if (finding) return '';
   if (exhausted) return 'exhausted';
   if (endedBy === 'interrupted') return 'interrupted';
-  return bound || `cut by ${endedBy}`;
+  return bound || endedBy;
 }
 
 /** What did not happen as expected, for the line that says why a run failed. */
@@ -44,11 +44,13 @@ export function describeVerdict(result: ExploreResult): string {
 
 const MARKS: Readonly<Record<Grade, string>> = { acceptable: ' ', interesting: '*', forbidden: '✗' };
 
-/** A line an outcome: how often, which, and its grade. One that no schedule ended in is said to be never seen. */
-export function describeOutcomes({ outcomes }: ExploreResult): string[] {
-  const shown = outcomes.map(({ name, grade, count }) => {
-    return { name, grade, count: count === 0 ? 'never' : count.toLocaleString('en') };
+/** A line an outcome: how often, which, and its grade. One that no schedule ended in is said to be never seen, unless a finding
+ * put an end to the search. */
+export function describeOutcomes({ outcomes, finding }: ExploreResult): string[] {
+  const shown = finding ? outcomes.filter(({ count }) => count > 0) : outcomes;
+  const figures = shown.map(({ count }) => (count === 0 ? 'never' : count.toLocaleString('en')));
+  const width = Math.max(0, ...figures.map((figure) => figure.length));
+  return shown.map(({ name, grade, count }, at) => {
+    return `${count > 0 ? MARKS[grade] : ' '} ${figures[at].padStart(width)}  ${name} (${grade})`;
   });
-  const width = Math.max(0, ...shown.map(({ count }) => count.length));
-  return shown.map(({ name, grade, count }) => `${MARKS[grade]} ${count.padStart(width)}  ${name} (${grade})`);
 }

@@ -45,6 +45,11 @@ export function describeStep({ kind, object, effect }: Step): string {
   return object ? `${object}: ${what}` : what;
 }
 
+/** Where the code under test made the step, without the function's name: `sync/mutex.ts:25`; '' where nobody knows. */
+export function positionOf({ stack }: Step): string {
+  return stack.length > 0 ? stack[0].replace(/ .*$/s, '') : '';
+}
+
 /** Kinds that no step of the schedule is to blame for: a check looks when all threads have ended, a livelock is all of its
  * steps, and the accesses of a race lie between them. */
 const NO_STEP: ReadonlySet<FindingKind> = new Set(['check', 'forbidden outcome', 'livelock', 'data race']);
@@ -71,7 +76,7 @@ const LEAST_ROUNDS = 4;
 /** Finds the shortest round that the schedule ends in, if it goes round at least four times: a livelock is its whole bound
  * of steps long, and says the same thing hundreds of times. */
 export function foldRounds(steps: readonly Step[]): Folded {
-  const names = steps.map((step) => `${step.thread} ${describeStep(step)} ${step.stack[0] ?? ''}`);
+  const names = steps.map((step) => `${step.thread} ${describeStep(step)} ${positionOf(step)}`);
   for (let round = 1; round <= LONGEST_ROUND && round * LEAST_ROUNDS <= steps.length; round++) {
     let same = 0;
     for (let at = steps.length - 1; at >= round && names[at] === names[at - round]; at--) same++;
