@@ -83,7 +83,7 @@ export class ScheduledAtomics {
   }
 
   #load(view: View, index: number): number {
-    if (!this.#scheduler.active) return real.load(this.#memory.raw(view), index);
+    if (!this.#scheduler.active) return this.#loadUnscheduled(view, index);
     const loc = this.#memory.locate(view, index);
     if (loc < 0) return real.load(this.#memory.raw(view), index);
     this.#scheduler.point(K_LOAD, loc, 0);
@@ -94,10 +94,16 @@ export class ScheduledAtomics {
     return value;
   }
 
+  #loadUnscheduled(view: View, index: number): number {
+    if (view === this.#memory.view) this.#memory.readUnscheduled(index);
+    return real.load(this.#memory.raw(view), index);
+  }
+
   #store(view: View, index: number, value: number): number {
     if (!this.#scheduler.active) return real.store(this.#memory.raw(view), index, value);
     const loc = this.#memory.locate(view, index);
     if (loc < 0) return real.store(this.#memory.raw(view), index, value);
+    if (this.#memory.checked) this.#memory.beforeAtomicWrite(loc);
     this.#scheduler.point(K_STORE, loc, value);
     if (this.#memory.checked) this.#memory.atomicWrite(loc, false);
     const old = this.#words[loc];
@@ -110,6 +116,7 @@ export class ScheduledAtomics {
   #update(kind: number, view: View, index: number, value: number): number {
     const loc = this.#scheduler.active ? this.#memory.locate(view, index) : -1;
     if (loc < 0) return applyReal(kind, this.#memory.raw(view), index, value);
+    if (this.#memory.checked) this.#memory.beforeAtomicWrite(loc);
     this.#scheduler.point(kind, loc, value);
     if (this.#memory.checked) this.#memory.atomicWrite(loc, true);
     const old = this.#words[loc];
@@ -123,6 +130,8 @@ export class ScheduledAtomics {
     if (!this.#scheduler.active) return real.compareExchange(this.#memory.raw(view), index, expected, value);
     const loc = this.#memory.locate(view, index);
     if (loc < 0) return real.compareExchange(this.#memory.raw(view), index, expected, value);
+    // One that fails only looks, which is no harm in memory that keeps its type.
+    if (this.#memory.checked && this.#words[loc] === (expected | 0)) this.#memory.beforeAtomicWrite(loc);
     this.#scheduler.point(K_CAS, loc, expected);
     const old = this.#words[loc];
     const fits = old === (expected | 0);

@@ -26,6 +26,8 @@ export interface RaceDetail {
 }
 
 const RealInt32Array = Int32Array;
+const NOT_ASKING = -2;
+const ASKING = -1;
 
 export class Memory implements PlainAccess {
   readonly checked: boolean;
@@ -39,6 +41,9 @@ export class Memory implements PlainAccess {
   readonly #racy: Uint8Array;
   readonly #report: Report;
   readonly #instrumented = new WeakMap<object, View>();
+  /** State words of objects that this thread has touched since its last operation. */
+  #touched: number[] = [];
+  #stateRead = NOT_ASKING;
 
   constructor(scheduler: Scheduler, checked: boolean, shadow: View, threads: number, racy: Uint8Array, report: Report) {
     this.#scheduler = scheduler;
@@ -95,15 +100,23 @@ export class Memory implements PlainAccess {
   }
 
   atomicRead(loc: number): void {
+    this.#newStretch();
     this.#watch(loc, 'atomic read');
     this.#races.atomicRead(loc);
   }
+  /** Before an atomic write announces itself. */
+  beforeAtomicWrite(loc: number): void {
+    this.#guarded(loc, 'atomic write');
+  }
+
   atomicWrite(loc: number, finds: boolean): void {
     this.#watch(loc, 'atomic write');
-    this.#guarded(loc, 'atomic write');
+    this.#newStretch();
+    if (this.guard !== undefined) this.#mayTouch(loc, 'atomic write');
     this.#races.atomicWrite(loc, finds);
   }
   notified(loc: number): void {
+    this.#newStretch();
     this.#races.notified(loc);
   }
   woken(loc: number): void {
@@ -114,8 +127,12 @@ export class Memory implements PlainAccess {
     return this.#scheduler.active;
   }
 
+  #newStretch(): void {
+    if (this.#touched.length > 0) this.#touched = [];
+  }
+
   plainRead(loc: number): void {
-    if (!this.#scheduler.active) return;
+    if (!this.#scheduler.active) return this.readUnscheduled(loc);
     if (this.#racy[loc] !== 0) this.#racyPoint(K_READ, loc, VALUE_READ, 'read');
     this.#watch(loc, 'plain read');
     if (this.#racy[loc] === 0) this.#guarded(loc, 'plain read');
@@ -134,18 +151,44 @@ export class Memory implements PlainAccess {
   #racyPoint(kind: number, loc: number, classes: number, effect: string): void {
     const scheduler = this.#scheduler;
     scheduler.point(kind, loc, 0);
+    this.#newStretch();
     scheduler.after(kind, loc, 0, classes, kind === K_WRITE, this.#raw[loc]);
     if (scheduler.recording) scheduler.record(kind, loc, kind === K_READ ? `= ${this.#raw[loc]}` : effect);
   }
 
+  // Whether an object may be touched depends on a word that says so, which the access itself does not read. So the first touch of
+  // an object in a stretch is a step that reads that word: what frees the object conflicts with it, and both orders are explored.
+
+  /** Before an access: for an atomic write, before its own step. */
   #guarded(loc: number, what: string): void {
     if (this.guard === undefined) return;
-    this.#scheduler.active = false;
-    const why = this.guard(loc);
-    this.#scheduler.active = true;
-    if (why === undefined) return;
+    const state = this.#mayTouch(loc, what);
+    if (state < 0 || this.#touched.includes(state)) return;
+    const scheduler = this.#scheduler;
+    scheduler.point(K_READ, state, 0);
+    scheduler.after(K_READ, state, 0, VALUE_READ, false, this.#raw[state]);
+    if (scheduler.recording) scheduler.record(K_READ, state, `= ${this.#raw[state]}, before the ${what}`);
+    this.#touched.push(state);
+    this.#mayTouch(loc, what);
+  }
+
+  /** @returns the word that says whether `loc` may be touched, -1 for none. */
+  #mayTouch(loc: number, what: string): number {
+    const scheduler = this.#scheduler;
+    scheduler.active = false;
+    this.#stateRead = ASKING;
+    const why = this.guard?.(loc);
+    const state = this.#stateRead;
+    this.#stateRead = NOT_ASKING;
+    scheduler.active = true;
+    if (why === undefined) return state;
     this.#report(FAIL_USE_AFTER_FREE, `${what} of a freed object: ${why}`, stackHere());
     throw ABORTED;
+  }
+
+  /** Outside a body: a guard has read a word. */
+  readUnscheduled(loc: number): void {
+    if (this.#stateRead === ASKING) this.#stateRead = loc;
   }
 
   #watch(loc: number, what: string): void {

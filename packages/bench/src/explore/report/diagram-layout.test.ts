@@ -69,15 +69,26 @@ test('an object is what a word’s name says before the word', () => {
   expect(objectsOf('counter', 'mutex.word', 'slab[2].META', 'iopf.params.1.USERS', 'iopf.work+128', 'words+3')).toEqual(
     ['counter', 'mutex', 'slab[2]', 'iopf.params.1', 'iopf.work', 'words'],
   );
-  const slots = Array.from({ length: 8 }, (_, at) => `slab[${at}].META`);
-  expect(objectsOf(...slots)).toHaveLength(8);
-  expect(objectsOf(...slots, 'slab[8].META')).toEqual(['slab']);
-  const params = Array.from({ length: 9 }, (_, at) => `iopf.params.${at}.USERS`);
+  const slots = Array.from({ length: 12 }, (_, at) => `slab[${at}].META`);
+  expect(objectsOf(...slots)).toHaveLength(12);
+  expect(objectsOf(...slots, 'slab[12].META')).toEqual(['slab']);
+  const params = Array.from({ length: 12 }, (_, at) => `iopf.params.${at}.USERS`);
   expect(objectsOf(...params, 'iopf.work.PROD')).toEqual(['iopf.params', 'iopf.work']);
 });
 
+test('the names of many objects are written upwards, above everything else', () => {
+  const touching = (count: number) =>
+    makeSteps(Array.from({ length: count }, (_, at) => [0, 'load', `object-${at}`, '= 0']));
+  const few = layOut(makeFinding({ steps: touching(4), stuck: [] }));
+  const many = layOut(makeFinding({ steps: touching(5), stuck: [] }));
+  expect([few.upright, many.upright]).toEqual([false, true]);
+  expect(many.width).toBeLessThan(few.width);
+  expect(many.rows[0].y).toBeGreaterThan(many.head);
+  expect(many.head).toBeGreaterThan(few.head);
+});
+
 test('where objects share a lifeline every step still points at one', () => {
-  const steps = makeSteps(Array.from({ length: 12 }, (_, at) => [0, 'load', `slab[${at}].META`, '= 0']));
+  const steps = makeSteps(Array.from({ length: 13 }, (_, at) => [0, 'load', `slab[${at}].META`, '= 0']));
   const { rows, objects } = layOut(makeFinding({ steps, stuck: [] }));
   expect(rows.every(({ target }) => target?.x === objects[0].x)).toBe(true);
 });

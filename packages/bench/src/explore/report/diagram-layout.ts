@@ -42,6 +42,10 @@ export interface Note {
 export interface Layout {
   readonly width: number;
   readonly height: number;
+  /** Where the lifelines begin. */
+  readonly head: number;
+  /** The objects' names are written upwards. */
+  readonly upright: boolean;
   readonly threads: readonly Lifeline[];
   readonly objects: readonly Lifeline[];
   readonly rows: readonly Row[];
@@ -55,7 +59,7 @@ export interface Layout {
 }
 
 export const BOX = 262;
-export const HEAD = 34;
+const HEAD = 34;
 export const LINE = 16;
 const THREAD = BOX + 20;
 /** A character of the 12 pixel monospaced type, at its widest. */
@@ -66,7 +70,10 @@ const GAP = 7;
 const SWITCH = 34;
 const LONGEST_SOURCE = 28;
 /** More lifelines than this, and objects of one region share one. */
-const MOST_OBJECTS = 8;
+const MOST_OBJECTS = 12;
+/** More than this, and their names are written upwards. */
+const MOST_LEVEL = 4;
+const UPRIGHT = 38;
 
 const DIRECTIONS: Readonly<Partial<Record<StepKind, Direction>>> = {
   load: 'reads',
@@ -85,12 +92,14 @@ export function layOut(finding: Finding): Layout {
   const sources = folded.steps.map((step) => shorten(positionOf(step)));
   const left = 44 + Math.ceil(Math.max(0, ...sources.map((source) => source.length)) * CHARACTER) + 16;
   const threadX = (thread: number): number => left + thread * THREAD + THREAD / 2;
-  const { objects, depth, right } = placeObjects(folded.steps, left + threads.length * THREAD);
+  const { objects, depth, upright, right } = placeObjects(folded.steps, left + threads.length * THREAD);
   const width = Math.max(right, left + threads.length * THREAD) + 12;
 
   const rows: Row[] = [];
   const switches: Switch[] = [];
-  let y = HEAD + 8;
+  const longestName = Math.max(0, ...Array.from(objects.keys(), (name) => name.length));
+  const head = upright ? Math.max(HEAD, Math.ceil(longestName * CHARACTER) + 26) : HEAD;
+  let y = head + 8;
   for (const turn of turnsOf(folded.steps, threads)) {
     const before = rows.at(-1);
     y += SWITCH - GAP;
@@ -124,6 +133,8 @@ export function layOut(finding: Finding): Layout {
   const verdict = breaksAtEnd(finding) ? undefined : noteOf(finding, left, y, width);
   return {
     width,
+    head,
+    upright,
     height: (verdict ? y + verdict.height : y) + 8,
     threads: threads.map((name, thread) => ({ name, x: threadX(thread), end: ends.get(thread) ?? end })),
     objects: Array.from(objects, ([name, x]) => ({ name, x, end })),
@@ -151,6 +162,7 @@ interface Placed {
   readonly objects: ReadonlyMap<string, number>;
   /** How many parts of a word's name make its lifeline. */
   readonly depth: number;
+  readonly upright: boolean;
   readonly right: number;
 }
 
@@ -163,12 +175,14 @@ function placeObjects(steps: readonly Step[], left: number): Placed {
   while (depth > 1 && namesAt(depth).size > MOST_OBJECTS) depth--;
   const objects = new Map<string, number>();
   let right = left;
-  for (const name of namesAt(depth)) {
-    const width = Math.max(76, Math.ceil(name.length * CHARACTER) + 28);
+  const names = namesAt(depth);
+  const upright = names.size > MOST_LEVEL;
+  for (const name of names) {
+    const width = upright ? UPRIGHT : Math.max(76, Math.ceil(name.length * CHARACTER) + 28);
     objects.set(name, right + width / 2);
     right += width;
   }
-  return { objects, depth, right };
+  return { objects, depth, upright, right };
 }
 
 function lifelineOf(word: string, depth: number): string {

@@ -1,16 +1,6 @@
 // A finding as a sequence diagram: SVG text, made from the layout alone.
 import type { Finding } from '../result.ts';
-import {
-  BOX,
-  CHARACTER,
-  HEAD,
-  type Layout,
-  LINE,
-  type Lifeline,
-  layOut,
-  type Note,
-  type Row,
-} from './diagram-layout.ts';
+import { BOX, CHARACTER, type Layout, LINE, type Lifeline, layOut, type Note, type Row } from './diagram-layout.ts';
 import { escapeHtml } from './escape.ts';
 import { describeStep } from './turns.ts';
 
@@ -39,8 +29,8 @@ export function drawFinding(finding: Finding): string {
   const { width, height } = layout;
   const label = `Sequence diagram: ${finding.steps.length} steps of ${finding.threads.join(', ')}. ${finding.kind}: ${finding.message}`;
   return `<svg class="diagram" xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="group" aria-label="${escapeHtml(label)}">
-${layout.threads.map((line, at) => lifeline(line, threadClass(at), BOX)).join('\n')}
-${layout.objects.map((line) => lifeline(line, undefined, textWidth(line.name) + 18)).join('\n')}
+${layout.threads.map((line, at) => lifeline(line, layout, threadClass(at))).join('\n')}
+${layout.objects.map((line) => lifeline(line, layout)).join('\n')}
 ${drawRounds(layout)}
 ${drawSwitches(layout)}
 ${layout.rows.map(drawRow).join('\n')}
@@ -54,11 +44,18 @@ function threadClass(thread: number): string {
   return `t${thread % 4}`;
 }
 
-function lifeline({ name, x, end }: Lifeline, thread: string | undefined, width: number): string {
-  const line = `<line class="life${thread ? '' : ' object'}" x1="${x}" y1="${HEAD}" x2="${x}" y2="${end}"/>`;
-  const head = `<rect class="head" x="${x - width / 2}" y="4" width="${width}" height="${HEAD - 6}" rx="${thread ? 4 : 14}"/>`;
-  const title = `<text class="${thread ? 'on' : ''}" x="${x}" y="22" text-anchor="middle">${escapeHtml(name)}</text>`;
-  return `<g class="${thread ?? ''}">${line}${head}${title}</g>`;
+/** @param thread its class; undefined for an object. */
+function lifeline({ name, x, end }: Lifeline, { head, upright }: Layout, thread?: string): string {
+  const line = `<line class="life${thread ? '' : ' object'}" x1="${x}" y1="${head}" x2="${x}" y2="${end}"/>`;
+  const upwards = upright && !thread;
+  const width = thread ? BOX : upwards ? 24 : textWidth(name) + 18;
+  const height = upwards ? textWidth(name) + 18 : 28;
+  const y = head - 2 - height;
+  const box = `<rect class="head" x="${x - width / 2}" y="${y}" width="${width}" height="${height}" rx="${thread ? 4 : 12}"/>`;
+  const middle = y + height / 2;
+  const turn = upwards ? ` transform="rotate(-90 ${x} ${middle})"` : '';
+  const title = `<text${thread ? ' class="on"' : ''} x="${x}" y="${middle + 4}" text-anchor="middle"${turn}>${escapeHtml(name)}</text>`;
+  return `<g${thread ? ` class="${thread}"` : ''}>${line}${box}${title}</g>`;
 }
 
 function drawRow({ step, x, y, height, lines, source, breaks, target }: Row): string {
