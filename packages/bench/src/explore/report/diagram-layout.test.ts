@@ -80,7 +80,7 @@ test('the names of many objects are written upwards, above everything else', () 
   const touching = (count: number) =>
     makeSteps(Array.from({ length: count }, (_, at) => [0, 'load', `object-${at}`, '= 0']));
   const few = layOut(makeFinding({ steps: touching(4), stuck: [] }));
-  const many = layOut(makeFinding({ steps: touching(5), stuck: [] }));
+  const many = layOut(makeFinding({ steps: touching(12), stuck: [] }));
   expect([few.upright, many.upright]).toEqual([false, true]);
   expect(many.width).toBeLessThan(few.width);
   expect(many.rows[0].y).toBeGreaterThan(many.head);

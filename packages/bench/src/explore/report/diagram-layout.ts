@@ -71,8 +71,8 @@ const SWITCH = 34;
 const LONGEST_SOURCE = 28;
 /** More lifelines than this, and objects of one region share one. */
 const MOST_OBJECTS = 12;
-/** More than this, and their names are written upwards. */
-const MOST_LEVEL = 4;
+/** Wider than this, and the objects' names are written upwards. */
+const WIDE = 1180;
 const UPRIGHT = 38;
 
 const DIRECTIONS: Readonly<Partial<Record<StepKind, Direction>>> = {
@@ -176,9 +176,10 @@ function placeObjects(steps: readonly Step[], left: number): Placed {
   const objects = new Map<string, number>();
   let right = left;
   const names = namesAt(depth);
-  const upright = names.size > MOST_LEVEL;
+  const level = (name: string): number => Math.max(76, Math.ceil(name.length * CHARACTER) + 28);
+  const upright = Array.from(names, level).reduce((sum, width) => sum + width, left) > WIDE;
   for (const name of names) {
-    const width = upright ? UPRIGHT : Math.max(76, Math.ceil(name.length * CHARACTER) + 28);
+    const width = upright ? UPRIGHT : level(name);
     objects.set(name, right + width / 2);
     right += width;
   }
