@@ -1,7 +1,7 @@
 // Freeing after a grace period without waiting for it: each object gets a whole grace period of its own, and all are freed.
 import { type Context, type Scenario, scenario, type ThreadContext } from '@faultline/bench/explore';
 import { DeferredFree, initRcu, Rcu, RcuThread, rcuWords } from '@faultline/core/sync';
-import { countFreed, guardFreed, OBJECTS, release, use } from './rcu-objects.ts';
+import { countFreed, OBJECTS, release, use } from './rcu-objects.ts';
 
 const MEMORY = [
   { name: 'rcu', words: rcuWords(1), fields: { ASKED: 32, DONE: 64, WAITERS: 96, 'READER 1': 128 } },
@@ -42,7 +42,6 @@ export const polled: Scenario = scenario(import.meta.url, {
   source: 'core/src/sync/deferred-free.ts, poll',
   memory: MEMORY,
   setup,
-  guard: guardFreed,
   threads: {
     reader,
     updater: {
@@ -71,7 +70,6 @@ export const flushed: Scenario = scenario(import.meta.url, {
   source: 'core/src/sync/deferred-free.ts, flush',
   memory: MEMORY,
   setup,
-  guard: guardFreed,
   threads: {
     reader,
     updater: {

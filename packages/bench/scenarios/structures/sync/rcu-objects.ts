@@ -2,19 +2,24 @@
 import type { Context, Region, Words } from '@faultline/bench/explore';
 
 const STRIDE = 4;
-const USES = 0; // counted by who uses it, so that there is a step between the look-up and the use
+const USES = 0; // counted by who touches it; GONE once it was freed
 const VALUE = 1; // plain: a use that is not ordered before the reuse is a race
 const FREED = 2;
 const REUSED = -1;
+const GONE = -(2 ** 30);
 
 /** Objects 1 and 2; 0 is nothing. */
 export const OBJECTS: Region = { name: 'objects', words: 3 * STRIDE, stride: STRIDE, fields: { USES, VALUE, FREED } };
 
-/** Uses an object that was found. */
+/** Uses an object that was found, plainly. */
 export function use(words: Words, objects: number, object: number): void {
-  Atomics.add(words, objects + object * STRIDE + USES, 1);
   const value = words[objects + object * STRIDE + VALUE];
   if (value !== 0) throw new Error(`object ${object} was reused under a reader: its value is ${value}`);
+}
+
+/** Uses an object that was found, as a step of its own: {@link guardFreed} tells when it comes too late. */
+export function touch(words: Words, objects: number, object: number): void {
+  Atomics.add(words, objects + object * STRIDE + USES, 1);
 }
 
 /** Frees an object, and writes to it as its next owner does. */
@@ -23,6 +28,7 @@ export function release(words: Words, objects: number, object: number): void {
   if (words[at + FREED] !== 0) throw new Error(`object ${object} was freed twice`);
   words[at + VALUE] = REUSED;
   words[at + FREED] = 1;
+  Atomics.store(words, at + USES, GONE); // on the word that touch counts in, so that both orders of the two are explored
 }
 
 /** How many of the objects are freed. */
@@ -30,12 +36,12 @@ export function countFreed(words: Words, objects: number): number {
   return words[objects + STRIDE + FREED] + words[objects + 2 * STRIDE + FREED];
 }
 
-/** A guard: touching a freed object is a use after free. */
+/** A guard: whoever touches a freed object uses it after it was freed. */
 export function guardFreed({ words, at }: Context): (word: number) => string | undefined {
   const objects = at('objects');
   return (word) => {
     const object = Math.floor((word - objects) / STRIDE);
-    if (word < objects || object > 2 || words[objects + object * STRIDE + FREED] === 0) return undefined;
+    if (word < objects || object > 2 || words[objects + object * STRIDE + USES] >= 0) return undefined;
     return `object ${object} was freed`;
   };
 }

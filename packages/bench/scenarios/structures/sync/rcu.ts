@@ -1,7 +1,7 @@
 // Grace periods: what a reader that is online found is not freed under it, and whoever waits for readers is woken.
 import { type Context, type Region, type Scenario, scenario, type ThreadContext } from '@faultline/bench/explore';
 import { initRcu, Rcu, RcuThread, rcuWords } from '@faultline/core/sync';
-import { countFreed, guardFreed, OBJECTS, release, use } from './rcu-objects.ts';
+import { countFreed, guardFreed, OBJECTS, release, touch, use } from './rcu-objects.ts';
 
 /** One link, which names object 1 to begin with, and another, which names object 2. */
 function memory(threads: number): Region[] {
@@ -24,9 +24,9 @@ const openReader = ({ words, at, self }: ThreadContext): RcuThread => new RcuThr
 const openUpdater = ({ words, at }: ThreadContext): Rcu => new Rcu(words, at('rcu'));
 
 /** Looks up what is linked, and uses it. */
-function lookUp({ words, at }: Context, link: 'first' | 'second'): void {
+function lookUp({ words, at }: Context, link: 'first' | 'second', useIt: typeof use = use): void {
   const found = Atomics.load(words, at(link));
-  if (found !== 0) use(words, at('objects'), found);
+  if (found !== 0) useIt(words, at('objects'), found);
 }
 
 /** Unlinks object 1, waits until nobody can hold it, and frees it. */
@@ -43,7 +43,6 @@ export const synchronize: Scenario = scenario(import.meta.url, {
   source: 'core/src/sync/rcu.ts, synchronize',
   memory: memory(1),
   setup: (context) => layOut(context, 1),
-  guard: guardFreed,
   threads: {
     reader: {
       open: openReader,
@@ -72,7 +71,7 @@ export const onlineAgain: Scenario = scenario(import.meta.url, {
       run(context, rcu: RcuThread) {
         for (let round = 0; round < 2; round++) {
           rcu.online();
-          lookUp(context, 'first');
+          lookUp(context, 'first', touch);
           rcu.offline();
         }
       },
@@ -93,7 +92,6 @@ export const bothUpdate: Scenario = scenario(import.meta.url, {
   source: 'core/src/sync/rcu.ts, synchronize',
   memory: memory(2),
   setup: (context) => layOut(context, 2),
-  guard: guardFreed,
   threads: {
     // What it found before it synchronised it no longer holds: it looks up again.
     alice: {
@@ -129,9 +127,9 @@ export const poll: Scenario = scenario(import.meta.url, {
       open: openReader,
       run(context, rcu: RcuThread) {
         rcu.online();
-        lookUp(context, 'first');
+        lookUp(context, 'first', touch);
         rcu.quiescent();
-        lookUp(context, 'second');
+        lookUp(context, 'second', touch);
         rcu.offline();
       },
     },
@@ -157,7 +155,6 @@ export const eventLoop: Scenario = scenario(import.meta.url, {
   source: 'core/src/sync/rcu.ts, synchronizeAsync',
   memory: memory(1),
   setup: (context) => layOut(context, 1),
-  guard: guardFreed,
   threads: {
     reader: {
       open: openReader,
@@ -189,7 +186,6 @@ export const forget: Scenario = scenario(import.meta.url, {
     layOut(context, 3);
     new RcuThread(context.words, context.at('rcu'), { id: 3, spins: 0 }).online();
   },
-  guard: guardFreed,
   threads: {
     updater: { open: openUpdater, run: unlinkAndFree },
     supervisor: { open: openUpdater, run: (_context, rcu: Rcu) => rcu.forget(3) },

@@ -5,6 +5,7 @@ import {
   completionWords,
   readLock,
   readUnlock,
+  rwlockReaders,
   rwlockWords,
   tryReadLock,
   tryWriteLock,
@@ -42,6 +43,12 @@ function read({ words, at, self }: ThreadContext): void {
   readLock(words, at('lock'), self);
   inside(words, at('guarded'));
   readUnlock(words, at('lock'));
+}
+
+/** Reads, and stays inside. */
+function comeIn({ words, at, self }: ThreadContext): void {
+  readLock(words, at('lock'), self);
+  inside(words, at('guarded'));
 }
 
 function write({ words, at, self }: ThreadContext): void {
@@ -96,8 +103,21 @@ export const readersWait: Scenario = scenario(import.meta.url, {
   about: 'Two readers come while a writer is inside: are both let in when it leaves?',
   source: 'core/src/sync/rwlock.ts, GATE',
   memory: MEMORY,
-  threads: { writer: { run: write }, alice: { run: read }, bob: { run: read } },
-  check: ({ words, at }) => checkWrites(words, at('guarded'), 1),
+  setup: ({ words, at }) => writeLock(words, at('lock'), { id: 1, spins: 0 }),
+  threads: {
+    writer: {
+      run({ words, at, self }) {
+        change(words, at('guarded'));
+        writeUnlock(words, at('lock'), self);
+      },
+    },
+    alice: { run: comeIn },
+    bob: { run: comeIn },
+  },
+  check({ words, at }) {
+    checkWrites(words, at('guarded'), 1);
+    if (rwlockReaders(words, at('lock')) !== 2) throw new Error('not both of them read');
+  },
   racy: RACY,
 });
 

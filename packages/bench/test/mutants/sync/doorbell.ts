@@ -2,26 +2,30 @@ import type { Mutant } from '../mutant.ts';
 
 const module = 'core/src/sync/doorbell.ts';
 
+const COUNT = '    Atomics.add(this.#words, this.#seq, 1);\n';
+const WHY =
+  '    // To all: a waitAsync that its host stopped caring about is still queued, and must not take a notify meant for the next one.\n';
+const WAKE = '    if (Atomics.load(this.#words, this.#parked) === 1) Atomics.notify(this.#words, this.#seq); // [W]\n';
+
 export const doorbellMutants: readonly Mutant[] = [
   {
-    name: 'ring looks for the sleeper before it counts',
+    name: 'ring wakes, and changes SEQ after it',
     module,
-    find: '    Atomics.add(this.#words, this.#seq, 1);\n',
-    replace:
-      '    const parked = Atomics.load(this.#words, this.#parked);\n    Atomics.add(this.#words, this.#seq, 1);\n    if (parked === 0) return;\n',
+    find: COUNT + WHY + WAKE,
+    replace: WAKE + COUNT,
     scenario: 'structures/doorbell',
   },
   {
     name: 'ring wakes without changing SEQ',
     module,
-    find: '    Atomics.add(this.#words, this.#seq, 1);\n',
+    find: COUNT,
     replace: '',
     scenario: 'structures/doorbell',
   },
   {
     name: 'ring does not wake',
     module,
-    find: 'if (Atomics.load(this.#words, this.#parked) === 1) Atomics.notify(this.#words, this.#seq); // [W]',
+    find: WAKE,
     replace: '',
     scenario: 'structures/doorbell',
   },
