@@ -1,13 +1,21 @@
 // Explores one design of a scenario: from the threads' start to a result with its finding.
-import { FAIL_NONDETERMINISM, FAIL_NONE, STRATEGY_BOUNDED, STRATEGY_DPOR, STRATEGY_PCT, STRATEGY_RANDOM, STRATEGY_REPLAY } from './engine/control.layout.ts';
-import { Crew, type Counts, type SessionEnd } from './engine/crew.ts';
+import {
+  FAIL_NONDETERMINISM,
+  FAIL_NONE,
+  STRATEGY_BOUNDED,
+  STRATEGY_DPOR,
+  STRATEGY_PCT,
+  STRATEGY_RANDOM,
+  STRATEGY_REPLAY,
+} from './engine/control.layout.ts';
+import { type Counts, Crew, type SessionEnd } from './engine/crew.ts';
 import { describe } from './engine/describe.ts';
 import type { Patch } from './engine/hooks.ts';
-import { minimise, runsOf, choicesOf } from './engine/minimise.ts';
+import { choicesOf, minimise, runsOf } from './engine/minimise.ts';
 import { ScenarioError } from './engine/placement.ts';
 import { decodeToken, encodeToken } from './report/token.ts';
-import { decodeResume, encodeResume } from './resume.ts';
 import type { EndedBy, ExploreResult, Finding } from './result.ts';
+import { decodeResume, encodeResume } from './resume.ts';
 import { type Bounds, designsOf, type Scenario, type Strategy } from './scenario.ts';
 
 export interface ExploreOptions {
@@ -93,8 +101,7 @@ export async function exploreScenario(scenario: Scenario, options: ExploreOption
     const seconds = secondsSoFar();
     const search = crew.saveSearch();
     const finding = end.failure === FAIL_NONE ? undefined : await toFinding(crew, scenario, design, end, search.index);
-    const by: EndedBy =
-      finding !== undefined ? 'finding' : end.exhausted ? 'exhausted' : (endedBy ?? 'schedules');
+    const by: EndedBy = finding !== undefined ? 'finding' : end.exhausted ? 'exhausted' : (endedBy ?? 'schedules');
     const exhausted = by === 'exhausted' && strategy.kind === 'dpor' && counts.cut === 0 && counts.releases === 0;
     return {
       scenario: spec.name,
@@ -112,9 +119,15 @@ export async function exploreScenario(scenario: Scenario, options: ExploreOption
       bound: exhausted || finding !== undefined ? '' : describeBound(by, strategy, bounds, counts, seconds),
       steps: counts.longest,
       seconds,
-      outcomes: Object.entries(spec.outcomes ?? {}).map(([name, grade], i) => ({ name, grade, count: counts.outcomes[i] })),
+      outcomes: Object.entries(spec.outcomes ?? {}).map(([name, grade], i) => ({
+        name,
+        grade,
+        count: counts.outcomes[i],
+      })),
       resume:
-        by === 'exhausted' || by === 'finding' ? '' : encodeResume({ name: spec.name, design, strategy, seconds, search, counts }),
+        by === 'exhausted' || by === 'finding'
+          ? ''
+          : encodeResume({ name: spec.name, design, strategy, seconds, search, counts }),
     };
   } finally {
     clearInterval(ticker);
@@ -130,8 +143,7 @@ export async function replay(
   options: Pick<ExploreOptions, 'bounds' | 'checked' | 'patches'> = {},
 ): Promise<Replayed> {
   const { scenario: name, design, schedule, digest } = decodeToken(token);
-  if (name !== scenario.spec.name)
-    throw new ScenarioError(`the token is of '${name}', not of '${scenario.spec.name}'`);
+  if (name !== scenario.spec.name) throw new ScenarioError(`the token is of '${name}', not of '${scenario.spec.name}'`);
   designOf(scenario, design);
   const bounds = { ...DEFAULT_BOUNDS, ...scenario.spec.bounds, ...options.bounds };
   const crew = await Crew.open(scenario, {
@@ -143,7 +155,8 @@ export async function replay(
   try {
     const choices = choicesOf(schedule);
     const end = await crew.session({ strategy: STRATEGY_REPLAY, limit: 1, choices });
-    const finding = end.failure === FAIL_NONE ? undefined : await recorded(crew, scenario, design, end.choices, 0, choices);
+    const finding =
+      end.failure === FAIL_NONE ? undefined : await recorded(crew, scenario, design, end.choices, 0, choices);
     return { finding, divergedAt: end.diverged, same: end.hash >>> 0 === digest };
   } finally {
     await crew.close();
@@ -155,12 +168,21 @@ function designOf(scenario: Scenario, design: string | undefined): string {
   const names = Object.keys(designsOf(scenario.spec));
   if (design === undefined) return names[0];
   if (names.includes(design)) return design;
-  throw new ScenarioError(`${scenario.spec.name} has no design '${design}': ${names.map((name) => `'${name}'`).join(', ')}`);
+  throw new ScenarioError(
+    `${scenario.spec.name} has no design '${design}': ${names.map((name) => `'${name}'`).join(', ')}`,
+  );
 }
 
 /** Finds the shortest schedule that breaks the same, and runs it for the record. */
-async function toFinding(crew: Crew, scenario: Scenario, design: string, end: SessionEnd, index: number): Promise<Finding> {
-  if (end.failure === FAIL_NONDETERMINISM) return recorded(crew, scenario, design, end.choices, index, end.choices, end);
+async function toFinding(
+  crew: Crew,
+  scenario: Scenario,
+  design: string,
+  end: SessionEnd,
+  index: number,
+): Promise<Finding> {
+  if (end.failure === FAIL_NONDETERMINISM)
+    return recorded(crew, scenario, design, end.choices, index, end.choices, end);
   const wanted = fingerprint(end);
   const shortest = await minimise(end.choices, async (choices) => {
     const again = await crew.session({ strategy: STRATEGY_REPLAY, limit: 1, choices, index });
@@ -232,7 +254,13 @@ export function describeStrategy(strategy: Strategy): string {
   }
 }
 
-function describeBound(by: EndedBy, strategy: Strategy, bounds: Required<Bounds>, counts: Counts, seconds: number): string {
+function describeBound(
+  by: EndedBy,
+  strategy: Strategy,
+  bounds: Required<Bounds>,
+  counts: Counts,
+  seconds: number,
+): string {
   if (by === 'schedules') return `${bounds.schedules} schedules`;
   if (by === 'seconds') return `${Math.round(seconds)} seconds`;
   if (by === 'interrupted') return 'interrupted';

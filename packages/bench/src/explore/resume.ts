@@ -48,7 +48,9 @@ export function decodeResume(text: string, name: string, design: string): Resume
   if (!word.startsWith(PREFIX)) throw new ScenarioError(`resume: must start with ${PREFIX}: ${word.slice(0, 20)}`);
   const resume = parse(word.slice(PREFIX.length));
   if (resume.name !== name || resume.design !== design)
-    throw new ScenarioError(`resume: is of ${resume.name}, design '${resume.design}', not of ${name}, design '${design}'`);
+    throw new ScenarioError(
+      `resume: is of ${resume.name}, design '${resume.design}', not of ${name}, design '${design}'`,
+    );
   return resume;
 }
 

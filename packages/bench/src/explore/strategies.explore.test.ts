@@ -17,21 +17,25 @@ test.each([
   ['two threads', twoThreads, 1, 30],
   ['threads that sleep', sleepers, 1, 40],
   ['three threads', threeThreads, 1, 3],
-] as const)('%s: reduced, the search sees the same ends as the whole one', { timeout: 120_000 }, async (_, programs, from, to) => {
-  let whole = 0;
-  let reduced = 0;
-  for (let program = from; program <= to; program++) {
-    const design = `${program}`;
-    const strategy = { kind: 'bounded', preemptions: EVERYTHING } as const;
-    const every = await exploreScenario(programs, { ...unchecked, design, strategy });
-    const some = await exploreScenario(programs, { ...unchecked, design });
-    expect(some.finding?.kind, `program ${program}`).toBe(every.finding?.kind);
-    if (every.finding === undefined) expect(ends(some), `program ${program}`).toEqual(ends(every));
-    whole += every.schedules;
-    reduced += some.schedules + some.redundant;
-  }
-  expect(reduced).toBeLessThan(whole / 2);
-});
+] as const)(
+  '%s: reduced, the search sees the same ends as the whole one',
+  { timeout: 120_000 },
+  async (_, programs, from, to) => {
+    let whole = 0;
+    let reduced = 0;
+    for (let program = from; program <= to; program++) {
+      const design = `${program}`;
+      const strategy = { kind: 'bounded', preemptions: EVERYTHING } as const;
+      const every = await exploreScenario(programs, { ...unchecked, design, strategy });
+      const some = await exploreScenario(programs, { ...unchecked, design });
+      expect(some.finding?.kind, `program ${program}`).toBe(every.finding?.kind);
+      if (every.finding === undefined) expect(ends(some), `program ${program}`).toEqual(ends(every));
+      whole += every.schedules;
+      reduced += some.schedules + some.redundant;
+    }
+    expect(reduced).toBeLessThan(whole / 2);
+  },
+);
 
 const program: Scenario = twoThreads;
 const design = '3';

@@ -19,7 +19,8 @@ export function explore(name: string, scenario: Scenario, options: Omit<ExploreO
     test(`${name}: ${design}`, { timeout: (seconds + SLACK_SECONDS) * 1000 }, async ({ annotate }) => {
       const result = await exploreScenario(scenario, { ...options, design });
       await annotate(summaryLine(result));
-      const found = result.finding === undefined ? '' : `\n${describeFinding(result.finding, { width: WIDTH, colour: false })}`;
+      const found =
+        result.finding === undefined ? '' : `\n${describeFinding(result.finding, { width: WIDTH, colour: false })}`;
       expect(verdictOf(result), `${describeVerdict(result)}${found}`).toBe('as expected');
     });
 }

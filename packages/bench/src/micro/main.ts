@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { formatBytes } from '../report/format.ts';
 import { readEnvironment } from '../result/environment.ts';
 import { measureAllocations } from './allocation.ts';
+import { measureChecker } from './checker/measure.ts';
 import { measureApart } from './costs/apart.ts';
 import { SUBJECTS } from './costs/index.ts';
 import type { CostRow } from './costs/measure.ts';
@@ -14,7 +15,7 @@ import { FAULT_LOCKLESS, faultPathCases } from './pair/fault-path.ts';
 import { measureHops } from './pair/hops.ts';
 import { measurePair, measureTurns, type PairRow } from './pair/measure.ts';
 import { measurePiscina } from './pair/piscina.ts';
-import { renderAllocations, renderCosts, renderPairs, renderTurns } from './tables.ts';
+import { renderAllocations, renderChecker, renderCosts, renderPairs, renderTurns } from './tables.ts';
 
 const FULL = { costMs: 200, costWarmupMs: 100, repeats: 9, roundMs: 120, faults: 10e6, messages: 200_000 };
 const QUICK = { costMs: 60, costWarmupMs: 40, repeats: 3, roundMs: 40, faults: 2e6, messages: 50_000 };
@@ -56,8 +57,11 @@ const allocations = await measureAllocations(parameters);
 console.log(renderAllocations(allocations));
 console.log(renderTurns(pairs, FAULT_LOCKLESS, 'times lockless'));
 
+const checker = await measureChecker(parameters.repeats);
+console.log(renderChecker(checker));
+
 if (json !== undefined)
   writeFileSync(
     json,
-    `${JSON.stringify({ schemaVersion: 1, environment, parameters, costs, pairs, allocations }, null, 2)}\n`,
+    `${JSON.stringify({ schemaVersion: 1, environment, parameters, costs, pairs, allocations, checker }, null, 2)}\n`,
   );

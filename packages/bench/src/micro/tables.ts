@@ -1,6 +1,7 @@
 import Table from 'cli-table3';
 import { formatBytes, formatCount, formatNs, formatRate } from '../report/format.ts';
 import type { AllocationRow } from './allocation.ts';
+import type { CheckerRow } from './checker/measure.ts';
 import type { CostRow } from './costs/measure.ts';
 import type { PairRow } from './pair/measure.ts';
 
@@ -73,6 +74,20 @@ export function renderAllocations(rows: readonly AllocationRow[]): string {
     const each = `${Number(bytesPerItem.toPrecision(2))} B`;
     table.push([first ? name : '', side, formatCount(items), formatKiB(allocatedBytes), each, collections]);
   });
+  return table.toString();
+}
+
+/** Schedules a second, and each case as times the last: the one whose threads sleep between turns. */
+export function renderChecker(rows: readonly CheckerRow[]): string {
+  const table = new Table({
+    head: ['checker, schedules a second', 'median', 'min … max', 'beside sleeping'],
+    colAligns: ['left', 'right', 'right', 'right'],
+    chars: CHARS,
+    style: STYLE,
+  });
+  const asleep = rows.at(-1)?.median ?? Number.NaN;
+  for (const { name, median, min, max } of rows)
+    table.push([name, formatRate(median), `${formatRate(min)} … ${formatRate(max)}`, times(median / asleep)]);
   return table.toString();
 }
 

@@ -206,7 +206,8 @@ export class ScheduledAtomics {
     const found = this.#words[loc];
     const asleep = found === (value | 0);
     scheduler.after(K_WAIT_ASYNC, loc, value, asleep ? VALUE_READ | QUEUE_WRITE : VALUE_READ, false, found);
-    if (scheduler.recording) this.#record(K_WAIT_ASYNC, loc, `= ${found}${asleep ? '' : `, expected ${value}: does not wait`}`);
+    if (scheduler.recording)
+      this.#record(K_WAIT_ASYNC, loc, `= ${found}${asleep ? '' : `, expected ${value}: does not wait`}`);
     if (!asleep) return { async: false, value: 'not-equal' };
     if (timeout === 0) return { async: false, value: 'timed-out' };
     const number = ++this.#promise;

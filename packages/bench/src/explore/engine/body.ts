@@ -120,7 +120,8 @@ export class Body {
       return;
     }
     if (!end.run()) return;
-    for (let thread = 0; 1 << thread <= scheduler.all; thread++) if (thread !== scheduler.me) scheduler.turn.give(thread);
+    for (let thread = 0; 1 << thread <= scheduler.all; thread++)
+      if (thread !== scheduler.me) scheduler.turn.give(thread);
   }
 
   /** Runs an asynchronous body: between two stretches its thread is back on the event loop, and asleep as far as the others go. */

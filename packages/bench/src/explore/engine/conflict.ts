@@ -1,11 +1,4 @@
-import {
-  MARK_CALL,
-  MARK_DONE,
-  QUEUE_READ,
-  QUEUE_WRITE,
-  VALUE_READ,
-  VALUE_WRITE,
-} from './control.layout.ts';
+import { MARK_CALL, MARK_DONE, QUEUE_READ, QUEUE_WRITE, VALUE_READ, VALUE_WRITE } from './control.layout.ts';
 
 /** By class: the classes that it conflicts with, at the same location. */
 export const CONFLICTS: Uint8Array = new Uint8Array(64);

@@ -42,7 +42,10 @@ export function makeThreadContext(base: Context, scheduler: Scheduler, name: str
     self: { id: me + 1, spins: 0 },
     random: () => {
       draws = Math.imul(draws, 31) + 1;
-      return (seedFor(control[SEED] ^ Math.imul(me + 1, 0x2545f491), Math.imul(control[INDEX], 0x10001) + draws) >>> 0) / 2 ** 32;
+      return (
+        (seedFor(control[SEED] ^ Math.imul(me + 1, 0x2545f491), Math.imul(control[INDEX], 0x10001) + draws) >>> 0) /
+        2 ** 32
+      );
     },
     now: () => control[NOW],
     call: (operation, argument) => {

@@ -96,6 +96,8 @@ export interface CrewOptions {
   readonly checked: boolean;
   readonly maxSteps: number;
   readonly patches: readonly Patch[];
+  /** How often a thread looks for its turn before it sleeps. Default: long, while each thread has a processor. */
+  readonly looks?: number;
 }
 
 const TIMEOUT_CODES = { never: 0, last: 1, any: 2 } as const;
@@ -146,7 +148,7 @@ export class Crew {
         shadow,
         checked: options.checked,
         patches: options.patches,
-        spins: enough ? LOOKS_WITH_OWN_PROCESSOR : LOOKS_WITHOUT,
+        spins: options.looks ?? (enough ? LOOKS_WITH_OWN_PROCESSOR : LOOKS_WITHOUT),
       };
       const worker = new Worker(workerUrl(), { workerData: task, name: this.names[me] });
       worker.on('message', (message: FromThread) => this.#receive(me, message));
@@ -181,7 +183,9 @@ export class Crew {
       const ends = ended.filter((message) => message.kind === 'ended');
       const problem = ends.map((end) => end.problem).find((each) => each !== undefined);
       if (control[FAILURE] === FAIL_REFUSED)
-        throw new ScenarioError(`${this.#scenario.spec.name}: ${problem?.message ?? 'refused'}\n${problem?.stack ?? ''}`);
+        throw new ScenarioError(
+          `${this.#scenario.spec.name}: ${problem?.message ?? 'refused'}\n${problem?.stack ?? ''}`,
+        );
       return {
         failure: control[FAILURE],
         problem,

@@ -62,12 +62,18 @@ export function describe(end: SessionEnd, names: readonly string[], memory: Shar
   const recorded = end.steps.toSorted((a, b) => a.index - b.index);
   const steps = recorded.map((step, i) => toStep(step, recorded[i - 1], memory, i));
   const stuck = names.flatMap((thread, at) =>
-    end.stuckAt[at] === '' ? [] : [{ thread, where: whereStuck(recorded, at, memory), stack: trimStack(end.stuckAt[at]) }],
+    end.stuckAt[at] === ''
+      ? []
+      : [{ thread, where: whereStuck(recorded, at, memory), stack: trimStack(end.stuckAt[at]) }],
   );
   const common = { steps, stuck: end.failure === FAIL_STUCK || end.failure === FAIL_LIVELOCK ? stuck : [] };
   if (end.failure === FAIL_STUCK) return { ...common, ...describeStuck(end, recorded, names, memory) };
   if (end.failure === FAIL_LIVELOCK)
-    return { ...common, kind: 'livelock', message: `${stuck.map((each) => each.thread).join(' and ')}: no progress, however long` };
+    return {
+      ...common,
+      kind: 'livelock',
+      message: `${stuck.map((each) => each.thread).join(' and ')}: no progress, however long`,
+    };
   const kind = FINDINGS[end.failure] ?? 'check';
   if (end.failure === FAIL_NONDETERMINISM)
     return { ...common, kind, message: 'the same schedule made different operations when it was run again' };

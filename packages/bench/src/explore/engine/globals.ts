@@ -61,11 +61,14 @@ export function watchViews(memory: Memory): void {
       const made = Reflect.construct(target, rest, newTarget) as Int32Array<SharedArrayBuffer>;
       return memory.isRegistered(rest[0]) ? memory.wrap(made) : made;
     },
-  }) as unknown as new (...rest: unknown[]) => object;
+  }) as unknown as new (
+    ...rest: unknown[]
+  ) => object;
   for (const name of OTHER_VIEWS) {
     globals[name] = new Proxy(globals[name], {
       construct(target, rest: unknown[], newTarget) {
-        if (memory.isRegistered(rest[0])) memory.refuse(`${name} over the scenario's memory: its elements are 32-bit words`);
+        if (memory.isRegistered(rest[0]))
+          memory.refuse(`${name} over the scenario's memory: its elements are 32-bit words`);
         return Reflect.construct(target, rest, newTarget) as object;
       },
     });

@@ -54,7 +54,9 @@ export function hookModules(patches: readonly Patch[]): { applied(): readonly Pa
       for (const patch of wanted) {
         const parts = text.split(patch.find);
         if (parts.length !== 2)
-          throw new PatchError(`${patch.module}: what is to be patched occurs ${parts.length - 1} times: ${patch.find}`);
+          throw new PatchError(
+            `${patch.module}: what is to be patched occurs ${parts.length - 1} times: ${patch.find}`,
+          );
         text = parts.join(patch.replace);
         applied.add(patch);
       }

@@ -87,7 +87,8 @@ export class Memory implements PlainAccess {
     if (!((view as { buffer: unknown }).buffer instanceof SharedArrayBuffer)) return -1;
     if (!this.isRegistered(view.buffer))
       this.refuse('a SharedArrayBuffer that the scenario did not declare as its memory was used atomically');
-    if (!(view instanceof RealInt32Array)) this.refuse(`${view} over the scenario's memory: its elements are 32-bit words`);
+    if (!(view instanceof RealInt32Array))
+      this.refuse(`${view} over the scenario's memory: its elements are 32-bit words`);
     if (index >>> 0 !== index || index >= view.length)
       throw new RangeError(`Atomics at index ${index} of an array of ${view.length}`);
     return view.byteOffset / 4 + index;
@@ -132,7 +133,10 @@ export class Memory implements PlainAccess {
   }
 
   plainRead(loc: number): void {
-    if (!this.#scheduler.active) return this.readUnscheduled(loc);
+    if (!this.#scheduler.active) {
+      this.readUnscheduled(loc);
+      return;
+    }
     if (this.#racy[loc] !== 0) this.#racyPoint(K_READ, loc, VALUE_READ, 'read');
     this.#watch(loc, 'plain read');
     if (this.#racy[loc] === 0) this.#guarded(loc, 'plain read');

@@ -45,6 +45,7 @@ export function racyMask(spec: Scenario['spec'], shared: SharedMemory, mask: Uin
     if (region === undefined) throw new ScenarioError(`${spec.name}: racy names no region of its memory: '${name}'`);
     const { base, words, stride } = region;
     for (let offset = 0; offset < words; offset++)
-      if (offsets === undefined || offsets.includes(stride === undefined ? offset : offset % stride)) mask[base + offset] = 1;
+      if (offsets === undefined || offsets.includes(stride === undefined ? offset : offset % stride))
+        mask[base + offset] = 1;
   }
 }

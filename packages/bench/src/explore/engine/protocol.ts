@@ -28,7 +28,9 @@ export interface Problem {
   readonly kind: number;
   readonly message: string;
   readonly stack: string;
-  readonly race?: { readonly loc: number; readonly what: string; readonly other: number; readonly otherWhat: string } | undefined;
+  readonly race?:
+    | { readonly loc: number; readonly what: string; readonly other: number; readonly otherWhat: string }
+    | undefined;
 }
 
 export type FromThread =

@@ -113,7 +113,8 @@ export class ScheduleEnd {
       control[EXHAUSTED] = 1;
       return this.#quit();
     }
-    if (control[SCHEDULES] >= control[LIMIT] || load(control as Int32Array<SharedArrayBuffer>, STOP) !== 0) return this.#quit();
+    if (control[SCHEDULES] >= control[LIMIT] || load(control as Int32Array<SharedArrayBuffer>, STOP) !== 0)
+      return this.#quit();
     this.reset();
     return false;
   }

@@ -195,7 +195,8 @@ export class Scheduler {
   /** Notes what the announced operation did. `changed`: memory is not as before; `seen`: the value found there. */
   after(kind: number, loc: number, arg: number, classes: number, changed: boolean, seen: number): void {
     const { control } = this;
-    control[HASH] = Math.imul(control[HASH] ^ (loc + (kind << 20)) ^ Math.imul(seen, 0x9e3779b1), 0x01000193) ^ (this.me << 7);
+    control[HASH] =
+      Math.imul(control[HASH] ^ (loc + (kind << 20)) ^ Math.imul(seen, 0x9e3779b1), 0x01000193) ^ (this.me << 7);
     if (this.#strategy >= STRATEGY_BOUNDED) this.#frame(control[STEP] - 1, loc, classes);
     if (changed) {
       this.#silent = 0;
@@ -219,7 +220,8 @@ export class Scheduler {
 
   /** Threads that this thread's last step woke. */
   woke(threads: number): void {
-    if (this.#strategy >= STRATEGY_BOUNDED) this.control[this.frames + (this.control[STEP] - 1) * FRAME_STRIDE + F_WOKE] = threads;
+    if (this.#strategy >= STRATEGY_BOUNDED)
+      this.control[this.frames + (this.control[STEP] - 1) * FRAME_STRIDE + F_WOKE] = threads;
   }
 
   /** Who runs next. @returns -1 when the schedule is over. */

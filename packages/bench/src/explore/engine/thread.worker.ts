@@ -102,5 +102,7 @@ async function start(): Promise<void> {
   tell({ kind: 'loaded' });
 }
 
-process.on('unhandledRejection', (error) => tell({ kind: 'refused', message: `outside a thread: ${messageOf(error)}`, stack: stackOf(error) }));
+process.on('unhandledRejection', (error) =>
+  tell({ kind: 'refused', message: `outside a thread: ${messageOf(error)}`, stack: stackOf(error) }),
+);
 start().catch((error: unknown) => tell({ kind: 'refused', message: messageOf(error), stack: stackOf(error) }));

@@ -51,7 +51,9 @@ function removeAt(control: Int32Array, i: number): void {
 export function removeWaiter(control: Int32Array, thread: number, promise: number): void {
   for (let i = 0; i < control[WAITERS]; i++) {
     const at = WAITER + i * WAITER_STRIDE;
-    if (control[at + W_THREAD] === thread && control[at + W_ASYNC] === promise) return removeAt(control, i);
+    if (control[at + W_THREAD] !== thread || control[at + W_ASYNC] !== promise) continue;
+    removeAt(control, i);
+    return;
   }
 }
 

@@ -7,7 +7,12 @@ const memory: readonly Region[] = [
   { name: 'other', words: 1 },
   { name: 'objects', words: 64, stride: 16, fields: { STATE: 0, VALUE: 1 } },
 ];
-const common = { about: 'What is found?', source: 'explore/testing/findings.ts', memory, designs: { broken: 'fails' } } as const;
+const common = {
+  about: 'What is found?',
+  source: 'explore/testing/findings.ts',
+  memory,
+  designs: { broken: 'fails' },
+} as const;
 const nothing = { run: (): void => undefined };
 
 const increment = {
@@ -263,7 +268,11 @@ export const timeouts = (['never', 'last', 'any'] as const).map(
         bob: {
           run({ words, at, now }) {
             const outcome = Atomics.wait(words, at('flag'), 0, 5);
-            return (outcome === 'timed-out' ? 10 : 0) + Atomics.load(words, at('other')) + (when === 'last' ? now() * 100 : 0);
+            return (
+              (outcome === 'timed-out' ? 10 : 0) +
+              Atomics.load(words, at('other')) +
+              (when === 'last' ? now() * 100 : 0)
+            );
           },
         },
       },

@@ -1,6 +1,8 @@
 // Every schedule up to the order of steps that do not conflict: dynamic partial-order reduction with source sets and sleep sets.
 // Abdulla, Aronis, Jonsson, Sagonas: Optimal Dynamic Partial Order Reduction, POPL 2014 (the source-set algorithm), with races
 // looked for once a schedule is over, and reads, writes and failed compare-exchanges told apart by what they did.
+
+import { CONFLICTS } from '../conflict.ts';
 import {
   CLASS_BITS,
   F_BACKTRACK,
@@ -18,7 +20,6 @@ import {
   PENDING_STRIDE,
   THREADS,
 } from '../control.layout.ts';
-import { CONFLICTS } from '../conflict.ts';
 import { pendingClasses } from '../pending.ts';
 import type { Scheduler } from '../scheduler.ts';
 import { goOn } from './replay.ts';
@@ -57,7 +58,10 @@ function stillAsleep(scheduler: Scheduler, before: number): number {
   if (conflicts === 0) return sleep;
   for (let left = sleep; left !== 0; left &= left - 1) {
     const thread = 31 - Math.clz32(left & -left);
-    if (control[PENDING + thread * PENDING_STRIDE + P_LOC] === loc && (pendingClasses(scheduler, thread) & conflicts) !== 0)
+    if (
+      control[PENDING + thread * PENDING_STRIDE + P_LOC] === loc &&
+      (pendingClasses(scheduler, thread) & conflicts) !== 0
+    )
       sleep &= ~(1 << thread);
   }
   return sleep;
