@@ -151,6 +151,7 @@ test.each([
   [`001/t0-t3 --replay ${TOKEN}`, '--replay: the token is of 000/domain-free, not of 001/t0-t3'],
   [`--design counted --replay ${TOKEN}`, '--replay: the token is of design "no count", not of "counted"'],
   [`--all --replay ${TOKEN}`, "option '--replay <token>' cannot be used with option '--all'"],
+  [`--seconds 3 --replay ${TOKEN}`, "option '--replay <token>' cannot be used with option '--seconds <n>'"],
   ['--all --json nowhere/x.json', '--json = "nowhere/x.json": cannot be written: ENOENT'],
 ])('%s: said in a line, exit code 2, nothing is explored', async (line, message) => {
   const ran = await explore(line);
@@ -205,7 +206,7 @@ test('what was cut by a bound says how to go on, with what its token does not sa
   const { out, code } = await explore('structures/mutex --strategy pct:3 --unchecked --steps 90', { spoil });
   expect(code).toBe(0);
   expect(out).toContain(
-    'go on: faultline explore structures/mutex --design "as shipped" --unchecked --steps 90 --resume v1:resume\n',
+    'go on: faultline explore structures/mutex --design "as shipped" --unchecked --steps 90 --schedules 400000 --resume v1:resume\n',
   );
 });
 

@@ -16,5 +16,6 @@ export function addExploreCommands(program: Command, host: ExploreHost, done: (c
   });
 }
 
+export { checker } from './checker.ts';
 export { loadScenarios, shippedScenarios } from './load.ts';
-export type { ExploreEngine, ExploreHost, ExploreRequest, Found } from './types.ts';
+export type { ExploreHost } from './types.ts';

@@ -38,7 +38,9 @@ export function addOptions(command: Command): void {
     .option('--twice', 'run every schedule twice, and refuse code whose operations differ')
     .option('--unchecked', 'do not check plain accesses for races: faster')
     .addOption(
-      new Option('--replay <token>', 'run the one schedule that a finding names').conflicts(['all', 'list', 'resume']),
+      new Option('--replay <token>', 'run the one schedule that a finding names').conflicts([
+        ...['all', 'list', 'resume', 'strategy', 'seed', 'schedules', 'seconds', 'twice'],
+      ]),
     )
     .addOption(
       new Option('--resume <token>', 'go on where an exploration was interrupted or cut').conflicts([
