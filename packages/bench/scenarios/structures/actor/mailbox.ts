@@ -1,4 +1,4 @@
-import { type Region, scenario, type ThreadContext } from '@faultline/bench/explore';
+import { type Context, type Region, scenario } from '@faultline/bench/explore';
 import { initMailbox, MailboxReceiver, MailboxSender, mailboxDoorbell, mailboxWords } from '@faultline/core/actor';
 import type { Doorbell } from '@faultline/core/sync';
 
@@ -19,9 +19,8 @@ const memory: readonly Region[] = [
     },
   },
 ];
-type Place = Pick<ThreadContext, 'words' | 'at'>;
-const setup = ({ words, at }: Place): void => initMailbox(words, at('mailbox'), ENTRIES);
-const openSender = ({ words, at }: Place): MailboxSender => new MailboxSender(words, at('mailbox'));
+const setup = ({ words, at }: Context): void => initMailbox(words, at('mailbox'), ENTRIES);
+const openSender = ({ words, at }: Context): MailboxSender => new MailboxSender(words, at('mailbox'));
 
 /** Sends events whose words all tell which one it is. */
 function send(sender: MailboxSender, event: number): boolean {
@@ -34,7 +33,7 @@ class Reader {
   readonly doorbell: Doorbell;
   readonly events: number[] = [];
 
-  constructor({ words, at }: Place) {
+  constructor({ words, at }: Context) {
     this.mailbox = new MailboxReceiver(words, at('mailbox'));
     this.doorbell = mailboxDoorbell(words, at('mailbox'));
   }
@@ -51,6 +50,15 @@ class Reader {
   read(count: number): void {
     for (this.drain(); this.events.length < count; this.drain())
       this.doorbell.sleep(() => this.mailbox.hasEvents(), Number.POSITIVE_INFINITY);
+  }
+
+  /** The same on an event loop, as a host does it. */
+  async readAsync(count: number): Promise<void> {
+    for (this.drain(); this.events.length < count; this.drain()) {
+      const seen = this.doorbell.prepare();
+      if (!this.mailbox.hasEvents()) await this.doorbell.sleepAsync(seen);
+      this.doorbell.awake();
+    }
   }
 }
 
@@ -90,7 +98,7 @@ export const mailboxLaps = scenario(import.meta.url, {
     reader: {
       open: (context): Reader => new Reader(context),
       run(_, reader: Reader) {
-        reader.read(3);
+        while (reader.events.length < 3) reader.drain();
         if (reader.events.join() !== '10,20,30') throw new Error(`read ${reader.events.join(' ')}`);
       },
     },
@@ -114,12 +122,27 @@ export const mailboxAsync = scenario(import.meta.url, {
     host: {
       open: (context): Reader => new Reader(context),
       async run(_, reader: Reader) {
-        for (reader.drain(); reader.events.length < 2; reader.drain()) {
-          const seen = reader.doorbell.prepare();
-          if (!reader.mailbox.hasEvents()) await reader.doorbell.sleepAsync(seen);
-          reader.doorbell.awake();
-        }
+        await reader.readAsync(2);
         if (reader.events.join() !== '10,20') throw new Error(`read ${reader.events.join(' ')}`);
+      },
+    },
+  },
+});
+
+export const mailboxAbandoned = scenario(import.meta.url, {
+  name: 'structures/mailbox-abandoned',
+  about: 'A host gives up one waitAsync, woken by something else, and starts another: does the old one take its ring?',
+  source: 'core/src/sync/doorbell.ts',
+  memory,
+  setup,
+  threads: {
+    sender: { open: openSender, run: (_, sender: MailboxSender) => void send(sender, 10) },
+    host: {
+      open: (context): Reader => new Reader(context),
+      async run(_, reader: Reader) {
+        void reader.doorbell.sleepAsync(reader.doorbell.prepare());
+        reader.doorbell.awake();
+        await reader.readAsync(1);
       },
     },
   },

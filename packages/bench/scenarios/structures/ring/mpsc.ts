@@ -1,4 +1,11 @@
-import { linearizable, type Region, scenario, type ThreadContext, type Words } from '@faultline/bench/explore';
+import {
+  type Context,
+  linearizable,
+  type Region,
+  scenario,
+  type ThreadContext,
+  type Words,
+} from '@faultline/bench/explore';
 import { initMpsc, MpscConsumer, MpscProducer, mpscWords } from '@faultline/core/ring';
 import { boundedQueue, CLAIM, claimQueue, POP, PUBLISH, PUSH, recorded } from './queue-model.ts';
 import { append, assertHandedOver, fill, read, valuesOf } from './values.ts';
@@ -22,9 +29,8 @@ const memory: readonly Region[] = [
     },
   },
 ];
-type Place = Pick<ThreadContext, 'words' | 'at'>;
-const setup = ({ words, at }: Place): void => initMpsc(words, at('ring'), CAPACITY, SLOT_WORDS);
-const openProducer = ({ words, at }: Place): MpscProducer => new MpscProducer(words, at('ring'));
+const setup = ({ words, at }: Context): void => initMpsc(words, at('ring'), CAPACITY, SLOT_WORDS);
+const openProducer = ({ words, at }: Context): MpscProducer => new MpscProducer(words, at('ring'));
 const openConsumer = ({ words, at, self }: ThreadContext): MpscConsumer => new MpscConsumer(words, at('ring'), self);
 
 function push(words: Words, ring: MpscProducer, value: number): number {
@@ -59,13 +65,13 @@ export const mpsc = scenario(import.meta.url, {
   memory,
   setup,
   threads: {
-    alice: { open: openProducer, run: ({ words }, ring: MpscProducer) => pushAll(words, ring, [11, 12]) },
-    bob: { open: openProducer, run: ({ words }, ring: MpscProducer) => pushAll(words, ring, [21]) },
+    alice: { open: openProducer, run: ({ words }, ring: MpscProducer) => pushAll(words, ring, [1, 2]) },
+    bob: { open: openProducer, run: ({ words }, ring: MpscProducer) => pushAll(words, ring, [3, 4]) },
     consumer: {
       open: openConsumer,
       run({ words }, ring: MpscConsumer) {
         let taken = 0;
-        for (let i = 0; i < 2; i++) {
+        for (let i = 0; i < 3; i++) {
           const value = pop(words, ring);
           if (value !== 0) taken = append(taken, value);
         }
@@ -77,7 +83,7 @@ export const mpsc = scenario(import.meta.url, {
     const taken = valuesOf(results.consumer);
     const rest = new MpscConsumer(words, at('ring'));
     for (let value = pop(words, rest); value !== 0; value = pop(words, rest)) taken.push(value);
-    assertHandedOver([...valuesOf(results.alice), ...valuesOf(results.bob)], taken);
+    assertHandedOver([valuesOf(results.alice), valuesOf(results.bob)], taken);
   },
 });
 
@@ -156,8 +162,8 @@ export const mpscPark = scenario(import.meta.url, {
   memory,
   setup,
   threads: {
-    alice: { open: openProducer, run: ({ words }, ring: MpscProducer) => pushAll(words, ring, [11]) },
-    bob: { open: openProducer, run: ({ words }, ring: MpscProducer) => pushAll(words, ring, [21]) },
+    alice: { open: openProducer, run: ({ words }, ring: MpscProducer) => pushAll(words, ring, [1]) },
+    bob: { open: openProducer, run: ({ words }, ring: MpscProducer) => pushAll(words, ring, [3]) },
     consumer: {
       open: openConsumer,
       run({ words }, ring: MpscConsumer) {

@@ -1,4 +1,4 @@
-import { linearizable, type Region, scenario, type ThreadContext } from '@faultline/bench/explore';
+import { type Context, linearizable, type Region, scenario, type ThreadContext } from '@faultline/bench/explore';
 import { initSpmc, SpmcConsumer, SpmcProducer, spmcWords } from '@faultline/core/ring';
 import { boundedQueue, POP, PUSH, recorded } from './queue-model.ts';
 import { append, assertHandedOver, valuesOf } from './values.ts';
@@ -11,9 +11,8 @@ const memory: readonly Region[] = [
     fields: { PROD: 32, CONS: 64, PARKED: 96, 'slot[0]': 128, 'slot[1]': 129 },
   },
 ];
-type Place = Pick<ThreadContext, 'words' | 'at'>;
-const setup = ({ words, at }: Place): void => initSpmc(words, at('ring'), CAPACITY);
-const openProducer = ({ words, at }: Place): SpmcProducer => new SpmcProducer(words, at('ring'));
+const setup = ({ words, at }: Context): void => initSpmc(words, at('ring'), CAPACITY);
+const openProducer = ({ words, at }: Context): SpmcProducer => new SpmcProducer(words, at('ring'));
 
 /** A consumer that takes up to `max` values at a time. */
 class Taker {
@@ -85,7 +84,8 @@ export const spmcStale = scenario(import.meta.url, {
   threads: {
     producer: {
       open: openProducer,
-      run: (_, ring: SpmcProducer) => [3, 4].reduce((all, value) => (push(ring, value) ? append(all, value) : all), 0),
+      run: (_, ring: SpmcProducer) =>
+        [3, 4, 5].reduce((all, value) => (push(ring, value) ? append(all, value) : all), 0),
     },
     alice: { open: (context): Taker => new Taker(context, 2), run: (_, ring: Taker) => ring.take() },
     bob: { open: (context): Taker => new Taker(context, 1), run: (_, ring: Taker) => ring.take() },
@@ -96,7 +96,7 @@ export const spmcStale = scenario(import.meta.url, {
     const into = new Int32Array(CAPACITY);
     const left = [...into.subarray(0, rest.take(into, CAPACITY))];
     const taken = [...valuesOf(alice), ...valuesOf(bob)].toSorted(); // consumers take in no order among themselves
-    assertHandedOver([1, 2, ...valuesOf(producer)], [...taken, ...left]);
+    assertHandedOver([[1, 2, ...valuesOf(producer)]], [...taken, ...left]);
   },
 });
 

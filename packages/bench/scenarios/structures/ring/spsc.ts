@@ -1,19 +1,14 @@
-import { linearizable, type Region, scenario, type ThreadContext } from '@faultline/bench/explore';
+import { type Context, linearizable, type Region, scenario, type ThreadContext } from '@faultline/bench/explore';
 import { initSpsc, SpscConsumer, SpscProducer, spscWords } from '@faultline/core/ring';
 import { boundedQueue, POP, PUSH, recorded } from './queue-model.ts';
 import { append, fill, read, valuesOf } from './values.ts';
 
 const CAPACITY = 2;
 const SLOT_WORDS = 2;
-const memory: readonly Region[] = [
-  {
-    name: 'ring',
-    words: spscWords(CAPACITY, SLOT_WORDS),
-    fields: { PROD: 32, CONS: 64, PARKED: 96, 'slot[0]': 128, 'slot[0]+1': 129, 'slot[1]': 130, 'slot[1]+1': 131 },
-  },
-];
-const setup = ({ words, at }: Pick<ThreadContext, 'words' | 'at'>): void =>
-  initSpsc(words, at('ring'), CAPACITY, SLOT_WORDS);
+const RUNS_CAPACITY = 4;
+const fields = { PROD: 32, CONS: 64, PARKED: 96, 'slot[0]': 128, 'slot[1]': 130, 'slot[2]': 132, 'slot[3]': 134 };
+const memory: readonly Region[] = [{ name: 'ring', words: spscWords(CAPACITY, SLOT_WORDS), fields }];
+const setup = ({ words, at }: Context): void => initSpsc(words, at('ring'), CAPACITY, SLOT_WORDS);
 const openProducer = ({ words, at }: ThreadContext): SpscProducer => new SpscProducer(words, at('ring'));
 const openConsumer = ({ words, at, self }: ThreadContext): SpscConsumer => new SpscConsumer(words, at('ring'), self);
 
@@ -62,8 +57,8 @@ export const spscRuns = scenario(import.meta.url, {
   about:
     'Slots are claimed, published, read and released several at a time: does every value arrive once, whole, in order?',
   source: 'core/src/ring/spsc.ts',
-  memory,
-  setup,
+  memory: [{ name: 'ring', words: spscWords(RUNS_CAPACITY, SLOT_WORDS), fields }],
+  setup: ({ words, at }) => initSpsc(words, at('ring'), RUNS_CAPACITY, SLOT_WORDS),
   threads: {
     producer: {
       open: openProducer,
@@ -72,7 +67,7 @@ export const spscRuns = scenario(import.meta.url, {
         for (let round = 0; round < 3; round++) {
           const slot = ring.claim();
           if (slot === 0) continue;
-          const more = ring.claimMore(1);
+          const more = ring.claimMore(2);
           for (let i = 0; i <= more; i++) fill(words, slot + i * SLOT_WORDS, ++value);
           ring.publish();
         }
@@ -97,7 +92,7 @@ export const spscRuns = scenario(import.meta.url, {
   check({ words, at, results }) {
     const rest = new SpscConsumer(words, at('ring'));
     const taken = valuesOf(results.consumer);
-    for (let slot = rest.peek(); slot !== 0; slot = rest.peek()) {
+    for (let slot = rest.peek(); slot !== 0 && taken.length < results.producer; slot = rest.peek()) {
       taken.push(read(words, slot));
       rest.next();
     }

@@ -1,12 +1,12 @@
-// Values from 1 to 99, several of them as one number: what a thread's run returns.
+// Values from 1 to 9, several of them as one number: what a thread's run returns.
 import type { Words } from '@faultline/bench/explore';
 
 export function append(values: number, value: number): number {
-  return values * 100 + value;
+  return values * 10 + value;
 }
 
 export function valuesOf(values: number): number[] {
-  return values === 0 ? [] : [...valuesOf(Math.floor(values / 100)), values % 100];
+  return values === 0 ? [] : [...valuesOf(Math.floor(values / 10)), values % 10];
 }
 
 /** Fills a slot of two words. */
@@ -22,13 +22,11 @@ export function read(words: Words, slot: number): number {
   return value;
 }
 
-/** @throws Error unless `taken` is what was pushed, each value once, and each producer's (the tens) in the order pushed. */
-export function assertHandedOver(pushed: readonly number[], taken: readonly number[]): void {
-  const seen = `pushed ${pushed.join(' ')}; taken ${taken.join(' ')}`;
-  if (pushed.toSorted().join() !== taken.toSorted().join()) throw new Error(`lost, doubled or made up: ${seen}`);
-  for (const value of pushed) {
-    const producer = Math.floor(value / 10);
-    const of = (values: readonly number[]): string => values.filter((v) => Math.floor(v / 10) === producer).join();
-    if (of(pushed) !== of(taken)) throw new Error(`out of order: ${seen}`);
-  }
+/** @throws Error unless `taken` is what the producers pushed, each value once, and those of one producer in the order pushed. */
+export function assertHandedOver(pushed: readonly (readonly number[])[], taken: readonly number[]): void {
+  const seen = `pushed ${pushed.map((values) => values.join(' ')).join(' and ')}, taken ${taken.join(' ')}`;
+  if (pushed.flat().toSorted().join() !== taken.toSorted().join()) throw new Error(`lost, doubled or made up: ${seen}`);
+  for (const values of pushed)
+    if (taken.filter((value) => values.includes(value)).join() !== values.join())
+      throw new Error(`out of order: ${seen}`);
 }

@@ -37,13 +37,6 @@ export const mpmcMutants: readonly Mutant[] = [
     scenario: 'structures/mpmc',
   },
   {
-    name: 'the turn goes to the lap after the next',
-    module,
-    find: '(cons + this.#mask + 1) | 0); // [R]',
-    replace: '(cons + 2 * this.#mask + 2) | 0);',
-    scenario: 'structures/mpmc',
-  },
-  {
     name: 'a consumer that came too late takes the ring for empty',
     module,
     find: '} else cons = Atomics.load(words, consAt); // another consumer was faster',

@@ -12,13 +12,6 @@ export const mpscMutants: readonly Mutant[] = [
     scenario: 'structures/mpsc',
   },
   {
-    name: 'a slot is published when it is claimed, before it is filled',
-    module,
-    find: 'this.#prodSeen = next;',
-    replace: 'this.#prodSeen = next; Atomics.store(words, this.#slots + (prod & this.#mask) * this.#stride - 1, next);',
-    scenario: 'structures/mpsc',
-  },
-  {
     name: 'the consumer gives a slot back when it finds it, before it is read',
     module,
     find: 'return commitAt + 1;',
@@ -32,13 +25,6 @@ export const mpscMutants: readonly Mutant[] = [
         this.#consSeen = Atomics.load(words, this.#consAt); // [F]`,
     replace: `        this.#consSeen = Atomics.load(words, this.#consAt);
         prod = Atomics.load(words, this.#prodAt);`,
-    scenario: 'structures/mpsc-full',
-  },
-  {
-    name: 'a claim does not look at CONS again',
-    module,
-    find: 'this.#consSeen = Atomics.load(words, this.#consAt); // [F]',
-    replace: '',
     scenario: 'structures/mpsc-full',
   },
   {
