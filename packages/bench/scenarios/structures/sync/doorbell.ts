@@ -106,3 +106,21 @@ export const dropped: Scenario = scenario(import.meta.url, {
     },
   },
 });
+
+export const timed: Scenario = scenario(import.meta.url, {
+  name: 'structures/doorbell-timeout',
+  about: 'A sleep may time out at any moment, just as it is rung for as well: is the work slept on the next time?',
+  source: 'core/src/sync/doorbell.ts, sleep',
+  memory: MEMORY,
+  timeouts: 'any',
+  threads: {
+    client: { open, run: give },
+    server: {
+      open,
+      run(context, bell: Doorbell) {
+        bell.sleep(() => Atomics.load(context.words, context.at('work')) !== 0, 1);
+        serve(context, bell, 1);
+      },
+    },
+  },
+});
