@@ -27,6 +27,9 @@ async function faultline(
     behaviour.abortAfterMs === undefined ? undefined : setTimeout(() => controller.abort(), behaviour.abortAfterMs);
   const code = await main(line.split(' ').filter(Boolean), {
     engine,
+    explorer: { explore: () => Promise.reject(new Error('not asked here')) },
+    litmus: () => Promise.reject(new Error('not asked here')),
+    loadScenarios: () => Promise.resolve([]),
     out: { write: (part: string) => (text.out += part) },
     err: { write: (part: string) => (text.err += part) },
     signal: controller.signal,

@@ -1,15 +1,24 @@
 import { Command, CommanderError } from 'commander';
 import type { Command as CommandName } from '../scenario/defaults.ts';
 import { ScenarioError } from '../scenario/file.ts';
+import { addExploreCommands, type ExploreHost } from './explore/index.ts';
+import { addLitmusCommand } from './litmus/index.ts';
+import type { LitmusHost } from './litmus/run.ts';
 import { addParameterOptions } from './options.ts';
 import { readRequest, UsageError } from './request.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type Host, run } from './run.ts';
 
+/** What the commands need of the process; tests bring their own. */
+export type MainHost = Host & ExploreHost & LitmusHost;
+
 /** Runs the command line. Prints every error itself: a line for bad input, a stack for what should not have happened.
  * @param args what follows the program's name.
  * @returns the exit code: 0, 1 unbalanced or failed, 2 bad input, 130 interrupted. */
-export async function main(args: readonly string[], host: Host): Promise<number> {
+export async function main(args: readonly string[], host: MainHost): Promise<number> {
   let code: number = EXIT_OK;
+  const done = (value: number): void => {
+    code = value;
+  };
   const program = new Command('faultline')
     .description("A laboratory for Linux's I/O page fault path, on real threads")
     .helpCommand(false);
@@ -27,6 +36,8 @@ export async function main(args: readonly string[], host: Host): Promise<number>
   };
   define('stress', 'run what the options ask for');
   define('repro', "the mailing list's table, calibrated to this machine");
+  addExploreCommands(program, host, done);
+  addLitmusCommand(program, host, done);
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()

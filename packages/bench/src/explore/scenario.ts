@@ -92,7 +92,7 @@ export interface Racy {
 }
 
 export interface Bounds {
-  /** Most schedules; the rest is not explored, and the summary says so. Default 200,000. */
+  /** Most schedules, of this run where one is resumed; the rest is not explored, and the summary says so. Default 200,000. */
   readonly schedules?: number;
   /** Most seconds. Default 60. */
   readonly seconds?: number;

@@ -135,7 +135,7 @@ function print(results: readonly ExploreResult[], alone: boolean, options: Explo
   for (const result of results) {
     if (result.resume === '' || result.finding) continue;
     if (alone || result.endedBy === 'interrupted')
-      out.write(`go on: ${resumeCommand(result, givenAlongside(options, result))}\n`);
+      out.write(`go on: ${resumeCommand(result, givenAlongside(options))}\n`);
   }
 }
 
@@ -148,13 +148,12 @@ function describeResult(result: ExploreResult): string {
   ].join('\n');
 }
 
-/** What the token does not say. A bound on schedules counts all of them, also those before: it must be raised. */
-function givenAlongside({ unchecked, twice, steps }: ExploreOptions, { endedBy, schedules }: ExploreResult): string {
+/** What the token does not say. */
+function givenAlongside({ unchecked, twice, steps }: ExploreOptions): string {
   const options = [
     unchecked ? '--unchecked' : '',
     twice ? '--twice' : '',
     steps === undefined ? '' : `--steps ${steps}`,
-    endedBy === 'schedules' ? `--schedules ${2 * schedules}` : '',
   ];
   return options
     .filter(Boolean)

@@ -33,6 +33,13 @@ export interface LitmusResult {
   readonly hung: boolean;
 }
 
+/** A design that should hold must not break. One that should fail may: what can happen need not happen here. */
+export function litmusVerdict({ expected, violations, hung }: LitmusResult): 'as expected' | 'unexpected' | 'not seen' {
+  const broke = violations > 0 || hung;
+  if (expected === 'holds') return broke ? 'unexpected' : 'as expected';
+  return broke ? 'as expected' : 'not seen';
+}
+
 const SILENCE_MS = 3_000;
 const LOOK_MS = 50;
 
