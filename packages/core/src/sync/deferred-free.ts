@@ -66,8 +66,10 @@ export class DeferredFree {
 
   #releaseWaiting(): number {
     let released = 0;
-    // Stepped over before each call, which may defer further objects.
-    while (this.#waiting > 0) {
+    // Stepped over before each call, which may defer further objects: and, where there is no room for them, poll in turn. What
+    // waits by then for a grace period of its own is not due.
+    const gracePeriod = this.#gracePeriod;
+    while (this.#waiting > 0 && this.#gracePeriod === gracePeriod) {
       const object = this.#objects[this.#first];
       this.#first = (this.#first + 1) % this.capacity;
       this.#waiting--;

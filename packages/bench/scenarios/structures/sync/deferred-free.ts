@@ -89,3 +89,48 @@ export const flushed: Scenario = scenario(import.meta.url, {
     if (freed !== 2) throw new Error(`flush left ${2 - freed} objects`);
   },
 });
+
+export const nested: Scenario = scenario(import.meta.url, {
+  name: 'structures/deferred-free-nested',
+  about:
+    'Releasing object 1 unlinks and defers 3 and 4 in turn, while 2 is still due: do they get a grace period of their own?',
+  source: 'core/src/sync/deferred-free.ts, #releaseWaiting',
+  memory: [
+    { name: 'rcu', words: rcuWords(1), fields: { ASKED: 32, DONE: 64, WAITERS: 96, 'READER 1': 128 } },
+    { name: 'link', words: 1 },
+    OBJECTS,
+  ],
+  setup({ words, at }) {
+    initRcu(words, at('rcu'), 1);
+    words[at('link')] = 3;
+  },
+  threads: {
+    reader: {
+      open: ({ words, at, self }: ThreadContext): RcuThread => new RcuThread(words, at('rcu'), self),
+      run({ words, at }, rcu: RcuThread) {
+        rcu.online();
+        const found = Atomics.load(words, at('link'));
+        if (found !== 0) use(words, at('objects'), found);
+        rcu.offline();
+      },
+    },
+    updater: {
+      open({ words, at }: ThreadContext): DeferredFree {
+        const deferred: DeferredFree = new DeferredFree(new Rcu(words, at('rcu')), 2, (object) => {
+          release(words, at('objects'), object);
+          if (object !== 1) return;
+          Atomics.store(words, at('link'), 0);
+          deferred.defer(3);
+          deferred.defer(4);
+        });
+        return deferred;
+      },
+      run(_context, deferred: DeferredFree) {
+        deferred.defer(1);
+        deferred.defer(2);
+        deferred.poll();
+        deferred.poll();
+      },
+    },
+  },
+});

@@ -8,8 +8,8 @@ const FREED = 2;
 const REUSED = -1;
 const GONE = -(2 ** 30);
 
-/** Objects 1 and 2; 0 is nothing. */
-export const OBJECTS: Region = { name: 'objects', words: 3 * STRIDE, stride: STRIDE, fields: { USES, VALUE, FREED } };
+/** Objects 1 to 4; 0 is nothing. */
+export const OBJECTS: Region = { name: 'objects', words: 5 * STRIDE, stride: STRIDE, fields: { USES, VALUE, FREED } };
 
 /** Uses an object that was found, plainly. */
 export function use(words: Words, objects: number, object: number): void {
@@ -41,7 +41,7 @@ export function guardFreed({ words, at }: Context): (word: number) => string | u
   const objects = at('objects');
   return (word) => {
     const object = Math.floor((word - objects) / STRIDE);
-    if (word < objects || object > 2 || words[objects + object * STRIDE + USES] >= 0) return undefined;
+    if (word < objects || object > 4 || words[objects + object * STRIDE + USES] >= 0) return undefined;
     return `object ${object} was freed`;
   };
 }

@@ -162,7 +162,8 @@ export class ScheduledAtomics {
     const timed = timeout < LONGEST_TIMEOUT_MS && control[TIMEOUTS] !== TIMEOUTS_NEVER;
     scheduler.after(K_WAIT, loc, value, VALUE_READ | QUEUE_WRITE, false, found);
     if (scheduler.recording) this.#record(K_WAIT, loc, `= ${found}: asleep`);
-    addWaiter(control, me, loc, 0, timed ? control[NOW] + Math.ceil(timeout) : -1);
+    const deadline = timed ? control[NOW] + Math.ceil(timeout) : -1;
+    addWaiter(control, me, loc, 0, deadline);
     control[row + P_WOKEN] = WOKEN_NO;
     control[row + P_KIND] = timed ? K_TIMEOUT : K_WAIT;
     control[ASLEEP] |= bit;
@@ -176,10 +177,11 @@ export class ScheduledAtomics {
       control[row + P_WOKEN] = WOKEN_TIMED_OUT;
       control[ASLEEP] &= ~bit;
       removeWaiter(control, me, 0);
+      control[NOW] = Math.max(control[NOW], deadline);
       scheduler.timeOut(loc);
     }
     if (this.#memory.checked && woken) this.#memory.woken(loc);
-    if (scheduler.recording) this.#record(woken ? K_WAKE : K_TIMEOUT, loc, woken ? 'ok' : 'timed-out');
+    if (scheduler.recording) scheduler.record(woken ? K_WAKE : K_TIMEOUT, loc, woken ? 'ok' : 'timed-out', !woken);
     return woken ? 'ok' : 'timed-out';
   }
 

@@ -114,7 +114,7 @@ export class Body {
   /** The body is over: the last to end finds the next schedule, and starts it. */
   #ended(): void {
     const { scheduler, end } = this.#parts;
-    if (scheduler.recording && scheduler.control[ABORT] === ABORT_NO) scheduler.record(K_END, NOWHERE, '');
+    if (scheduler.recording && scheduler.control[ABORT] === ABORT_NO) scheduler.record(K_END, NOWHERE, '', false);
     if (!scheduler.finish()) {
       scheduler.turn.take();
       return;

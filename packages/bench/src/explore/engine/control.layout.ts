@@ -26,6 +26,7 @@ export const FINISHED: number = HOT + 12;
 export const NOW: number = HOT + 13; // virtual milliseconds
 export const WAIT_ORDER: number = HOT + 14;
 export const HISTORY: number = HOT + 15; // operations recorded
+export const RELEASED: number = HOT + 16; // releases of this schedule
 
 // What changes once a schedule.
 export const COLD: number = HOT + LINE;
@@ -41,7 +42,7 @@ export const OPENED: number = COLD + 8; // threads that have made their objects 
 export const SECOND_RUN: number = COLD + 9; // this schedule repeats the one before
 export const FIRST_HASH: number = COLD + 10;
 export const FIRST_STEPS: number = COLD + 11;
-export const RELEASES: number = COLD + 12; // schedules' held threads that were let go on because nobody else could
+export const RELEASES: number = COLD + 12; // how often held threads were let go on because nobody else could
 export const FAILED_STEP: number = COLD + 13;
 export const INDEX: number = COLD + 14; // the schedule's number since the start of the exploration
 export const DIVERGED: number = COLD + 15; // step at which given choices did not fit, plus 1

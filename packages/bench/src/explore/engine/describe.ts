@@ -79,10 +79,8 @@ export function describe(end: SessionEnd, names: readonly string[], memory: Shar
     return { ...common, kind, message: 'the same schedule made different operations when it was run again' };
   const { problem } = end;
   if (end.failure === FAIL_RACE && problem?.race !== undefined) {
-    const { loc, what, other, otherWhat } = problem.race;
-    const second = end.accesses.at(-1);
+    const { loc, what, other, otherWhat, by } = problem.race;
     const first = end.accesses.findLast((access) => access.thread === other && access.what === otherWhat);
-    const by = second === undefined ? names.length - 1 : second.thread;
     const race: readonly [Access, Access] = [
       { thread: names[other], what: otherWhat, stack: trimStack(first?.stack ?? '') },
       { thread: names[by], what, stack: trimStack(problem.stack) },

@@ -1,4 +1,5 @@
 // What a scenario's threads must not use while they run: a schedule must replay. Each is told by name.
+import { NOW, TIMEOUTS, TIMEOUTS_NEVER } from './control.layout.ts';
 import type { Memory } from './memory.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -8,7 +9,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   setImmediate: "await node:timers/promises' setImmediate, which is a scheduling point here",
   'Date.now': "take the context's `now`",
   Date: "take the context's `now`",
-  'performance.now': "take the context's `now`, or an infinite time-out",
+  'performance.now': "take the context's `now`, or say in the scenario's `timeouts` when they fire",
   'Math.random': "take the context's `random`",
   'crypto.getRandomValues': "take the context's `random`",
   'crypto.randomUUID': "take the context's `random`",
@@ -30,7 +31,8 @@ const OTHER_VIEWS = [
 
 type Callable = (...rest: unknown[]) => unknown;
 
-/** Puts refusals in the place of clocks, timers and randomness, for as long as a body runs. */
+/** Puts refusals in the place of clocks, timers and randomness, for as long as a body runs. Where the scenario says when time-outs
+ * fire, performance.now is virtual time: code that reckons deadlines by it can be explored. */
 export function refuseClocksAndChance(scheduler: Scheduler, memory: Memory): void {
   const guarded = (owner: object, name: string, label: string): void => {
     const original = Reflect.get(owner, name) as Callable;
@@ -41,7 +43,13 @@ export function refuseClocksAndChance(scheduler: Scheduler, memory: Memory): voi
   };
   for (const name of ['setTimeout', 'setInterval', 'setImmediate']) guarded(globalThis, name, name);
   guarded(Date, 'now', 'Date.now');
-  guarded(performance, 'now', 'performance.now');
+  const { now } = performance;
+  performance.now = () => {
+    if (!scheduler.active) return now.call(performance);
+    if (scheduler.control[TIMEOUTS] === TIMEOUTS_NEVER)
+      memory.refuse(`performance.now was used: ${INSTEAD['performance.now']}`);
+    return scheduler.control[NOW];
+  };
   guarded(Math, 'random', 'Math.random');
   guarded(crypto, 'getRandomValues', 'crypto.getRandomValues');
   guarded(crypto, 'randomUUID', 'crypto.randomUUID');

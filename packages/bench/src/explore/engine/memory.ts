@@ -23,6 +23,8 @@ export interface RaceDetail {
   readonly what: string;
   readonly other: number;
   readonly otherWhat: string;
+  /** Who made the second access. */
+  readonly by: number;
 }
 
 const RealInt32Array = Int32Array;
@@ -52,7 +54,8 @@ export class Memory implements PlainAccess {
     this.#report = report;
     this.checked = checked;
     this.#races = new Races(shadow, threads, scheduler.me, racy, (loc, what, other, otherWhat) => {
-      report(FAIL_RACE, `${what} and ${otherWhat}`, stackHere(), { loc, what, other, otherWhat });
+      this.#breaks(loc, what, 'races');
+      report(FAIL_RACE, `${what} and ${otherWhat}`, stackHere(), { loc, what, other, otherWhat, by: scheduler.me });
       throw ABORTED;
     });
     this.view = checked ? this.wrap(this.#raw) : this.#raw;
@@ -186,6 +189,7 @@ export class Memory implements PlainAccess {
     this.#stateRead = NOT_ASKING;
     scheduler.active = true;
     if (why === undefined) return state;
+    this.#breaks(loc, what, 'freed');
     this.#report(FAIL_USE_AFTER_FREE, `${what} of a freed object: ${why}`, stackHere());
     throw ABORTED;
   }
@@ -193,6 +197,18 @@ export class Memory implements PlainAccess {
   /** Outside a body: a guard has read a word. */
   readUnscheduled(loc: number): void {
     if (this.#stateRead === ASKING) this.#stateRead = loc;
+  }
+
+  /** Notes the access that breaks, which is not made any more. */
+  #breaks(loc: number, what: string, how: string): void {
+    const scheduler = this.#scheduler;
+    if (scheduler.recording)
+      scheduler.record(
+        what.endsWith('write') ? K_WRITE : K_READ,
+        loc,
+        what.startsWith('plain') ? how : `atomic: ${how}`,
+        false,
+      );
   }
 
   #watch(loc: number, what: string): void {

@@ -1,6 +1,7 @@
 // What the main thread and the threads of an exploration tell one another. Only between sessions: never while schedules run.
 import type { SharedMemory } from '../scenario.ts';
 import type { Patch } from './hooks.ts';
+import type { RaceDetail } from './memory.ts';
 import type { RecordedAccess, RecordedStep } from './recorder.ts';
 
 /** What a thread is started with. */
@@ -28,9 +29,7 @@ export interface Problem {
   readonly kind: number;
   readonly message: string;
   readonly stack: string;
-  readonly race?:
-    | { readonly loc: number; readonly what: string; readonly other: number; readonly otherWhat: string }
-    | undefined;
+  readonly race?: RaceDetail | undefined;
 }
 
 export type FromThread =

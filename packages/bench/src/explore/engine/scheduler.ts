@@ -24,9 +24,7 @@ import {
   FRAME_STRIDE,
   framesAt,
   HASH,
-  K_END,
   K_TIMEOUT,
-  K_WAKE,
   KEEP,
   LAST,
   LOCALS,
@@ -42,6 +40,7 @@ import {
   PENDING_STRIDE,
   QUEUE_WRITE,
   RECORD,
+  RELEASED,
   RELEASES,
   SPIN_LIMIT,
   SPINNING,
@@ -68,7 +67,8 @@ import { fireEarliestTimeout } from './waiters.ts';
 /** Thrown through the code under test when a schedule is over before its threads are. */
 export const ABORTED: object = Object.freeze({ name: 'the schedule is over' });
 
-const MAX_RELEASES = 256;
+/** Of one schedule: past it, whoever is held back looks in vain. */
+const MAX_RELEASES = 32;
 const NO_RECORDS = 0;
 
 /** What one thread sees of the exploration. */
@@ -100,6 +100,7 @@ export class Scheduler {
   readonly #silentValues: Int32Array = new Int32Array(32);
   readonly #silentCounts: Int32Array = new Int32Array(32);
   #silent = 0;
+  #released = 0;
 
   constructor(
     control: Int32Array<SharedArrayBuffer>,
@@ -139,6 +140,7 @@ export class Scheduler {
   beginBody(): void {
     this.control[LOCALS] &= ~this.bit;
     this.#silent = 0;
+    this.#released = 0;
     this.active = true;
   }
 
@@ -154,6 +156,10 @@ export class Scheduler {
     else control[ENABLED] |= bit;
     const next = this.choose();
     if (next !== me) this.#passTo(next);
+    if (control[RELEASED] !== this.#released) {
+      this.#released = control[RELEASED];
+      this.#silent = 0; // it may look as often as before once more
+    }
     this.#step();
   }
 
@@ -274,7 +280,8 @@ export class Scheduler {
         return control[ENABLED];
       }
     }
-    if (control[SPINNING] !== 0 && control[RELEASES] < MAX_RELEASES) {
+    if (control[SPINNING] !== 0 && control[RELEASED] < MAX_RELEASES) {
+      control[RELEASED]++;
       control[RELEASES]++;
       control[ENABLED] = control[SPINNING];
       control[SPINNING] = 0;
@@ -386,10 +393,10 @@ export class Scheduler {
     this.#silent = 0;
   }
 
-  /** Notes a step for the record. A wake-up and an end are no steps: they stand behind the one before. */
-  record(kind: number, loc: number, effect: string): void {
+  /** Notes a step for the record. What is no step (a wake-up, an end, a plain access that breaks) stands behind the one before. */
+  record(kind: number, loc: number, effect: string, isStep: boolean = true): void {
     const { control, me, recorder } = this;
-    const index = control[STEP] - (kind === K_WAKE || kind === K_END ? 0.5 : 1);
+    const index = control[STEP] - (isStep ? 1 : 0.5);
     recorder.steps.push({ index, thread: me, kind, loc, effect, enabled: recorder.enabled, stack: stackHere() });
   }
 }

@@ -116,6 +116,13 @@ const deferred = 'core/src/sync/deferred-free.ts';
 
 export const deferredFreeMutants: readonly Mutant[] = [
   {
+    name: 'what a release defers is released with what was due',
+    module: deferred,
+    find: 'while (this.#waiting > 0 && this.#gracePeriod === gracePeriod) {',
+    replace: 'while (this.#waiting > 0) {',
+    scenario: 'structures/deferred-free-nested',
+  },
+  {
     name: 'poll frees without looking whether the grace period is over',
     module: deferred,
     find: 'if (this.#waiting > 0 && this.#rcu.isDone(this.#gracePeriod))',
