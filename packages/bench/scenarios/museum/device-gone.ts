@@ -85,6 +85,7 @@ export const deviceGone: Scenario = exhibit(import.meta.url, {
     },
     threads: {
       event(thread) {
+        thread.path.endBatch(); // the batch before
         thread.report({ grpid: 1 });
         thread.path.endBatch();
         thread.handle();

@@ -64,7 +64,7 @@ const system = new FaultSystem();
 export const drainMissesRid: Scenario = exhibit(import.meta.url, {
   name: 'drain-misses-rid',
   about:
-    'A domain is detached while a request without a PASID waits in the hardware queue: is its attach handle there for it?',
+    'A domain is detached while a request without a PASID waits in the hardware queue: is it answered while its attach handle is there?',
   fix: {
     commit: 'add43c4fbc92',
     title: 'iommu/vt-d: Make intel_iommu_drain_pasid_prq() cover faults for RID',
@@ -118,6 +118,7 @@ export const drainMissesRid: Scenario = exhibit(import.meta.url, {
     },
     threads: {
       event(thread) {
+        thread.path.endBatch(); // the batch before
         thread.report({ grpid: 1 });
         thread.path.endBatch();
         thread.system.reader.quiescent();

@@ -1,5 +1,5 @@
 // What copies of kernel code stand on: kmalloc and kfree over a slab of core's, a linked list, and a device that is owed answers.
-import type { CheckContext, Context, Region, ThreadContext } from '@faultline/bench/explore';
+import type { CheckContext, Context, Region } from '@faultline/bench/explore';
 import { initSlab, layoutOffset, OBJECT_FREE, Slab, SlabCache, slabLayout, slabWords } from '@faultline/core/memory';
 import type { ThreadSelf, Words } from '@faultline/core/sync';
 
@@ -48,11 +48,6 @@ export class Kernel {
     this.#cache = new SlabCache(this.#heap, self, { batch: 2, checked: false });
     this.#shared = context.at('shared');
     this.#answers = context.at('answers');
-  }
-
-  /** For `open`. */
-  static open(context: ThreadContext): Kernel {
-    return new Kernel(context, context.self);
   }
 
   /** For `setup`: an empty heap, and whatever `prepare` puts there. */
@@ -147,7 +142,7 @@ export function heapGuard(context: Context): (word: number) => string | undefine
   return (word) => {
     const index = Math.floor((word - heap.objects) / OBJECT_WORDS);
     if (index < 1 || index > OBJECTS || heap.state(index) !== OBJECT_FREE) return undefined;
-    return `use after kfree: ${heap.describe(index)}`;
+    return `allocation ${index}: ${heap.describe(index)}`;
   };
 }
 

@@ -57,6 +57,7 @@ export const removalLeaksGroups: Scenario = exhibit(import.meta.url, {
     },
     threads: {
       event(thread) {
+        thread.path.endBatch(); // the batch before
         thread.report({ grpid: 1 });
         thread.leave();
       },

@@ -1,7 +1,7 @@
 // From 6.15 to 7.1 replacing a page table looked for the old one's groups in the new one's fault queue: they stayed in their own,
 // and kept an attach handle that the replacement freed.
 import type { Scenario } from '@faultline/bench/explore';
-import { RESPONSE_SUCCESS, replaceDomain } from '@faultline/core/iopf';
+import { GROUP_PENDING, GROUP_STATE, groupStateOf, RESPONSE_SUCCESS, replaceDomain } from '@faultline/core/iopf';
 import { refcountGet } from '@faultline/core/sync';
 import { FaultSystem } from '../kit/fault-system.ts';
 import { exhibit } from './exhibit.ts';
@@ -77,6 +77,11 @@ export const replaceAnswersWrongQueue: Scenario = exhibit(import.meta.url, {
         replaceDomain(system, 1, 0, 2);
         system.rcu.synchronize(system.self);
         path.flushDomain(1, 1, RESPONSE_SUCCESS);
+        for (let group = 1; group <= system.requests.capacity; group++) {
+          const state = Atomics.load(system.words, system.requests.at(group) + GROUP_STATE);
+          if (groupStateOf(state) === GROUP_PENDING)
+            throw new Error(`group ${group} of the old domain is pending still`);
+        }
         system.deferredHandles.poll();
         thread.leave();
       },

@@ -3,7 +3,7 @@
 import type { Scenario } from '@faultline/bench/explore';
 import { RESPONSE_SUCCESS } from '@faultline/core/iopf';
 import { refcountGet } from '@faultline/core/sync';
-import { FaultSystem, MAINLINE } from '../kit/fault-system.ts';
+import { FaultSystem, SHARED } from '../kit/fault-system.ts';
 import { pageResponse, unregisterHandler } from './before.ts';
 import { exhibit } from './exhibit.ts';
 import { DEVICE, DEVICE_WORDS, GROUP, Iopf, PARAM } from './iopf.ts';
@@ -50,9 +50,9 @@ export const responseRacesRemoval: Scenario = exhibit(import.meta.url, {
       expectFreed(context, refused ? 1 : 0);
     },
   },
+  // A group's reference keeps the fault_param; whoever puts the last one frees it, a grace period later.
   ours: {
-    generation: 'mainline',
-    system: new FaultSystem({ paths: { 'faultline mainline': MAINLINE } }),
+    system: new FaultSystem({ paths: { 'faultline lockless': SHARED } }),
     setup(first) {
       first.attach(1);
       first.report({ grpid: 1 });
@@ -60,7 +60,7 @@ export const responseRacesRemoval: Scenario = exhibit(import.meta.url, {
     threads: {
       worker(thread) {
         thread.finish(thread.take(), RESPONSE_SUCCESS);
-        thread.leave();
+        thread.system.reader.offline();
       },
       driver(thread) {
         thread.path.removeDevice(1);

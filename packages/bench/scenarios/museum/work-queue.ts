@@ -4,7 +4,6 @@ import type { Kernel } from './kernel.ts';
 const HANDLED = 0;
 const SLOTS = 1;
 const END = -1;
-export const WORK_QUEUE_WORDS = 4;
 
 /** Names of its words, for reports. */
 export function workQueueFields(at: number): Readonly<Record<string, number>> {
