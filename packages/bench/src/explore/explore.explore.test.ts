@@ -12,6 +12,7 @@ test.each([
   ['data race', all.dataRace, /^other: plain write by alice, plain (read|write) by bob/],
   ['lost wake-up', all.lostWakeUp, /asleep for ever: sleeper on flag/],
   ['deadlock', all.deadlock, /alice on other .*bob on flag/],
+  ['deadlock', all.sleeperAndSpinner, /sleeper on flag .*spinner on other/],
   ['livelock', all.livelock, /bob: no progress/],
   ['livelock', all.busyLivelock, /bob: no progress/],
   ['use after free', all.useAfterFree, /atomic write of a freed object: freed by owner/],
@@ -25,7 +26,7 @@ test.each([
   expect(finding?.message).toMatch(message);
 });
 
-test.each([all.published, all.racy, all.spinLoop, all.eventLoops, all.timeoutsAny])(
+test.each([all.published, all.racy, all.spinLoop, all.spinAfterLook, all.eventLoops, all.timeoutsAny])(
   'finds nothing where there is nothing: %#',
   async (scenario) => {
     const result = await once(scenario);

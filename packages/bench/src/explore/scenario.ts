@@ -57,7 +57,7 @@ export interface CheckContext extends Context {
 /** One thread. `open` runs before the schedule starts, unscheduled: make the objects that the thread keeps. */
 export interface ThreadSpec<Local> {
   open?(context: ThreadContext): Local;
-  /** The body. An async one is run on an event loop. @returns a number for `check`, or nothing. */
+  /** The body. An async one is run on an event loop. @returns a whole number of 32 bits for `check`, or nothing. */
   // biome-ignore lint/suspicious/noConfusingVoidType: a body that returns nothing is the usual one
   run(context: ThreadContext, local: Local): number | void | Promise<number | void>;
 }

@@ -105,7 +105,7 @@ function describeStuck(
   });
   const all = asleep.map(({ name, at }) => `${name} on ${whereStuck(recorded, at, memory)}`).join(', ');
   if (changed !== undefined || asleep.length === 1) return { kind: 'lost wake-up', message: `asleep for ever: ${all}` };
-  return { kind: 'deadlock', message: `asleep for ever, each for want of another: ${all}` };
+  return { kind: 'deadlock', message: `nobody can go on, each for want of another: ${all}` };
 }
 
 function whereStuck(recorded: readonly RecordedStep[], thread: number, memory: SharedMemory): string {

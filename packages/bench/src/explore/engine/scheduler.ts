@@ -5,6 +5,7 @@ import {
   ABORT_FAILED,
   ABORT_NO,
   ABORT_REDUNDANT,
+  ASLEEP,
   CHOICES,
   CUT,
   DIVERGED,
@@ -99,7 +100,10 @@ export class Scheduler {
   readonly #silentArgs: Int32Array = new Int32Array(32);
   readonly #silentValues: Int32Array = new Int32Array(32);
   readonly #silentCounts: Int32Array = new Int32Array(32);
+  readonly #silentWhen: Int32Array = new Int32Array(32);
   #silent = 0;
+  /** When the loop that the thread is held back in began its last round. */
+  #loopSince = 0;
   #released = 0;
 
   constructor(
@@ -287,7 +291,7 @@ export class Scheduler {
       control[SPINNING] = 0;
       return control[ENABLED];
     }
-    this.fail(control[SPINNING] !== 0 ? FAIL_LIVELOCK : FAIL_STUCK);
+    this.fail(control[SPINNING] !== 0 && control[ASLEEP] === 0 ? FAIL_LIVELOCK : FAIL_STUCK);
     return 0;
   }
 
@@ -329,8 +333,10 @@ export class Scheduler {
 
   #noteSilent(kind: number, loc: number, arg: number, seen: number): void {
     const n = this.#silent;
+    const when = this.control[STEP];
     for (let i = 0; i < n; i++) {
       if (this.#silentLocs[i] !== loc || this.#silentKinds[i] !== kind || this.#silentArgs[i] !== arg) continue;
+      this.#silentWhen[i] = when;
       if (this.#silentValues[i] === seen) this.#silentCounts[i]++;
       else {
         this.#silentValues[i] = seen;
@@ -344,26 +350,35 @@ export class Scheduler {
     this.#silentArgs[n] = arg;
     this.#silentValues[n] = seen;
     this.#silentCounts[n] = 1;
+    this.#silentWhen[n] = when;
     this.#silent = n + 1;
   }
 
+  /** Whether the thread is about to make, once more, an operation that it made SPIN_LIMIT times, and nothing that it looked at
+   * since the last time is any different. What it looked at before that is not part of the loop. */
   #isHeld(kind: number, loc: number, arg: number): boolean {
     const n = this.#silent;
-    let known = false;
+    let since = -1;
+    for (let i = 0; i < n; i++)
+      if (this.#silentLocs[i] === loc && this.#silentKinds[i] === kind && this.#silentArgs[i] === arg) {
+        if (this.#silentCounts[i] < this.#spinLimit) return false;
+        since = this.#silentWhen[i];
+      }
+    if (since < 0) return false;
+    this.#loopSince = since;
     for (let i = 0; i < n; i++) {
       const at = this.#silentLocs[i];
-      if (at === loc && this.#silentKinds[i] === kind && this.#silentArgs[i] === arg)
-        known = this.#silentCounts[i] >= this.#spinLimit;
-      if (at >= 0 && at < this.memory.length && this.memory[at] !== this.#silentValues[i]) return false;
+      if (this.#silentWhen[i] < since || at < 0 || at >= this.memory.length) continue;
+      if (this.memory[at] !== this.#silentValues[i]) return false;
     }
-    return known;
+    return true;
   }
 
   #hold(): void {
     const { control, row } = this;
     let count = 0;
     for (let i = 0; i < this.#silent; i++) {
-      if (this.#silentLocs[i] === NOWHERE) continue;
+      if (this.#silentLocs[i] === NOWHERE || this.#silentWhen[i] < this.#loopSince) continue;
       if (count === MAX_SPIN_SET) {
         control[ENABLED] |= this.bit; // too many words to watch: it goes on, and the bound on steps ends it
         return;

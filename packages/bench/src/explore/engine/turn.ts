@@ -8,16 +8,24 @@ import { GO, GO_STRIDE } from './control.layout.ts';
 // The real ones: the global Atomics is replaced in these workers.
 const { load, exchange, compareExchange, wait, notify } = Atomics;
 
+const FEWEST = 16;
+/** After so many sleeps it is tried again whether looking helps. */
+const HOPE = 256;
+
 export class Turn {
   readonly #control: Int32Array<SharedArrayBuffer>;
   readonly #own: number;
-  readonly #spins: number;
+  readonly #most: number;
+  /** How often to look this time: less and less while looking is in vain, as it is when the holder has no processor. */
+  #looks: number;
+  #sleeps = 0;
 
-  /** @param spins how often to look before sleeping: many while each thread has a processor, few otherwise. */
-  constructor(control: Int32Array<SharedArrayBuffer>, me: number, spins: number) {
+  /** @param most how often to look before sleeping: many while each thread has a processor, few otherwise. */
+  constructor(control: Int32Array<SharedArrayBuffer>, me: number, most: number) {
     this.#control = control;
     this.#own = GO + me * GO_STRIDE;
-    this.#spins = spins;
+    this.#most = most;
+    this.#looks = most;
   }
 
   give(thread: number): void {
@@ -29,12 +37,15 @@ export class Turn {
   take(): void {
     const control = this.#control;
     const own = this.#own;
-    for (let spin = this.#spins; spin > 0; spin--) {
+    for (let left = this.#looks; left > 0; left--) {
       if (load(control, own) === 1) {
         control[own] = 0; // plain: nobody gives it again before we have given it away [C]
+        if (this.#looks < this.#most) this.#looks *= 2;
         return;
       }
     }
+    if (this.#looks > FEWEST) this.#looks >>= 1;
+    if (++this.#sleeps % HOPE === 0) this.#looks = this.#most;
     if (compareExchange(control, own, 0, 2) === 0) while (load(control, own) === 2) wait(control, own, 2); // [W]
     control[own] = 0;
   }

@@ -173,6 +173,47 @@ export const spinLoop: Scenario = scenario(import.meta.url, {
   },
 });
 
+/** What it looked at before the loop may change: it is held back all the same. */
+export const spinAfterLook: Scenario = scenario(import.meta.url, {
+  ...common,
+  name: 'findings/spin after a look',
+  designs: { sound: 'holds' },
+  threads: {
+    alice: {
+      run({ words, at }) {
+        Atomics.store(words, at('other'), 1);
+        Atomics.store(words, at('flag'), 1);
+      },
+    },
+    bob: {
+      run({ words, at }) {
+        Atomics.load(words, at('other'));
+        while (Atomics.load(words, at('flag')) !== 1);
+      },
+    },
+  },
+});
+
+/** One sleeps, the other spins until it has done what it sleeps before. */
+export const sleeperAndSpinner: Scenario = scenario(import.meta.url, {
+  ...common,
+  name: 'findings/sleeper and spinner',
+  threads: {
+    sleeper: {
+      run({ words, at }) {
+        Atomics.wait(words, at('flag'), 0);
+        Atomics.store(words, at('other'), 1);
+      },
+    },
+    spinner: {
+      run({ words, at }) {
+        while (Atomics.load(words, at('other')) !== 1);
+        Atomics.notify(words, at('flag'));
+      },
+    },
+  },
+});
+
 const FREED = 9;
 export const useAfterFree: Scenario = scenario(import.meta.url, {
   ...common,
