@@ -1,7 +1,7 @@
 import { type Scenario, scenario } from '@faultline/bench/explore';
 import { detachDomain, freeDomain } from '@faultline/core/iopf';
 import { answerOutcome } from '../kit/answers.ts';
-import { freeUnasked, guardDomains } from '../kit/domains.ts';
+import { freeUnasked, guardDomains, reuseDomain } from '../kit/domains.ts';
 import { FaultSystem, SHARED, SPLIT } from '../kit/fault-system.ts';
 import type { FaultThread } from '../kit/fault-thread.ts';
 
@@ -35,6 +35,7 @@ export const domainFree: Scenario = scenario(import.meta.url, {
     worker: {
       open: (context) => faults.open(context),
       run(_, me: FaultThread) {
+        me.idle();
         me.handle();
         me.leave();
       },
@@ -44,9 +45,12 @@ export const domainFree: Scenario = scenario(import.meta.url, {
       run({ design }, { system }: FaultThread) {
         detachDomain(system, DEVICE, 0);
         system.rcu.synchronize(system.self);
-        if (design === 'freed after a grace period') return freeUnasked(system, DOMAIN);
-        system.pending.waitZero(DOMAIN, system.self, Infinity);
-        freeDomain(system, DOMAIN);
+        if (design === 'freed after a grace period') freeUnasked(system, DOMAIN);
+        else {
+          system.pending.waitZero(DOMAIN, system.self, Infinity);
+          freeDomain(system, DOMAIN);
+        }
+        reuseDomain(system);
       },
     },
   },

@@ -1,8 +1,8 @@
 import { type Scenario, scenario, type ThreadContext, type ThreadSpec } from '@faultline/bench/explore';
-import { attachDomain, DEVICE_PARAM, PARAM_DEVICE, PARAM_PARTIALS, PARAM_USERS } from '@faultline/core/iopf';
+import { DEVICE_PARAM, PARAM_DEVICE } from '@faultline/core/iopf';
 import { FaultSystem, MAINLINE, SHARED } from '../kit/fault-system.ts';
 import type { FaultThread } from '../kit/fault-thread.ts';
-import { chainBelow, refcountLook } from '../kit/racy.ts';
+import { chainBelow } from '../kit/racy.ts';
 
 const DEVICE = 1;
 const faults = new FaultSystem({
@@ -16,22 +16,21 @@ function lookThenStore({ system }: FaultThread): void {
   if (Atomics.load(words, deviceAt) !== 0) return;
   const fresh = system.paramCache.alloc();
   words[params.at(fresh) + PARAM_DEVICE] = DEVICE;
-  Atomics.store(words, params.at(fresh) + PARAM_USERS, 1);
   Atomics.store(words, deviceAt, fresh);
 }
 
-/** Sets one request aside, on the fault_param that it finds or makes. */
-function reporter(grpid: number): ThreadSpec<FaultThread> {
-  return {
-    open: (context: ThreadContext): FaultThread => faults.open(context),
-    run(context: ThreadContext, me: FaultThread): void {
-      if (context.design === 'look, then store') lookThenStore(me);
-      else me.path.addDevice(DEVICE);
-      me.report({ grpid, last: false });
-      me.leave();
-    },
-  };
-}
+/** Makes the fault_param unless it is there. @returns the one that its report goes on with. */
+const reporter: ThreadSpec<FaultThread> = {
+  open: (context: ThreadContext) => faults.open(context),
+  run({ design }: ThreadContext, me: FaultThread) {
+    if (design === 'look, then store') lookThenStore(me);
+    else me.path.addDevice(DEVICE);
+    const { words, params } = me.system;
+    const param = Atomics.load(words, me.system.deviceAt(DEVICE) + DEVICE_PARAM);
+    if (words[params.at(param) + PARAM_DEVICE] !== DEVICE) throw new Error('a fault_param is found before it is made');
+    return param;
+  },
+};
 
 export const faultParamAllocation: Scenario = scenario(import.meta.url, {
   name: '000/fault-param-allocation',
@@ -40,20 +39,13 @@ export const faultParamAllocation: Scenario = scenario(import.meta.url, {
   source: 'seed 000, step 2; core/src/iopf/generations/lockless-base.ts, install()',
   designs: { 'look, then store': 'fails', 'compare-exchange': 'holds', 'parameter lock': 'holds' },
   memory: faults.memory,
-  setup: faults.setup((first) => {
-    attachDomain(first.system, DEVICE, 0, first.newDomain());
-  }),
-  threads: { alice: reporter(1), bob: reporter(2) },
+  setup: faults.setup(() => {}),
+  threads: { alice: reporter, bob: reporter },
   check(context) {
-    const system = faults.at(context);
-    const param = system.words[system.deviceAt(DEVICE) + DEVICE_PARAM];
-    const setAside = system.words[system.params.at(param) + PARAM_PARTIALS];
-    const whole = system.params.live() === 1 && setAside === 2;
-    return whole ? 'one fault_param has both requests' : 'a fault_param and its request are lost';
+    const { alice, bob } = context.results;
+    const one = alice === bob && faults.at(context).params.live() === 1;
+    return one ? 'one fault_param, found by both' : 'two fault_params, one of them lost';
   },
-  racy: [refcountLook(faults.memory), chainBelow(faults.memory, 'iopf.params')],
-  outcomes: {
-    'one fault_param has both requests': 'acceptable',
-    'a fault_param and its request are lost': 'forbidden',
-  },
+  racy: [chainBelow(faults.memory, 'iopf.params')],
+  outcomes: { 'one fault_param, found by both': 'acceptable', 'two fault_params, one of them lost': 'forbidden' },
 });

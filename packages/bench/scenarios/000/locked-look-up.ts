@@ -1,7 +1,7 @@
 import { type Scenario, scenario } from '@faultline/bench/explore';
 import { detachDomain, freeDomain } from '@faultline/core/iopf';
 import { answerOutcome } from '../kit/answers.ts';
-import { guardDomains } from '../kit/domains.ts';
+import { guardDomains, reuseDomain } from '../kit/domains.ts';
 import { FaultSystem, LOCKED } from '../kit/fault-system.ts';
 import type { FaultThread } from '../kit/fault-thread.ts';
 
@@ -35,6 +35,7 @@ export const lockedLookUp: Scenario = scenario(import.meta.url, {
     worker: {
       open: (context) => faults.open(context),
       run(_, me: FaultThread) {
+        me.idle();
         me.handle();
         me.leave();
       },
@@ -46,6 +47,7 @@ export const lockedLookUp: Scenario = scenario(import.meta.url, {
         if (design === 'detach, grace period, free') me.system.rcu.synchronize(me.system.self);
         if (design === 'detach, drain the work queue, free') me.drainWork();
         freeDomain(me.system, DOMAIN);
+        reuseDomain(me.system);
       },
     },
   },

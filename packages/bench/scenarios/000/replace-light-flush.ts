@@ -1,8 +1,8 @@
 import { type Scenario, scenario } from '@faultline/bench/explore';
 import { freeDomain, RESPONSE_SUCCESS, replaceDomain } from '@faultline/core/iopf';
 import { answerOutcome } from '../kit/answers.ts';
-import { freeUnasked, guardDomains } from '../kit/domains.ts';
-import { FaultSystem, MAINLINE, SHARED, SPLIT } from '../kit/fault-system.ts';
+import { freeUnasked, guardDomains, reuseDomain } from '../kit/domains.ts';
+import { FaultSystem, SHARED, SPLIT } from '../kit/fault-system.ts';
 import type { FaultThread } from '../kit/fault-thread.ts';
 import { refcountLook, stateGuess } from '../kit/racy.ts';
 
@@ -15,7 +15,6 @@ const faults = new FaultSystem({
     'flush, free': SPLIT,
     'flush, wait, free: lockless split': SPLIT,
     'flush, wait, free: lockless shared': SHARED,
-    'flush, drain the work queue, free: mainline': MAINLINE,
   },
 });
 
@@ -29,7 +28,6 @@ export const replaceLightFlush: Scenario = scenario(import.meta.url, {
     'flush, free': 'fails',
     'flush, wait, free: lockless split': 'holds',
     'flush, wait, free: lockless shared': 'holds',
-    'flush, drain the work queue, free: mainline': 'holds',
   },
   memory: faults.memory,
   setup: faults.setup((first) => {
@@ -41,6 +39,7 @@ export const replaceLightFlush: Scenario = scenario(import.meta.url, {
     worker: {
       open: (context) => faults.open(context),
       run(_, me: FaultThread) {
+        me.idle();
         me.handle();
         me.leave();
       },
@@ -52,10 +51,12 @@ export const replaceLightFlush: Scenario = scenario(import.meta.url, {
         replaceDomain(system, DEVICE, 0, NEW);
         system.rcu.synchronize(system.self);
         me.path.flushDomain(DEVICE, OLD, RESPONSE_SUCCESS);
-        if (design === 'flush, free') return freeUnasked(system, OLD);
-        if (me.path.generation === 'mainline') me.drainWork();
-        else system.pending.waitZero(OLD, system.self, Infinity);
-        freeDomain(system, OLD);
+        if (design === 'flush, free') freeUnasked(system, OLD);
+        else {
+          system.pending.waitZero(OLD, system.self, Infinity);
+          freeDomain(system, OLD);
+        }
+        reuseDomain(system);
       },
     },
   },

@@ -67,6 +67,11 @@ export class FaultThread {
     return allocDomain(this.system, { handler: HANDLER_NONE });
   }
 
+  /** The round before, without work: grace periods asked for until here need not wait for what this thread does next. */
+  idle(): void {
+    this.system.reader.quiescent();
+  }
+
   /** Writes a request where the driver is to. @returns what {@link FaultPath.reportDeviceFault} takes. */
   fill(request: PageRequest): number {
     const { words } = this.system;
@@ -102,11 +107,26 @@ export class FaultThread {
     return this.#handler.step();
   }
 
-  /** Takes the device's fault_param away, and waits until it is free. */
+  /** Takes the device's fault_param away, and frees it unless a holder's last put is to do that. */
   remove(device: number): void {
     this.path.removeDevice(device);
-    let free = this.path.isReleased();
-    while (!free) free = this.path.isReleased();
+    if (this.system.config.sharing === 'split') this.#awaitReleased();
+    this.system.deferredParams.flush(this.system.self);
+  }
+
+  /** Counts by thread have no last put: whoever removed looks at their sum until it is zero. */
+  #awaitReleased(): void {
+    let released = this.path.isReleased();
+    while (!released) released = this.path.isReleased();
+  }
+
+  /** What was freed last is somebody else's now, and is written all over: a race with whoever still uses it. */
+  reuse(kind: 'param' | 'handle'): void {
+    const { system } = this;
+    const [slab, cache] = kind === 'param' ? [system.params, system.paramCache] : [system.handles, system.handleCache];
+    const index = cache.alloc();
+    system.words.fill(0, slab.at(index), slab.at(index) + slab.objectWords);
+    cache.free(index);
   }
 
   /** {@link flushWork} for a thread that may block: the ring has passed each group, and who had it in hand is through with it. */
