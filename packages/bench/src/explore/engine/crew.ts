@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { AS_SHIPPED, memoryOf, type Scenario, type SharedMemory } from '../scenario.ts';
+import { BOOT_ARGUMENTS, BOOT_URL, bootData, keepStripped } from './boot.ts';
 import {
   CHECKED,
   CHOICES,
@@ -135,6 +136,7 @@ export class Crew {
     this.control[CHECKED] = options.checked ? 1 : 0;
     const snapshot = shared(words);
     const shadow = shared(shadowWords(options.checked ? words + 1 : 0, this.names.length));
+    const marks = new Uint8Array(new SharedArrayBuffer(words + 1));
     const enough = this.names.length <= availableParallelism();
     for (let me = 0; me < this.names.length; me++) {
       const task: ThreadTask = {
@@ -146,11 +148,22 @@ export class Crew {
         control: this.control,
         snapshot,
         shadow,
+        marks,
         checked: options.checked,
         patches: options.patches,
         spins: options.looks ?? (enough ? LOOKS_WITH_OWN_PROCESSOR : LOOKS_WITHOUT),
       };
-      const worker = new Worker(workerUrl(), { workerData: task, name: this.names[me] });
+      const worker = new Worker(BOOT_URL, {
+        workerData: {
+          ...task,
+          ...bootData(
+            workerUrl(),
+            options.patches.map(({ module }) => module),
+          ),
+        },
+        execArgv: [...process.execArgv.filter((each) => !each.startsWith('--input-type')), ...BOOT_ARGUMENTS],
+        name: this.names[me],
+      });
       worker.on('message', (message: FromThread) => this.#receive(me, message));
       worker.on('error', (error) => this.#break(error as Error));
       this.#workers.push(worker);
@@ -162,7 +175,8 @@ export class Crew {
   static async open(scenario: Scenario, options: CrewOptions): Promise<Crew> {
     const crew = new Crew(scenario, options);
     try {
-      await crew.#all(() => undefined);
+      for (const message of await crew.#all(() => undefined))
+        if (message.kind === 'loaded') keepStripped(message.stripped);
       const laidOut = crew.#next(0);
       crew.#tell(0, { kind: 'lay-out' });
       await laidOut;

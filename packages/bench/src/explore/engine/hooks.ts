@@ -13,6 +13,10 @@ export interface Patch {
   readonly replace: string;
 }
 
+/** Beside this module, in the sources or built. */
+const IN_THREAD = `../in-thread${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`;
+const OURS = { parentURL: import.meta.url };
+
 const IMMEDIATE = 'faultline.explore.immediate';
 const TIMERS_URL = 'faultline:timers-promises';
 const TIMERS_SOURCE = `
@@ -41,6 +45,7 @@ export function hookModules(patches: readonly Patch[]): { applied(): readonly Pa
     resolve(specifier, context, next) {
       if (specifier === 'node:timers/promises' || specifier === 'timers/promises')
         return { url: TIMERS_URL, format: 'module', shortCircuit: true };
+      if (specifier === '@faultline/bench/explore') return { ...next(IN_THREAD, OURS), shortCircuit: true };
       const resolved = next(specifier, context);
       const source = sourceOf(resolved.url);
       return source === undefined ? resolved : { ...resolved, url: source, format: 'module-typescript' };

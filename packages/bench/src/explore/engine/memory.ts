@@ -10,6 +10,7 @@ import {
   VALUE_WRITE,
 } from './control.layout.ts';
 import { instrument, type PlainAccess } from './instrument.ts';
+import { MARK_STATE } from './placement.ts';
 import { Races } from './races.ts';
 import { stackHere } from './recorder.ts';
 import { ABORTED, type Scheduler } from './scheduler.ts';
@@ -40,20 +41,27 @@ export class Memory implements PlainAccess {
   readonly #raw: View;
   readonly #scheduler: Scheduler;
   readonly #races: Races;
-  readonly #racy: Uint8Array;
+  readonly #marks: Uint8Array;
   readonly #report: Report;
   readonly #instrumented = new WeakMap<object, View>();
   /** State words of objects that this thread has touched since its last operation. */
   #touched: number[] = [];
   #stateRead = NOT_ASKING;
 
-  constructor(scheduler: Scheduler, checked: boolean, shadow: View, threads: number, racy: Uint8Array, report: Report) {
+  constructor(
+    scheduler: Scheduler,
+    checked: boolean,
+    shadow: View,
+    threads: number,
+    marks: Uint8Array,
+    report: Report,
+  ) {
     this.#scheduler = scheduler;
     this.#raw = scheduler.memory;
-    this.#racy = racy;
+    this.#marks = marks;
     this.#report = report;
     this.checked = checked;
-    this.#races = new Races(shadow, threads, scheduler.me, racy, (loc, what, other, otherWhat) => {
+    this.#races = new Races(shadow, threads, scheduler.me, marks, (loc, what, other, otherWhat) => {
       this.#breaks(loc, what, 'races');
       report(FAIL_RACE, `${what} and ${otherWhat}`, stackHere(), { loc, what, other, otherWhat, by: scheduler.me });
       throw ABORTED;
@@ -140,15 +148,15 @@ export class Memory implements PlainAccess {
       this.readUnscheduled(loc);
       return;
     }
-    if (this.#racy[loc] !== 0) this.#racyPoint(K_READ, loc, VALUE_READ, 'read');
+    if (this.#marks[loc] !== 0) this.#racyPoint(K_READ, loc, VALUE_READ, 'read');
     this.#watch(loc, 'plain read');
-    if (this.#racy[loc] === 0) this.#guarded(loc, 'plain read');
+    if (this.#marks[loc] === 0) this.#guarded(loc, 'plain read');
     this.#races.plainRead(loc);
   }
 
   plainWrite(loc: number, value: number): void {
     if (!this.#scheduler.active) return;
-    if (this.#racy[loc] !== 0) this.#racyPoint(K_WRITE, loc, VALUE_WRITE, `${this.#raw[loc]} → ${value}`);
+    if (this.#marks[loc] !== 0) this.#racyPoint(K_WRITE, loc, VALUE_WRITE, `${this.#raw[loc]} → ${value}`);
     this.#watch(loc, 'plain write');
     this.#guarded(loc, 'plain write');
     this.#races.plainWrite(loc);
@@ -192,6 +200,18 @@ export class Memory implements PlainAccess {
     this.#breaks(loc, what, 'freed');
     this.#report(FAIL_USE_AFTER_FREE, `${what} of a freed object: ${why}`, stackHere());
     throw ABORTED;
+  }
+
+  /** Finds the words that say whether an object may be touched, and marks them: plain accesses to them are steps, as what frees
+   * an object changes them. Once, before the first schedule. */
+  markStates(): void {
+    if (this.guard === undefined) return;
+    for (let word = 0; word < this.#raw.length; word++) {
+      this.#stateRead = ASKING;
+      this.guard(word);
+      if (this.#stateRead >= 0) this.#marks[this.#stateRead] |= MARK_STATE;
+    }
+    this.#stateRead = NOT_ASKING;
   }
 
   /** Outside a body: a guard has read a word. */

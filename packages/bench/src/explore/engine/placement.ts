@@ -38,14 +38,20 @@ export function nameWord(shared: SharedMemory, word: number): string {
   return region.words === 1 ? name : `${name}+${offset}`;
 }
 
-/** Marks the words that a scenario declares to be read or written plainly on purpose. */
-export function racyMask(spec: Scenario['spec'], shared: SharedMemory, mask: Uint8Array): void {
+/** Marks of a word: plain accesses to it race on purpose; it says whether an object may be touched. */
+export const MARK_RACY = 1;
+export const MARK_STATE = 2;
+
+/** Marks the words that a scenario declares to be read or written plainly on purpose. A region that only other designs have is
+ * passed over. */
+export function markRacy(spec: Scenario['spec'], shared: SharedMemory, marks: Uint8Array): void {
   for (const { region: name, offsets } of spec.racy ?? []) {
     const region = shared.regions.find((each) => each.name === name);
+    if (region === undefined && typeof spec.memory === 'function') continue;
     if (region === undefined) throw new ScenarioError(`${spec.name}: racy names no region of its memory: '${name}'`);
     const { base, words, stride } = region;
     for (let offset = 0; offset < words; offset++)
       if (offsets === undefined || offsets.includes(stride === undefined ? offset : offset % stride))
-        mask[base + offset] = 1;
+        marks[base + offset] |= MARK_RACY;
   }
 }

@@ -15,6 +15,8 @@ export interface ThreadTask {
   readonly control: Int32Array<SharedArrayBuffer>;
   readonly snapshot: Int32Array<SharedArrayBuffer>;
   readonly shadow: Int32Array<SharedArrayBuffer>;
+  /** A byte a word: MARK_RACY, MARK_STATE. */
+  readonly marks: Uint8Array<SharedArrayBuffer>;
   readonly checked: boolean;
   readonly patches: readonly Patch[];
   /** How often to look for the turn before sleeping. */
@@ -33,7 +35,7 @@ export interface Problem {
 }
 
 export type FromThread =
-  | { readonly kind: 'loaded' }
+  | { readonly kind: 'loaded'; readonly stripped: ReadonlyMap<string, string> }
   | { readonly kind: 'laid-out' }
   | { readonly kind: 'refused'; readonly message: string; readonly stack: string }
   | {

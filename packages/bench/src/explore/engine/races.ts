@@ -14,16 +14,16 @@ export class Races {
   readonly #me: number;
   readonly #own: number;
   readonly #stride: number;
-  readonly #racy: Uint8Array;
+  readonly #marks: Uint8Array;
   readonly #onRace: OnRace;
 
-  constructor(shadow: Int32Array<SharedArrayBuffer>, threads: number, me: number, racy: Uint8Array, onRace: OnRace) {
+  constructor(shadow: Int32Array<SharedArrayBuffer>, threads: number, me: number, marks: Uint8Array, onRace: OnRace) {
     this.#shadow = shadow;
     this.#threads = threads;
     this.#me = me;
     this.#own = me * threads;
     this.#stride = rowWords(threads);
-    this.#racy = racy;
+    this.#marks = marks;
     this.#onRace = onRace;
   }
 
@@ -36,7 +36,7 @@ export class Races {
   }
 
   plainRead(loc: number): void {
-    if (this.#racy[loc] !== 0) return;
+    if (this.#marks[loc] !== 0) return;
     const row = this.#row(loc);
     this.#against(loc, row + PLAIN_WRITE, 'plain read', 'plain write');
     this.#against(loc, row + ATOMIC_WRITE, 'plain read', 'atomic write');
@@ -44,7 +44,7 @@ export class Races {
   }
 
   plainWrite(loc: number): void {
-    if (this.#racy[loc] !== 0) return;
+    if (this.#marks[loc] !== 0) return;
     const row = this.#row(loc);
     this.#against(loc, row + PLAIN_WRITE, 'plain write', 'plain write');
     this.#against(loc, row + ATOMIC_WRITE, 'plain write', 'atomic write');
@@ -56,7 +56,7 @@ export class Races {
 
   atomicRead(loc: number): void {
     const row = this.#row(loc);
-    if (this.#racy[loc] === 0) {
+    if (this.#marks[loc] === 0) {
       this.#against(loc, row + PLAIN_WRITE, 'atomic read', 'plain write');
       this.#shadow[this.#reads(row, ATOMIC_READS)] = this.#shadow[this.#own + this.#me];
     }
@@ -66,7 +66,7 @@ export class Races {
   /** @param finds whether the operation reads what was there: then it synchronises with who wrote that, too. */
   atomicWrite(loc: number, finds: boolean): void {
     const row = this.#row(loc);
-    if (this.#racy[loc] === 0) {
+    if (this.#marks[loc] === 0) {
       this.#against(loc, row + PLAIN_WRITE, 'atomic write', 'plain write');
       this.#againstReads(loc, row, PLAIN_READS, 'atomic write', 'plain read');
       this.#shadow[row + ATOMIC_WRITE] = this.#me;

@@ -3,13 +3,14 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Scenario, ThreadSpec } from '../scenario.ts';
 import { ScheduledAtomics } from './atomics.ts';
 import { Body } from './body.ts';
+import { freshlyStripped } from './boot.ts';
 import { makeContext, makeThreadContext } from './context.ts';
 import { FAIR_STEPS, MAX_STEPS, THREADS } from './control.layout.ts';
 import { refuseClocksAndChance, watchViews } from './globals.ts';
 import { hookModules, provideImmediate } from './hooks.ts';
 import { makeJudge, messageOf, stackOf } from './judge.ts';
 import { Memory, type RaceDetail } from './memory.ts';
-import { racyMask } from './placement.ts';
+import { markRacy } from './placement.ts';
 import type { FromThread, Problem, ThreadTask, ToThread } from './protocol.ts';
 import { Recorder } from './recorder.ts';
 import { ScheduleEnd } from './schedule-end.ts';
@@ -40,15 +41,15 @@ async function start(): Promise<void> {
     problem ??= { kind, message, stack, race };
     scheduler.fail(kind);
   };
-  const racy = new Uint8Array(words.length);
-  const memory = new Memory(scheduler, task.checked, task.shadow, control[THREADS], racy, report);
+  const { marks } = task;
+  const memory = new Memory(scheduler, task.checked, task.shadow, control[THREADS], marks, report);
   const atomics = new ScheduledAtomics(scheduler, memory);
   globalThis.Atomics = atomics.replacement();
   watchViews(memory);
   refuseClocksAndChance(scheduler, memory);
   hookModules(task.patches);
   const spec = findScenario((await import(task.url)) as Record<string, unknown>);
-  racyMask(spec, shared, racy);
+  markRacy(spec, shared, marks);
 
   const context = makeContext(spec, memory, shared, task.design);
   const [name, thread] = Object.entries(spec.threads)[task.me] as [string, ThreadSpec<unknown>];
@@ -80,6 +81,8 @@ async function start(): Promise<void> {
       try {
         spec.setup?.(context);
         task.snapshot.set(words);
+        memory.guard = spec.guard?.(context);
+        memory.markStates();
         tell({ kind: 'laid-out' });
       } catch (error) {
         tell({ kind: 'refused', message: `setup: ${messageOf(error)}`, stack: stackOf(error) });
@@ -99,7 +102,7 @@ async function start(): Promise<void> {
       tell({ kind: 'ended', problem, steps, accesses, stuckAt });
     });
   });
-  tell({ kind: 'loaded' });
+  tell({ kind: 'loaded', stripped: freshlyStripped() });
 }
 
 process.on('unhandledRejection', (error) =>
