@@ -2,6 +2,7 @@
 //
 // Ordering.
 //   [W] ring: work (of the caller), SEQ, then PARKED    pairs with  prepare: SEQ, PARKED, then the caller looks for work
+// (What the edge needs is work before PARKED; SEQ only has to change before the notify.)
 // Store-then-load on both sides. A ring that finds PARKED at 0 had its work out before the sleeper looked; one that finds 1
 // has changed SEQ since the sleeper read it, or will notify. So work that was rung for is never slept on.
 import { defineLayout, type Layout } from '../memory/layout.ts';

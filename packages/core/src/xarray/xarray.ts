@@ -64,7 +64,8 @@ export class Xarray {
     return node === 0 ? 0 : Atomics.load(this.#words, this.#nodes + node * NODE_WORDS + (index & SLOT_MASK)); // [C]
   }
 
-  /** Sets a value (0 erases). @returns what was there. @throws IommuError EINVAL index or value; ENOMEM no node is left. */
+  /** Sets a value (0 erases). @returns what was there. @throws IommuError EINVAL index or value; ENOMEM no node is left, or the last
+   * is in the hands of a thread that is about to install it: have one to spare for each thread. */
   store(index: number, value: number): number {
     checkIndex('Xarray.store', 'index', index);
     checkInteger('Xarray.store', 'value', value, 0, MAX_VALUE);
@@ -100,7 +101,8 @@ export class Xarray {
   }
 
   /** Sets a value at a free index of min..max (included), the lowest that it finds. Never waits.
-   * @returns the index, or -1 when none is free or no node is left. @throws IommuError EINVAL value, min or max. */
+   * @returns the index, or -1 when none is free or no node is left; also when the only free one is being given back, or the last
+   * node installed, by another thread at that moment: try again. @throws IommuError EINVAL value, min or max. */
   alloc(value: number, min: number, max: number): number {
     if (
       (value | 0) !== value ||

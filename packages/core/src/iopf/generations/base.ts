@@ -154,6 +154,8 @@ export abstract class FaultPathBase {
   protected respondListedGroup(group: number, code: ResponseCode): boolean {
     const { words, self } = this;
     const groupAt = this.requestAt(group);
+    // STATE names the lock that guards it: read plainly before it is taken, for the fault_param alone, which stays the same from
+    // the report to the free, whatever whoever has the lock makes of the rest.
     const param = this.paramAt(groupParamOf(words[groupAt + GROUP_STATE]));
     mutexLock(words, param + PARAM_LOCK, self);
     const pending = groupStateOf(words[groupAt + GROUP_STATE]) === GROUP_PENDING;
