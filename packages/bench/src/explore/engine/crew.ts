@@ -104,7 +104,7 @@ export interface CrewOptions {
 const TIMEOUT_CODES = { never: 0, last: 1, any: 2 } as const;
 const DEFAULT_SPINS = 3;
 /** A thread that holds the turn this long makes no operation any more. */
-const SILENCE_MS = 10_000;
+const SILENCE_MS = 5_000;
 const LOOKS_WITH_OWN_PROCESSOR = 4_000;
 const LOOKS_WITHOUT = 400;
 
