@@ -2,7 +2,6 @@ import { type Scenario, scenario, type ThreadContext, type ThreadSpec } from '@f
 import { DEVICE_PARAM, PARAM_DEVICE } from '@faultline/core/iopf';
 import { FaultSystem, MAINLINE, SHARED } from '../kit/fault-system.ts';
 import type { FaultThread } from '../kit/fault-thread.ts';
-import { chainBelow } from '../kit/racy.ts';
 
 const DEVICE = 1;
 const faults = new FaultSystem({
@@ -46,6 +45,5 @@ export const faultParamAllocation: Scenario = scenario(import.meta.url, {
     const one = alice === bob && faults.at(context).params.live() === 1;
     return one ? 'one fault_param, found by both' : 'two fault_params, one of them lost';
   },
-  racy: [chainBelow(faults.memory, 'iopf.params')],
   outcomes: { 'one fault_param, found by both': 'acceptable', 'two fault_params, one of them lost': 'forbidden' },
 });

@@ -3,7 +3,7 @@ import { DEVICE_PARAM, RESPONSE_INVALID, RESPONSE_SUCCESS } from '@faultline/cor
 import { answerOutcome } from '../kit/answers.ts';
 import { FaultSystem, type Holder, MAINLINE, SHARED } from '../kit/fault-system.ts';
 import type { FaultThread } from '../kit/fault-thread.ts';
-import { refcountLook, slabFigures, stateGuess } from '../kit/racy.ts';
+import { refcountLook, stateGuess } from '../kit/racy.ts';
 import { guardSlabs } from '../kit/use-after-free.ts';
 
 const DEVICE = 1;
@@ -56,7 +56,7 @@ export const faultParamHeld: Scenario = scenario(import.meta.url, {
   },
   check: (context) => answerOutcome(context, DEVICE, GRPID),
   guard: guardSlabs(faults.at, 'params'),
-  racy: [refcountLook(faults.memory), stateGuess(faults.memory), slabFigures(faults.memory, 'iopf.params')],
+  racy: [refcountLook(faults.memory), stateGuess(faults.memory)],
   outcomes: {
     'answered Success': 'acceptable',
     'answered Invalid': 'acceptable',

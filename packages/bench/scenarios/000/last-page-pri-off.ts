@@ -4,7 +4,6 @@ import { answerOutcome } from '../kit/answers.ts';
 import { FaultSystem, MAINLINE, SHARED } from '../kit/fault-system.ts';
 import type { FaultThread } from '../kit/fault-thread.ts';
 import { blockDevice, HARDWARE, isBlocked } from '../kit/hardware.ts';
-import { refcountLook, stateGuess } from '../kit/racy.ts';
 
 const DEVICE = 1;
 const WHOLE = 7; // its last page is on the way
@@ -65,7 +64,6 @@ export const lastPagePriOff: Scenario = scenario(import.meta.url, {
     faults.balance(context, { requests: 0, params: 1 });
     return 'terminated by the hardware';
   },
-  racy: [refcountLook(faults.memory), stateGuess(faults.memory)],
   outcomes: {
     'answered Invalid': 'acceptable',
     'terminated by the hardware': 'acceptable',

@@ -10,7 +10,7 @@ import {
 import { answerOutcome } from '../kit/answers.ts';
 import { FaultSystem, MAINLINE, SHARED } from '../kit/fault-system.ts';
 import type { FaultThread } from '../kit/fault-thread.ts';
-import { refcountLook, slabFigures, stateGuess } from '../kit/racy.ts';
+import { refcountLook } from '../kit/racy.ts';
 
 const DEVICE = 1;
 const NEXT_DEVICE = 2;
@@ -74,7 +74,7 @@ export const lateReport: Scenario = scenario(import.meta.url, {
     if (outcome !== 'never answered') return outcome;
     return isPendingOn(faults.at(context), NEXT_DEVICE) ? 'pending on the next device' : 'left with a worker';
   },
-  racy: [refcountLook(faults.memory), stateGuess(faults.memory), slabFigures(faults.memory, 'iopf.params')],
+  racy: [refcountLook(faults.memory)],
   outcomes: {
     'answered Invalid': 'acceptable', // it found none, or removal answered it
     'left with a worker': 'acceptable',

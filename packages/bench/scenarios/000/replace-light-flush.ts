@@ -4,7 +4,7 @@ import { answerOutcome } from '../kit/answers.ts';
 import { freeUnasked, guardDomains, reuseDomain } from '../kit/domains.ts';
 import { FaultSystem, SHARED, SPLIT } from '../kit/fault-system.ts';
 import type { FaultThread } from '../kit/fault-thread.ts';
-import { refcountLook, stateGuess } from '../kit/racy.ts';
+import { stateGuess } from '../kit/racy.ts';
 
 const DEVICE = 1;
 const GRPID = 7;
@@ -65,6 +65,6 @@ export const replaceLightFlush: Scenario = scenario(import.meta.url, {
     return answerOutcome(context, DEVICE, GRPID);
   },
   guard: guardDomains(faults.at),
-  racy: [stateGuess(faults.memory), refcountLook(faults.memory)],
+  racy: [stateGuess(faults.memory)],
   outcomes: { 'answered Success': 'acceptable', 'answered twice': 'forbidden', 'never answered': 'forbidden' },
 });

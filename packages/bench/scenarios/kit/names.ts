@@ -39,10 +39,11 @@ import {
   REQUEST_CHAIN,
 } from '@faultline/core/iopf';
 import { layoutOffset, type Slab, slabLayout } from '@faultline/core/memory';
-import { rcuLayout } from '@faultline/core/sync';
+import { counterBankLayout, rcuLayout } from '@faultline/core/sync';
 
 export type Names = Readonly<Record<string, number>>;
 
+const MARK = 0x5eed;
 const RECORD = { META: 0, FREED_BY: 1, LINK: 2, NEXT_CHAIN: 3 };
 const DEVICE = {
   PARAM: DEVICE_PARAM,
@@ -99,7 +100,33 @@ function slabNames(slab: Slab, object: Names): Names {
   };
 }
 
-/** Names for each region that has some, by region. */
+function counterNames(objects: number, { sharing, threads }: IopfConfig, line: number): Names {
+  const layout = counterBankLayout(objects, threads);
+  const counters = layoutOffset(layout, 'OBJECT_LINES');
+  const rows = layout.fields.find((field) => field.name === 'ROWS');
+  const names: Record<string, number> = {
+    ...objectNames({ COUNT: 0, DRAINING: 1, WAKE: 2 }, 0, objects, counters, line),
+  };
+  if (sharing === 'split' && rows !== undefined)
+    for (let thread = 1; thread <= threads; thread++)
+      for (let object = 0; object <= objects; object++)
+        names[`${object}.COUNT by ${thread}`] = rows.offset + ((thread - 1) * rows.width) / threads + object;
+  return names;
+}
+
+/** The slots of "no PASID" in the attach arrays, found by storing to them. */
+function attachNames(system: IopfSystem, { devices }: IopfConfig): Names {
+  const names: Record<string, number> = {};
+  const base = system.arena.base('iopf.attach');
+  for (let device = 1; device <= devices; device++) {
+    system.attachArray(device).store(0, MARK);
+    names[`${device}.HANDLE`] = system.words.indexOf(MARK, base) - base;
+    system.attachArray(device).erase(0);
+  }
+  return names;
+}
+
+/** Names for each region that has some, by region. `system` is one of its own, not yet used. */
 export function systemNames(system: IopfSystem, config: IopfConfig): Readonly<Record<string, Names>> {
   const rcu = rcuLayout(config.threads);
   const readers = layoutOffset(rcu, 'READERS');
@@ -110,7 +137,10 @@ export function systemNames(system: IopfSystem, config: IopfConfig): Readonly<Re
     'iopf.params': slabNames(system.params, PARAM),
     'iopf.handles': slabNames(system.handles, HANDLE),
     'iopf.requests': slabNames(system.requests, REQUEST),
-    'iopf.work': { PROD: line, CONS: 2 * line, PARKED: 3 * line },
+    'iopf.attach': attachNames(system, config),
+    'iopf.pending': counterNames(config.domains + 1, config, line),
+    'iopf.references': counterNames(system.params.capacity + 1, config, line),
+    'iopf.work': { PROD: line, CONS: 2 * line, PARKED: 3 * line, 'SLOT 1': 4 * line, 'SLOT 2': 4 * line + 1 },
     'actor.rcu': {
       ASKED: layoutOffset(rcu, 'ASKED'),
       DONE: layoutOffset(rcu, 'DONE'),

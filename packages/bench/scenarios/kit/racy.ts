@@ -1,13 +1,10 @@
 // The plain accesses of the fault path that race on purpose, each with the reason that core gives for it.
 import type { Racy, Region } from '@faultline/bench/explore';
 
+type Memory = (design: string) => readonly Region[];
+
 /** All words of a region that are called so, whichever object's they are. */
-function words(
-  memory: (design: string) => readonly Region[],
-  name: string,
-  fields: readonly string[],
-  why: string,
-): Racy {
+function words(memory: Memory, name: string, fields: readonly string[], why: string): Racy {
   const region = memory('').find((one) => one.name === name);
   const named = Object.entries(region?.fields ?? {});
   const offsets = named.filter(([field]) => fields.includes(field.slice(field.indexOf('.') + 1))).map(([, at]) => at);
@@ -15,20 +12,9 @@ function words(
   return { region: name, offsets, why };
 }
 
-type Memory = (design: string) => readonly Region[];
-
 export function refcountLook(memory: Memory): Racy {
   const why = 'refcountIncNotZero guesses the count: only its compare-exchange decides, and a zero is looked at again';
   return words(memory, 'iopf.params', ['USERS'], why);
-}
-
-export function slabFigures(memory: Memory, region: string): Racy {
-  return words(memory, region, ['META'], 'a state seen from outside is a figure, exact once the threads have stopped');
-}
-
-export function chainBelow(memory: Memory, region: string): Racy {
-  const why = 'read before the chain is claimed, and used only if HEAD has not moved since';
-  return words(memory, region, ['NEXT_CHAIN'], why);
 }
 
 export function stateGuess(memory: Memory): Racy {
