@@ -50,7 +50,7 @@ export const faultParamHeld: Scenario = scenario(import.meta.url, {
       run({ design }, me: FaultThread) {
         if (design === 'freed after a grace period') freeAfterGracePeriod(me);
         else me.remove(DEVICE);
-        me.reuse('param');
+        me.reuseParam();
       },
     },
   },

@@ -3,6 +3,7 @@ import type { Context } from '@faultline/bench/explore';
 import {
   allocDomain,
   attachDomain,
+  DEVICE_PARAM,
   FAULT_DEVICE,
   FAULT_FLAG_LAST_PAGE,
   FAULT_FLAGS,
@@ -67,7 +68,7 @@ export class FaultThread {
     return allocDomain(this.system, { handler: HANDLER_NONE });
   }
 
-  /** The round before, without work: grace periods asked for until here need not wait for what this thread does next. */
+  /** The round before, without work: a grace period asked for until here does not wait for what this thread does next. */
   idle(): void {
     this.system.reader.quiescent();
   }
@@ -107,26 +108,26 @@ export class FaultThread {
     return this.#handler.step();
   }
 
-  /** Takes the device's fault_param away, and frees it unless a holder's last put is to do that. */
+  /** Takes the device's fault_param away, and frees it unless a holder's last put is to do that. Counts by thread have no last
+   * put: there it waits until they add up to zero. */
   remove(device: number): void {
-    this.path.removeDevice(device);
-    if (this.system.config.sharing === 'split') this.#awaitReleased();
-    this.system.deferredParams.flush(this.system.self);
+    const { system, path } = this;
+    const param = Atomics.load(system.words, system.deviceAt(device) + DEVICE_PARAM);
+    path.removeDevice(device);
+    if (system.config.sharing === 'split') {
+      system.references.waitZero(param, system.self, Infinity);
+      path.isReleased();
+    }
+    system.deferredParams.flush(system.self);
   }
 
-  /** Counts by thread have no last put: whoever removed looks at their sum until it is zero. */
-  #awaitReleased(): void {
-    let released = this.path.isReleased();
-    while (!released) released = this.path.isReleased();
-  }
-
-  /** What was freed last is somebody else's now, and is written all over: a race with whoever still uses it. */
-  reuse(kind: 'param' | 'handle'): void {
-    const { system } = this;
-    const [slab, cache] = kind === 'param' ? [system.params, system.paramCache] : [system.handles, system.handleCache];
-    const index = cache.alloc();
-    system.words.fill(0, slab.at(index), slab.at(index) + slab.objectWords);
-    cache.free(index);
+  /** The fault_param that was freed last is somebody else's now, and is written all over: a race with whoever still uses it.
+   * `checked` systems do so themselves, but to requests as well, which PRI-off's walk of the lockless split form reads meanwhile. */
+  reuseParam(): void {
+    const { words, params, paramCache } = this.system;
+    const param = paramCache.alloc();
+    words.fill(0, params.at(param), params.at(param) + params.objectWords);
+    paramCache.free(param);
   }
 
   /** {@link flushWork} for a thread that may block: the ring has passed each group, and who had it in hand is through with it. */
