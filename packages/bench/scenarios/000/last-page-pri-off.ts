@@ -44,6 +44,7 @@ export const lastPagePriOff: Scenario = scenario(import.meta.url, {
         return Number(recorded);
       },
     },
+    // @returns how many requests it dropped
     priOff: {
       open: (context) => faults.open(context, { reader: false }),
       run(context, me: FaultThread) {
@@ -53,14 +54,17 @@ export const lastPagePriOff: Scenario = scenario(import.meta.url, {
         if (context.design !== 'answer, then fence') fence();
         me.path.respondPending(DEVICE, RESPONSE_INVALID);
         if (context.design === 'answer, then fence') fence();
-        me.path.discardPartial(DEVICE);
+        return me.path.discardPartial(DEVICE);
       },
     },
   },
   check(context) {
     if (answerOutcome(context, DEVICE, TORN) !== 'never answered')
       return 'a request without its last page was answered';
-    if (context.results.events === 1) return answerOutcome(context, DEVICE, WHOLE);
+    const { events, priOff } = context.results;
+    const dropped = events === 1 ? 1 : 2; // without its last page, the first of the whole group goes as well
+    if (priOff !== dropped) throw new Error(`PRI-off dropped ${priOff} requests, not ${dropped}`);
+    if (events === 1) return answerOutcome(context, DEVICE, WHOLE);
     faults.balance(context, { requests: 0, params: 1 });
     return 'terminated by the hardware';
   },
