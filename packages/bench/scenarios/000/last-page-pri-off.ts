@@ -9,6 +9,10 @@ const DEVICE = 1;
 const WHOLE = 7; // its last page is on the way
 const TORN = 8; // its last page never comes
 const BLOCKED_DOMAIN = 2;
+// What became of the last page.
+const TERMINATED = 1;
+const REFUSED = 2;
+const REPORTED_GROUP = 3;
 const faults = new FaultSystem({
   paths: { 'fence, then answer: lockless shared': SHARED, 'fence, then answer: mainline': MAINLINE },
   regions: [HARDWARE],
@@ -33,18 +37,16 @@ export const lastPagePriOff: Scenario = scenario(import.meta.url, {
     first.report({ grpid: TORN, last: false });
   }),
   threads: {
-    // @returns whether the hardware recorded the last page
     events: {
       open: (context) => faults.open(context),
       run(context, me: FaultThread) {
         me.idle();
-        const recorded = !isBlocked(context);
-        if (recorded) me.report({ grpid: WHOLE });
+        const blocked = isBlocked(context);
+        if (!blocked) me.report({ grpid: WHOLE });
         me.leave();
-        return Number(recorded);
+        return blocked ? TERMINATED : me.path.books.groups === 1 ? REPORTED_GROUP : REFUSED;
       },
     },
-    // @returns how many requests it dropped
     priOff: {
       open: (context) => faults.open(context, { reader: false }),
       run(context, me: FaultThread) {
@@ -54,19 +56,17 @@ export const lastPagePriOff: Scenario = scenario(import.meta.url, {
         if (context.design !== 'answer, then fence') fence();
         me.path.respondPending(DEVICE, RESPONSE_INVALID);
         if (context.design === 'answer, then fence') fence();
-        return me.path.discardPartial(DEVICE);
+        me.path.discardPartial(DEVICE);
       },
     },
   },
   check(context) {
     if (answerOutcome(context, DEVICE, TORN) !== 'never answered')
       return 'a request without its last page was answered';
-    const { events, priOff } = context.results;
-    const dropped = events === 1 ? 1 : 2; // without its last page, the first of the whole group goes as well
-    if (priOff !== dropped) throw new Error(`PRI-off dropped ${priOff} requests, not ${dropped}`);
-    if (events === 1) return answerOutcome(context, DEVICE, WHOLE);
-    faults.balance(context, { requests: 0, params: 1 });
-    return 'terminated by the hardware';
+    const left = faults.at(context).requests.live();
+    const whole = context.results.events === REPORTED_GROUP ? 2 : 0; // answered, and still its worker's; all else was dropped
+    if (left !== whole) throw new Error(`${left} requests are in use, not ${whole}`);
+    return context.results.events === TERMINATED ? 'terminated by the hardware' : answerOutcome(context, DEVICE, WHOLE);
   },
   outcomes: {
     'answered Invalid': 'acceptable',
