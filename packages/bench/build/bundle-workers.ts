@@ -1,6 +1,6 @@
 // Makes one file of each worker entry and what it imports, for two reasons. V8 folds a module's own constants, but loads and
-// checks imported ones at every use: the fault path runs a fifth faster in one file. And 512 device workers start at a time:
-// with its 38 modules apart, each takes 2.6 MB more and several times as long.
+// checks imported ones at every use: the fault path, and a schedule of the checker, run a fifth faster in one file. And 512 device
+// workers start at a time: with its 38 modules apart, each takes 2.6 MB more and several times as long.
 import { rename } from 'node:fs/promises';
 import { rolldown } from 'rolldown';
 
@@ -22,6 +22,7 @@ for (const entry of [
   'stress/handler.worker',
   'stress/hardware-host',
   'stress/interrupt-host',
+  'explore/engine/thread.worker',
   'micro/costs/cost.worker',
   'micro/pair/pair.worker',
 ])
