@@ -1,7 +1,7 @@
 import { type Scenario, scenario } from '@faultline/bench/explore';
 import { detachDomain, freeDomain } from '@faultline/core/iopf';
 import { answerOutcome } from '../kit/answers.ts';
-import { freeUnasked, guardDomains, reuseDomain } from '../kit/domains.ts';
+import { freeUnasked, guardDomains } from '../kit/domains.ts';
 import { FaultSystem, SHARED, SPLIT } from '../kit/fault-system.ts';
 import type { FaultThread } from '../kit/fault-thread.ts';
 
@@ -50,7 +50,6 @@ export const domainFree: Scenario = scenario(import.meta.url, {
           system.pending.waitZero(DOMAIN, system.self, Infinity);
           freeDomain(system, DOMAIN);
         }
-        reuseDomain(system);
       },
     },
   },

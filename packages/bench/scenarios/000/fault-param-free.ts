@@ -8,7 +8,6 @@ import { guardSlabs } from '../kit/use-after-free.ts';
 
 const DEVICE = 1;
 const faults = new FaultSystem({
-  checked: true, // a fault_param that is freed is written over: a race with whoever still has it
   paths: {
     'counted, after a grace period, not fenced': SHARED,
     'fenced, then removed: lockless shared': SHARED,
@@ -41,6 +40,14 @@ export const faultParamFree: Scenario = scenario(import.meta.url, {
     first.attach(DEVICE);
   }),
   threads: {
+    events: {
+      open: (context) => faults.open(context),
+      run(context, me: FaultThread) {
+        me.idle();
+        if (!isBlocked(context)) me.report({ grpid: 7, last: false });
+        me.leave();
+      },
+    },
     removal: {
       open: (context) => faults.open(context, { reader: false }),
       run(context, me: FaultThread) {
@@ -50,14 +57,6 @@ export const faultParamFree: Scenario = scenario(import.meta.url, {
         }
         if (context.design === 'freed at once') freeAtOnce(me);
         else me.remove(DEVICE);
-      },
-    },
-    events: {
-      open: (context) => faults.open(context),
-      run(context, me: FaultThread) {
-        me.idle();
-        if (!isBlocked(context)) me.report({ grpid: 7, last: false });
-        me.leave();
       },
     },
   },

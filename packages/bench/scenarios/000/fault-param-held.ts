@@ -50,12 +50,12 @@ export const faultParamHeld: Scenario = scenario(import.meta.url, {
       run({ design }, me: FaultThread) {
         if (design === 'freed after a grace period') freeAfterGracePeriod(me);
         else me.remove(DEVICE);
-        me.reuseParam();
       },
     },
   },
   check: (context) => answerOutcome(context, DEVICE, GRPID),
   guard: guardSlabs(faults.at, 'params'),
+  spins: 8, // the guard looks at the fault_param's state before each write to it, in no loop
   racy: [refcountLook(faults.memory), stateGuess(faults.memory)],
   outcomes: {
     'answered Success': 'acceptable',

@@ -1,7 +1,7 @@
 import { type Scenario, scenario } from '@faultline/bench/explore';
 import { detachDomain, freeDomain } from '@faultline/core/iopf';
 import { answerOutcome } from '../kit/answers.ts';
-import { guardDomains, reuseDomain } from '../kit/domains.ts';
+import { guardDomains } from '../kit/domains.ts';
 import { FaultSystem, LOCKED } from '../kit/fault-system.ts';
 import type { FaultThread } from '../kit/fault-thread.ts';
 
@@ -47,7 +47,6 @@ export const lockedLookUp: Scenario = scenario(import.meta.url, {
         if (design === 'detach, grace period, free') me.system.rcu.synchronize(me.system.self);
         if (design === 'detach, drain the work queue, free') me.drainWork();
         freeDomain(me.system, DOMAIN);
-        reuseDomain(me.system);
       },
     },
   },

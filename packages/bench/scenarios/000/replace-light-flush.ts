@@ -1,7 +1,7 @@
 import { type Scenario, scenario } from '@faultline/bench/explore';
 import { freeDomain, RESPONSE_SUCCESS, replaceDomain } from '@faultline/core/iopf';
 import { answerOutcome } from '../kit/answers.ts';
-import { freeUnasked, guardDomains, reuseDomain } from '../kit/domains.ts';
+import { freeUnasked, guardDomains } from '../kit/domains.ts';
 import { FaultSystem, SHARED, SPLIT } from '../kit/fault-system.ts';
 import type { FaultThread } from '../kit/fault-thread.ts';
 import { stateGuess } from '../kit/racy.ts';
@@ -56,7 +56,6 @@ export const replaceLightFlush: Scenario = scenario(import.meta.url, {
           system.pending.waitZero(OLD, system.self, Infinity);
           freeDomain(system, OLD);
         }
-        reuseDomain(system);
       },
     },
   },

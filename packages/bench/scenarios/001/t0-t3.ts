@@ -12,7 +12,7 @@ import { answerOutcome } from '../kit/answers.ts';
 import { DELIVER, DeliverQueue } from '../kit/deliver-queue.ts';
 import { FaultSystem, MAINLINE, SPLIT } from '../kit/fault-system.ts';
 import type { FaultThread } from '../kit/fault-thread.ts';
-import { poisonedState, refcountLook } from '../kit/racy.ts';
+import { refcountLook } from '../kit/racy.ts';
 import { guardSlabs } from '../kit/use-after-free.ts';
 
 const DEVICE = 1;
@@ -20,7 +20,6 @@ const GRPID = 7;
 const REPORTS = 1; // in the bank of running reports
 const RUNNING = { name: 'running', words: counterBankWords(REPORTS, 2, 'shared') };
 const faults = new FaultSystem({
-  checked: true, // a handle that is freed is written over: a race with whoever still has it
   paths: {
     'as drawn': MAINLINE,
     'the fence after the clean': MAINLINE,
@@ -142,7 +141,7 @@ export const t0t3: Scenario = scenario(import.meta.url, {
     return left === 0 ? answerOutcome(context, DEVICE, GRPID) : 'a group is left in the deliver queue';
   },
   guard: guardSlabs(faults.at, 'handles'),
-  racy: [refcountLook(faults.memory), poisonedState(faults.memory)],
+  racy: [refcountLook(faults.memory)],
   outcomes: {
     'answered Invalid': 'acceptable',
     'a group is left in the deliver queue': 'forbidden', // nobody will answer it

@@ -121,15 +121,6 @@ export class FaultThread {
     system.deferredParams.flush(system.self);
   }
 
-  /** The fault_param that was freed last is somebody else's now, and is written all over: a race with whoever still uses it.
-   * `checked` systems do so themselves, but to requests as well, which PRI-off's walk of the lockless split form reads meanwhile. */
-  reuseParam(): void {
-    const { words, params, paramCache } = this.system;
-    const param = paramCache.alloc();
-    words.fill(0, params.at(param), params.at(param) + params.objectWords);
-    paramCache.free(param);
-  }
-
   /** {@link flushWork} for a thread that may block: the ring has passed each group, and who had it in hand is through with it. */
   drainWork(): void {
     const { words, work, rcu, self } = this.system;

@@ -21,12 +21,6 @@ export function stateGuess(memory: Memory): Racy {
   return words(memory, 'iopf.requests', ['STATE'], "the holder's guess, which its compare-exchange confirms");
 }
 
-/** For `checked` systems. */
-export function poisonedState(memory: Memory): Racy {
-  const why = 'PRI-off walks past objects that are being freed: their poison reads as a void group';
-  return words(memory, 'iopf.requests', ['STATE'], why);
-}
-
 export function copyBeforeClaim(memory: Memory): Racy {
   const why = 'PRI-off copies a record before its claim, and uses the copy only if the claim wins';
   return words(
