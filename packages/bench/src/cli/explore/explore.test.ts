@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { Command, CommanderError } from 'commander';
 import { afterAll, expect, test } from 'vitest';
 import { makeFinding } from '../../explore/report/finding.test-data.ts';
@@ -206,7 +207,7 @@ test('what was cut by a bound says how to go on, with what its token does not sa
   const { out, code } = await explore('structures/mutex --strategy pct:3 --unchecked --steps 90', { spoil });
   expect(code).toBe(0);
   expect(out).toContain(
-    'go on: faultline explore structures/mutex --design "as shipped" --unchecked --steps 90 --schedules 400000 --resume v1:resume\n',
+    'go on: faultline explore structures/mutex --design "as shipped" --unchecked --steps 90 --resume v1:resume\n',
   );
 });
 
@@ -246,6 +247,34 @@ test('writes the table as JSON, and a drawing and a test for each finding', asyn
   const second = readFileSync(file('found-2.test.ts'), 'utf8');
   expect(second).toMatch(/import \{ window \} from '(\.\.\/)+lab\/scenarios\/001\/t0-t3\.ts';/);
   expect(err).toContain('found-2.test.ts: lost wake-up, 001/t0-t3, as drawn\n');
+});
+
+test('writes a document that says how it was made', async () => {
+  const markdown = file('all.md');
+  await explore(['structures/*', '000/domain-free', '--seconds', '5', '--markdown', markdown]);
+  const page = readFileSync(markdown, 'utf8');
+  expect(page).toContain(
+    `Made by \`faultline explore 'structures/*' 000/domain-free --seconds 5 --markdown ${markdown}\``,
+  );
+  expect(page).toContain(`Node ${process.versions.node}`);
+  for (const name of ['000/domain-free', 'structures/mutex', 'structures/mutex-handover'])
+    expect(page).toContain(`### \`${name}\``);
+});
+
+test('a reader who is slow gets all of it before the program goes on', async () => {
+  const parts: string[] = [];
+  const slow = new Writable({
+    highWaterMark: 1,
+    write: (part: Buffer, _encoding, next) => setImmediate(() => next(void parts.push(String(part)))),
+  });
+  let all = '';
+  const program = new Command('faultline');
+  const host = { loadScenarios: async () => SCENARIOS, explorer: fakeExplorer(), signal: new AbortController().signal };
+  addExploreCommands(program, { ...host, out: slow, err: { write: () => true } }, () => {
+    all = parts.join('');
+  });
+  await program.parseAsync(['explore', '--all'], { from: 'user' });
+  expect(all).toMatch(/└.*┘\n$/);
 });
 
 test('where nothing is found there is no file', async () => {

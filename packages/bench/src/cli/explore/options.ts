@@ -9,6 +9,7 @@ export interface ExploreOptions {
   readonly list?: boolean;
   readonly all?: boolean;
   readonly json?: string;
+  readonly markdown?: string;
   readonly html?: string;
   readonly save?: string;
   readonly strategy?: string;
@@ -28,6 +29,7 @@ export function addOptions(command: Command): void {
     .option('--all', 'explore every scenario')
     .option('--design <name>', 'one design of those that the scenario has')
     .option('--json <file>', 'write the table as JSON')
+    .option('--markdown <file>', 'write what was asked and found as a document')
     .option('--html <file>', 'draw what was found as a sequence diagram')
     .option('--save <file>', 'save what was found as a vitest file that replays it')
     .option('--strategy <which>', 'dpor, bounded:N (at most N preemptions), pct:N (depth N) or random')

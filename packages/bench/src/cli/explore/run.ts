@@ -10,8 +10,10 @@ import {
 } from '../../explore/report/index.ts';
 import { resumeCommand } from '../../explore/report/text.ts';
 import type { ExploreResult } from '../../explore/result.ts';
+import { readEnvironment } from '../../result/environment.ts';
 import { UsageError } from '../request.ts';
 import { EXIT_FAILED, EXIT_OK } from '../run.ts';
+import { commandOf } from './command-line.ts';
 import { listScenarios } from './list.ts';
 import { type ExploreOptions, readBounds, readStrategy } from './options.ts';
 import { ExploreProgress } from './progress.ts';
@@ -49,7 +51,7 @@ export async function runExplore(
   if (options.resume !== undefined && chosen.length > 1)
     throw new UsageError(`--resume goes on with one scenario and design, these are ${chosen.length}`);
   checkFiles(options);
-  return await exploreAll(chosen, options, host);
+  return await exploreAll(chosen, names, options, host);
 }
 
 function readToken(text: string): ReturnType<typeof decodeToken> {
@@ -68,7 +70,12 @@ function checkToken(token: ReturnType<typeof decodeToken>, names: readonly strin
     throw new UsageError(`--replay: the token is of design "${token.design}", not of "${design}"`);
 }
 
-async function exploreAll(chosen: readonly Chosen[], options: ExploreOptions, host: ExploreHost): Promise<number> {
+async function exploreAll(
+  chosen: readonly Chosen[],
+  names: readonly string[],
+  options: ExploreOptions,
+  host: ExploreHost,
+): Promise<number> {
   const progress = new ExploreProgress(host.err);
   const explored: Explored[] = [];
   let failure: { reason: unknown } | undefined;
@@ -95,7 +102,8 @@ async function exploreAll(chosen: readonly Chosen[], options: ExploreOptions, ho
 
   const results = explored.map(({ result }) => result);
   print(results, chosen.length === 1, options, host);
-  for (const note of writeFiles(options, explored)) host.err.write(`${note}\n`);
+  const made = { command: commandOf(names, options), environment: readEnvironment() };
+  for (const note of writeFiles(options, explored, made)) host.err.write(`${note}\n`);
   if (failure) throw failure.reason; // what was explored before it is worth having, and is out by now
   return exitCode(results, chosen.length, host);
 }

@@ -1,8 +1,8 @@
-// The files that a run writes: the table as JSON, a drawing and a test a finding.
+// The files that a run writes: the table as JSON and as a document, a drawing and a test a finding.
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, extname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findingHtml, regressionTest, toJson } from '../../explore/report/index.ts';
+import { findingHtml, type Made, regressionTest, resultsDocument, toJson } from '../../explore/report/index.ts';
 import type { ExploreResult, Finding } from '../../explore/result.ts';
 import { UsageError } from '../request.ts';
 import type { ExploreOptions } from './options.ts';
@@ -14,7 +14,7 @@ export interface Explored {
   readonly result: ExploreResult;
 }
 
-const FILES = ['json', 'html', 'save'] as const;
+const FILES = ['json', 'markdown', 'html', 'save'] as const;
 
 /** A long exploration must not end at a folder that does not exist.
  * @throws UsageError naming the option. */
@@ -33,11 +33,12 @@ export function checkFiles(options: ExploreOptions): void {
 }
 
 /** Writes what was asked for. The second finding's files are named `x-2.html`, and so on.
+ * @param made what the document says of its origin.
  * @returns a line for each file of a finding, or one that says that there was none. */
-export function writeFiles(options: ExploreOptions, explored: readonly Explored[]): string[] {
-  if (options.json !== undefined) {
-    writeFileSync(options.json, `${JSON.stringify(toJson(explored.map(({ result }) => result)))}\n`);
-  }
+export function writeFiles(options: ExploreOptions, explored: readonly Explored[], made: Made): string[] {
+  const results = explored.map(({ result }) => result);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(toJson(results))}\n`);
+  if (options.markdown !== undefined) writeFileSync(options.markdown, resultsDocument(results, made));
   const findings = explored.flatMap(({ found, result }) =>
     result.finding ? [{ found, finding: result.finding }] : [],
   );

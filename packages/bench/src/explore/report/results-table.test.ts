@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { makeCut, makeFailing, makeResult } from './result.test-data.ts';
-import { markdownTable, resultsTable, sourceLink } from './results-table.ts';
+import { resultsTable } from './results-table.ts';
 
 const cellsOf = (line: string): string[] =>
   line
@@ -31,8 +31,6 @@ test('marks what was not expected, and what is not decided', () => {
   const [, first, second] = rowsOf(resultsTable([unexpected, makeCut({ endedBy: 'interrupted' })]));
   expect(first[4]).toBe('✗ nothing');
   expect(second[4]).toBe('? nothing');
-  expect(markdownTable([unexpected])).toContain('| **nothing** |');
-  expect(markdownTable([makeResult()])).not.toContain('**');
 });
 
 test('keeps to 150 columns, however long the names', () => {
@@ -42,27 +40,4 @@ test('keeps to 150 columns, however long the names', () => {
   };
   const page = resultsTable([makeFailing(long), makeCut(long)]);
   expect(Math.max(...page.split('\n').map((line) => line.length))).toBeLessThanOrEqual(150);
-});
-
-test('in Markdown it is one table, with links', () => {
-  const page = markdownTable([makeFailing(), makeCut({ source: 'commit 5b2c8dda ("x|y")', seed: '003' })], {
-    seed: (seed) => (seed === '000' ? 'https://lore.kernel.org/x' : undefined),
-  });
-  const [, rule, first, second] = page.split('\n');
-  expect(rule).toBe('| --- | --- | --- | --- | --- | --- | --: | --: | --- | --: |');
-  expect(first).toBe(
-    '| `structures/mutex` | [000](https://lore.kernel.org/x) | [`core/src/sync/mutex.ts`](../packages/core/src/sync/mutex.ts) ' +
-      '| unlock notifies nobody | fails | lost wake-up | 8 steps, 2 switches | 17 |  | 0.04 |',
-  );
-  expect(second).toContain('| 003 | `commit 5b2c8dda ("x\\|y")` | as shipped |');
-  for (const line of page.split('\n')) expect(line.split(/(?<!\\)\|/)).toHaveLength(12);
-});
-
-test('what Markdown takes for its own is escaped', () => {
-  expect(markdownTable([makeResult({ design: 'a|b <i> *c*\n[d]' })])).toContain('| a\\|b \\<i\\> \\*c\\* \\[d\\] |');
-});
-
-test('our own sources are linked from docs, with the line', () => {
-  expect(sourceLink('core/src/sync/mutex.ts:25')).toBe('../packages/core/src/sync/mutex.ts#L25');
-  expect(sourceLink('drivers/iommu/io-pgfault.c:120')).toBeUndefined();
 });

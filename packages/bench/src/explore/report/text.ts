@@ -44,7 +44,8 @@ function shellText(text: string): string {
   return /[\\"$`!\n]/.test(text) ? singleQuoted(text) : `"${text}"`;
 }
 
-function shellWord(text: string): string {
+/** Text as one word of a shell. */
+export function shellWord(text: string): string {
   return /^[\w/.:@+-]+$/.test(text) ? text : singleQuoted(text);
 }
 
