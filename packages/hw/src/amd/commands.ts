@@ -1,0 +1,239 @@
+import { address, type Field, type FieldValues, field } from '../smmu-v3/fields.ts';
+import {
+  type DecodedRecord,
+  decodeRecord,
+  encodeRecord,
+  RECORD_WORDS,
+  type RecordKind,
+  recordKind,
+} from './records.ts';
+
+// Command buffer entries (AMD 48882, 2.4; Linux build_*() of amd/iommu.c). Bits are counted from the command's first.
+// PREFETCH_IOMMU_PAGES (6), INSERT_GUEST_EVENT (9) and RESET_VMMIO (10) are left out: this hardware does not offer them.
+// Not verified: the place of PASID[19:16] in INVALIDATE_IOTLB_PAGES, which Linux, with 16-bit PASIDs, leaves zero.
+
+export const COMMAND_WORDS: number = RECORD_WORDS;
+
+export const CMD_COMPLETION_WAIT = 1;
+export const CMD_INVALIDATE_DEVTAB_ENTRY = 2;
+export const CMD_INVALIDATE_IOMMU_PAGES = 3;
+export const CMD_INVALIDATE_IOTLB_PAGES = 4;
+export const CMD_INVALIDATE_INTERRUPT_TABLE = 5;
+export const CMD_COMPLETE_PPR_REQUEST = 7;
+export const CMD_INVALIDATE_IOMMU_ALL = 8;
+
+const DEVICE: Field = field('device', 15, 0);
+const S: Field = field('s', 64);
+const GN: Field = field('gn', 66);
+const RANGE: readonly Field[] = address('address', 127, 76);
+
+export const COMMAND_KINDS: readonly RecordKind[] = [
+  recordKind(
+    CMD_COMPLETION_WAIT,
+    'COMPLETION_WAIT',
+    ...[field('s', 0), field('i', 1), field('f', 2), ...address('store', 51, 3)],
+    ...[field('dataLo', 95, 64), field('dataHi', 127, 96)],
+  ),
+  recordKind(CMD_INVALIDATE_DEVTAB_ENTRY, 'INVALIDATE_DEVTAB_ENTRY', DEVICE),
+  recordKind(
+    CMD_INVALIDATE_IOMMU_PAGES,
+    'INVALIDATE_IOMMU_PAGES',
+    ...[field('pasid', 19, 0), field('domain', 47, 32), S, field('pde', 65), GN, ...RANGE],
+  ),
+  recordKind(
+    CMD_INVALIDATE_IOTLB_PAGES,
+    'INVALIDATE_IOTLB_PAGES',
+    ...[DEVICE, field('pasid15_8', 23, 16), field('maxPend', 31, 24), field('queue', 47, 32)],
+    ...[field('pasid7_0', 55, 48), field('pasid19_16', 59, 56), S, GN, field('kind', 69, 68), ...RANGE],
+  ),
+  recordKind(CMD_INVALIDATE_INTERRUPT_TABLE, 'INVALIDATE_INTERRUPT_TABLE', DEVICE),
+  recordKind(
+    CMD_COMPLETE_PPR_REQUEST,
+    'COMPLETE_PPR_REQUEST',
+    ...[DEVICE, field('pasid', 51, 32), GN, field('prgIndex', 104, 96), field('status', 111, 108)],
+  ),
+  recordKind(CMD_INVALIDATE_IOMMU_ALL, 'INVALIDATE_IOMMU_ALL'),
+];
+
+/** Writes any command by the table. @throws IommuError ENOENT, EINVAL, as {@link encodeRecord} */
+export function encodeCommand(words: Int32Array, at: number, op: number, values: FieldValues): void {
+  encodeRecord('encodeCommand', COMMAND_KINDS, words, at, op, values);
+}
+
+/** Reads any command by the table. @throws IommuError EINVAL for an unknown opcode, or a reserved bit that is set. */
+export function decodeCommand(words: Int32Array, at: number): DecodedRecord {
+  return decodeRecord('decodeCommand', COMMAND_KINDS, words, at);
+}
+
+export function commandOp(words: Int32Array, at: number): number {
+  return words[at + 1] >>> 28;
+}
+
+/** Bits 15:0 of every command that names a device. */
+export function commandDevice(words: Int32Array, at: number): number {
+  return words[at] & 0xffff;
+}
+
+const OP_SHIFT = 28;
+const SIZE_BIT = 1; // S
+const PDE_BIT = 2;
+const GN_BIT = 4;
+const WAIT_STORE = 1;
+const WAIT_INTERRUPT = 2;
+
+/** The answer to a page request group: the fault path's command.
+ * @param pasid the request's, or -1 for a request without: the answer then carries none.
+ * @param status 4 bits, as PCIe has them. */
+export function writeCompletePpr(
+  words: Int32Array,
+  at: number,
+  deviceId: number,
+  pasid: number,
+  prgIndex: number,
+  status: number,
+): void {
+  words[at] = deviceId & 0xffff;
+  words[at + 1] = (CMD_COMPLETE_PPR_REQUEST << OP_SHIFT) | (pasid < 0 ? 0 : pasid & 0xfffff);
+  words[at + 2] = pasid < 0 ? 0 : GN_BIT;
+  words[at + 3] = (prgIndex & 0x1ff) | ((status & 0xf) << 12);
+}
+
+/** PASID that the answer carries, or -1. */
+export function completePprPasid(words: Int32Array, at: number): number {
+  return (words[at + 2] & GN_BIT) === 0 ? -1 : words[at + 1] & 0xfffff;
+}
+export function completePprGroup(words: Int32Array, at: number): number {
+  return words[at + 3] & 0x1ff;
+}
+export function completePprStatus(words: Int32Array, at: number): number {
+  return (words[at + 3] >>> 12) & 0xf;
+}
+
+/** Completes by storing `data`, 64 bits of which the low half is given, at word offset `wordAt` (even) of the same memory. */
+export function writeCompletionWait(words: Int32Array, at: number, wordAt: number, data: number): void {
+  words[at] = (wordAt << 2) | WAIT_STORE;
+  words[at + 1] = (CMD_COMPLETION_WAIT << OP_SHIFT) | (wordAt >>> 30);
+  words[at + 2] = data;
+  words[at + 3] = 0;
+}
+
+/** A COMPLETION_WAIT that says nothing to anybody: what an illegal command is overwritten with. */
+export function writeNothing(words: Int32Array, at: number): void {
+  words[at] = 0;
+  words[at + 1] = CMD_COMPLETION_WAIT << OP_SHIFT;
+  words[at + 2] = 0;
+  words[at + 3] = 0;
+}
+
+export function waitStores(words: Int32Array, at: number): boolean {
+  return (words[at] & WAIT_STORE) !== 0;
+}
+export function waitInterrupts(words: Int32Array, at: number): boolean {
+  return (words[at] & WAIT_INTERRUPT) !== 0;
+}
+/** Word offset that a COMPLETION_WAIT stores to: not an index to use unchecked. */
+export function waitWordAt(words: Int32Array, at: number): number {
+  return (((words[at] >>> 3) | (words[at + 1] << 29)) >>> 0) * 2;
+}
+/** Bits 51:32 of that address, for the event that says it could not be reached. */
+export function waitAddressHigh(words: Int32Array, at: number): number {
+  return words[at + 1] & 0xfffff;
+}
+
+export function writeInvalidateDevtabEntry(words: Int32Array, at: number, deviceId: number): void {
+  words[at] = deviceId & 0xffff;
+  words[at + 1] = CMD_INVALIDATE_DEVTAB_ENTRY << OP_SHIFT;
+  words[at + 2] = 0;
+  words[at + 3] = 0;
+}
+
+/** Pages `first` to `last` (page numbers of 52 bits) of a domain, and the directories above them.
+ * @param pasid or -1: the pages of the host table, not of a PASID's. */
+export function writeInvalidateIommuPages(
+  words: Int32Array,
+  at: number,
+  domain: number,
+  pasid: number,
+  first: number,
+  last: number,
+): void {
+  words[at] = pasid < 0 ? 0 : pasid & 0xfffff;
+  words[at + 1] = (CMD_INVALIDATE_IOMMU_PAGES << OP_SHIFT) | (domain & 0xffff);
+  writeRange(words, at, first, last);
+  words[at + 2] |= PDE_BIT | (pasid < 0 ? 0 : GN_BIT);
+}
+
+/** Pages `first` to `last` in a device's own translation cache. @param maxPend how many of these it takes at once, 0 to 255. */
+export function writeInvalidateIotlbPages(
+  words: Int32Array,
+  at: number,
+  deviceId: number,
+  maxPend: number,
+  pasid: number,
+  first: number,
+  last: number,
+): void {
+  const device = deviceId & 0xffff;
+  words[at] = device | (maxPend << 24);
+  words[at + 1] = (CMD_INVALIDATE_IOTLB_PAGES << OP_SHIFT) | device;
+  writeRange(words, at, first, last);
+  if (pasid < 0) return;
+  words[at] |= ((pasid >>> 8) & 0xff) << 16;
+  words[at + 1] |= ((pasid & 0xff) << 16) | (((pasid >>> 16) & 0xf) << 24);
+  words[at + 2] |= GN_BIT;
+}
+
+export function iotlbPasid(words: Int32Array, at: number): number {
+  if ((words[at + 2] & GN_BIT) === 0) return -1;
+  const high = words[at + 1] >>> 16;
+  return (high & 0xff) | ((words[at] >>> 8) & 0xff00) | ((high & 0xf00) << 8);
+}
+export function iotlbMaxPend(words: Int32Array, at: number): number {
+  return words[at] >>> 24;
+}
+
+/** Last page number there is, and with 0 as the first: everything. */
+export const LAST_PAGE_NUMBER: number = 2 ** 52 - 1;
+/** Bits of a page number that a range can differ in: address bit 51 less the page's 12. Above, everything is invalidated. */
+const RANGE_TOP_BIT = 39;
+
+// The smallest aligned power of two that covers the pages: the size is a run of ones from bit 12 that ends in a zero.
+function writeRange(words: Int32Array, at: number, first: number, last: number): void {
+  const firstHi = Math.floor(first / 2 ** 32);
+  const firstLo = first | 0;
+  const differHi = firstHi ^ Math.floor(last / 2 ** 32);
+  const differLo = firstLo ^ (last | 0);
+  const top = differHi !== 0 ? 63 - Math.clz32(differHi) : 31 - Math.clz32(differLo);
+  let lo = firstLo;
+  let hi = firstHi;
+  if (top > RANGE_TOP_BIT) {
+    lo = -1;
+    hi = 0x7ffff;
+  } else if (top >= 32) {
+    lo = -1;
+    hi |= (1 << (top - 32)) - 1;
+  } else if (top >= 0) lo |= (1 << top) - 1;
+  words[at + 2] = (lo << 12) | (top >= 0 ? SIZE_BIT : 0);
+  words[at + 3] = (lo >>> 20) | (hi << 12);
+}
+
+/** log2 of the pages that an invalidation covers: 0 for one page, 52 for everything. The two commands with a range share this. */
+export function rangeSizeLg2(words: Int32Array, at: number): number {
+  if ((words[at + 2] & SIZE_BIT) === 0) return 0;
+  const lo = (words[at + 2] >>> 12) | (words[at + 3] << 20); // page number, bits 31:0
+  if (lo !== -1) return 32 - Math.clz32(~lo & (lo + 1));
+  const hi = words[at + 3] >>> 12;
+  const zero = 31 - Math.clz32(~hi & (hi + 1)); // place of the lowest zero
+  return zero >= 19 ? 52 : 33 + zero;
+}
+
+/** First page that it covers, bits 31:0 of its number. */
+export function rangePageLo(words: Int32Array, at: number, sizeLg2: number): number {
+  const lo = (words[at + 2] >>> 12) | (words[at + 3] << 20);
+  return sizeLg2 >= 32 ? 0 : lo & -(1 << sizeLg2);
+}
+/** Bits 51:32. */
+export function rangePageHi(words: Int32Array, at: number, sizeLg2: number): number {
+  const hi = words[at + 3] >>> 12;
+  return sizeLg2 <= 32 ? hi : sizeLg2 >= 52 ? 0 : hi & -(1 << (sizeLg2 - 32));
+}
