@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { sourceOf } from '../../../scenarios/museum/fix.ts';
 import { resultsDocument } from './document.ts';
+import { makeFinding } from './finding.test-data.ts';
 import { makeCut, makeFailing, makeResult } from './result.test-data.ts';
 
 const MADE = {
@@ -18,14 +19,15 @@ const exhibit = (over: Parameters<typeof makeResult>[0] = {}): ReturnType<typeof
   return makeResult({ scenario: 'museum/lost-return', seed: '', source, ...over });
 };
 const faulty = makeFailing({ ...exhibit(), ...{ design: 'as in 6.10', expected: 'fails' }, endedBy: 'finding' });
-const failing = { ...faulty, finding: makeFailing().finding, exhausted: false };
+const broke = makeFinding({ message: 'Error: bob sleeps for ever on mutex.word\nand so on' });
+const failing = { ...faulty, finding: broke, exhausted: false };
 
 test('says which command made it, where, and whether all was as expected', () => {
   const page = resultsDocument([makeFailing(), makeResult()], MADE);
   expect(page).toMatch(
     /^# .*\n\nMade by `faultline explore 'structures\/\*'`, not by hand; AMD EPYC, 2 processors, 8 GiB; linux 6.18\\_x; Node 26.10.0, V8 14.6\.\n/,
   );
-  expect(page).toContain('1 scenario, 2 designs in 1 s: all as expected.');
+  expect(page).toContain('1 scenario, 2 designs in 1 s of search: all as expected.');
   expect(page).toMatch(/[^\n]\n$/);
 });
 

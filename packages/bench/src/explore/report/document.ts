@@ -87,7 +87,7 @@ function page(title: string, made: Made, results: readonly ExploreResult[], part
   return `${[
     `# ${title}`,
     `Made by \`${made.command.replaceAll('`', "'")}\`, not by hand; ${describeMachine(made.environment)}.`,
-    `${countOf(scenarios, 'scenario')}, ${countOf(results.length, 'design')} in ${Math.ceil(seconds)} s: ${all}.`,
+    `${countOf(scenarios, 'scenario')}, ${countOf(results.length, 'design')} in ${Math.ceil(seconds)} s of search: ${all}.`,
     ...parts,
   ].join('\n\n')}\n`;
 }

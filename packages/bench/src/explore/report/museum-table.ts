@@ -42,7 +42,7 @@ export function museumTable(exhibits: readonly Exhibit[], foundIn: (result: Expl
       each.finding === undefined ? summaryLine(each) : `${foundIn(each)}, ${lengthOf(each, ', ')}`;
     return [
       code(scenario.slice(scenario.indexOf('/') + 1)),
-      [result.about, ...faulty.map(({ finding }) => finding?.message.split('\n')[0] ?? '')]
+      [result.about, ...faulty.map(({ finding }) => finding?.message.split('\n')[0].replace(/^Error: /, '') ?? '')]
         .filter(Boolean)
         .map(escapeMarkdown)
         .join('<br>'),
