@@ -1,5 +1,5 @@
 // What copies of kernel code stand on: kmalloc and kfree over a slab of core's, a linked list, and a device that is owed answers.
-import type { CheckContext, Context, Region } from '@faultline/bench/explore';
+import { balance, type CheckContext, type Context, type Region } from '@faultline/bench/explore';
 import { initSlab, layoutOffset, OBJECT_FREE, Slab, SlabCache, slabLayout, slabWords } from '@faultline/core/memory';
 import type { ThreadSelf, Words } from '@faultline/core/sync';
 
@@ -157,6 +157,5 @@ export function expectAnswered({ words, at }: CheckContext, ...groups: number[])
 
 /** For `check`: everything was freed but `left` objects. */
 export function expectFreed({ words, at }: CheckContext, left: number): void {
-  const live = new Slab(words, at('heap')).live();
-  if (live !== left) throw new Error(`${live} objects are in use at the end, not ${left}: memory leaked`);
+  balance({ 'objects in use at the end': [new Slab(words, at('heap')).live(), left] });
 }

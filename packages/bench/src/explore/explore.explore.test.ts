@@ -7,6 +7,7 @@ const once = (scenario: Scenario) => exploreScenario(scenario);
 
 test.each([
   ['check', all.lostUpdate, /counted 1, not 2/],
+  ['unbalanced books', all.books, /counted: 1, not 2/],
   ['forbidden outcome', all.forbidden, /counted 1/],
   ['exception', all.exception, /bob: RangeError: the flag is up/],
   ['data race', all.dataRace, /^other: plain write by alice, plain (read|write) by bob/],
@@ -26,7 +27,7 @@ test.each([
   expect(finding?.message).toMatch(message);
 });
 
-test.each([all.published, all.racy, all.spinLoop, all.spinAfterLook, all.eventLoops, all.timeoutsAny])(
+test.each([all.published, all.racy, all.spinLoop, all.spinAfterLook, all.spinOverTwo, all.eventLoops, all.timeoutsAny])(
   'finds nothing where there is nothing: %#',
   async (scenario) => {
     const result = await once(scenario);

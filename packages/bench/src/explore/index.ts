@@ -1,3 +1,4 @@
+export { balance } from './balance.ts';
 export type { Patch } from './engine/hooks.ts';
 export { ScenarioError } from './engine/placement.ts';
 export {

@@ -3,7 +3,8 @@ import type { Expectation, Grade } from './scenario.ts';
 
 export type FindingKind =
   | 'exception' // a thread threw
-  | 'check' // the check threw: an assertion, unbalanced books, a history that no order explains
+  | 'check' // the check threw: an assertion, a history that no order explains
+  | 'unbalanced books' // the check threw what balance() throws
   | 'forbidden outcome'
   | 'deadlock' // threads wait for one another
   | 'lost wake-up' // a thread is asleep for ever, though what it sleeps on has changed, or nobody is left to wake it

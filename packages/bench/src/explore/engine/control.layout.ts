@@ -48,6 +48,8 @@ export const INDEX: number = COLD + 14; // the schedule's number since the start
 export const DIVERGED: number = COLD + 15; // step at which given choices did not fit, plus 1
 /** Choices that were given to the schedule that is being repeated, the first time. */
 export const KEPT: number = COLD + 16;
+export const FIRST_STATE: number = COLD + 17; // of memory and results
+export const LOOKS: number = COLD + 18; // looks that a loop needs to go on otherwise
 
 // What the session is asked to do; constant while it runs.
 export const SESSION: number = COLD + LINE;
@@ -73,9 +75,10 @@ export const P_KIND = 0;
 export const P_LOC = 1;
 export const P_ARG = 2;
 export const P_WOKEN = 3; // WOKEN_*: what ended its wait
-export const P_SPINS = 4; // how many words it is held back on, then their locations
+export const P_SPINS = 4; // how many words it is held back on, -1 for all, then their locations (queues: -2 - location)
 export const P_SPIN_SET = 5;
 export const MAX_SPIN_SET = 10;
+export const P_IDLE = 15; // it sleeps on its event loop
 
 export const PRIORITIES: number = PENDING + MAX_THREADS * PENDING_STRIDE;
 export const CHANGES: number = PRIORITIES + MAX_THREADS;
@@ -109,6 +112,7 @@ export const F_ENABLED = 3;
 export const F_EVENT = 4; // thread | class << 8
 export const F_LOC = 5;
 export const F_WOKE = 6; // threads that the step woke, as bits
+export const F_POSTED = 7; // threads whose event loops the step gave something to do, as bits
 
 /** Steps beyond the bound during which threads take turns fairly. */
 export const FAIR_STEPS = 1024;
@@ -138,6 +142,9 @@ export const FAIL_RACE = 6;
 export const FAIL_USE_AFTER_FREE = 7;
 export const FAIL_NONDETERMINISM = 8;
 export const FAIL_REFUSED = 9;
+/** No finding: a loop went on otherwise after more looks than threads are let make. */
+export const FAIL_LOOKS = 10;
+export const FAIL_BOOKS = 10;
 
 export const WOKEN_NO = 0;
 export const WOKEN_OK = 1;
@@ -163,6 +170,15 @@ export const MARK_CALL = 16;
 export const MARK_DONE = 32;
 export const CLASS_BITS = 6;
 
+/** Locations past the words: a history's marks, then the event loop of each thread. */
+export const PAST_WORDS: number = 1 + MAX_THREADS;
+export function marksAt(words: number): number {
+  return words;
+}
+export function loopAt(words: number, thread: number): number {
+  return words + 1 + thread;
+}
+
 // Kinds of operation.
 export const K_LOAD = 0;
 export const K_STORE = 1;
@@ -177,7 +193,7 @@ export const K_WAIT = 9;
 export const K_NOTIFY = 10;
 export const K_WAIT_ASYNC = 11;
 export const K_TIMEOUT = 12;
-export const K_YIELD = 13;
+export const K_YIELD = 13; // a turn of the event loop
 export const K_READ = 14;
 export const K_WRITE = 15;
 export const K_CALL = 16;

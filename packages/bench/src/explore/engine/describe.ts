@@ -2,6 +2,7 @@
 import type { Access, Finding, FindingKind, Step, StepKind, SwitchReason } from '../result.ts';
 import type { SharedMemory } from '../scenario.ts';
 import {
+  FAIL_BOOKS,
   FAIL_CHECK,
   FAIL_EXCEPTION,
   FAIL_LIVELOCK,
@@ -40,6 +41,7 @@ const KINDS: readonly StepKind[] = [
 ];
 
 const FINDINGS: Readonly<Record<number, FindingKind>> = {
+  [FAIL_BOOKS]: 'unbalanced books',
   [FAIL_EXCEPTION]: 'exception',
   [FAIL_CHECK]: 'check',
   [FAIL_OUTCOME]: 'forbidden outcome',

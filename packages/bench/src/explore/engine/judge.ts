@@ -1,6 +1,9 @@
 // Judges a schedule that ran to its end.
+
+import { UNBALANCED } from '../balance.ts';
 import type { CheckContext, Operation, Scenario } from '../scenario.ts';
 import {
+  FAIL_BOOKS,
   FAIL_CHECK,
   FAIL_OUTCOME,
   HISTORY,
@@ -37,7 +40,11 @@ export function makeJudge(
       }
       history?.(operationsOf(control));
     } catch (error) {
-      fail(FAIL_CHECK, messageOf(error), stackOf(error));
+      fail(
+        error instanceof Error && error.name === UNBALANCED ? FAIL_BOOKS : FAIL_CHECK,
+        messageOf(error),
+        stackOf(error),
+      );
     }
   };
 }

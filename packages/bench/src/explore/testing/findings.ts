@@ -1,5 +1,6 @@
 // One tiny scenario for each thing that can be found, and for each that is refused.
 import { setImmediate as immediate } from 'node:timers/promises';
+import { balance } from '../balance.ts';
 import { type Region, type Scenario, scenario, type ThreadContext } from '../scenario.ts';
 
 const memory: readonly Region[] = [
@@ -27,6 +28,13 @@ export const lostUpdate: Scenario = scenario(import.meta.url, {
   check({ words, at }) {
     if (words[at('flag')] !== 2) throw new Error(`counted ${words[at('flag')]}, not 2`);
   },
+});
+
+export const books: Scenario = scenario(import.meta.url, {
+  ...common,
+  name: 'findings/unbalanced books',
+  threads: { alice: increment, bob: increment },
+  check: ({ words, at }) => balance({ counted: [words[at('flag')], 2] }),
 });
 
 export const forbidden: Scenario = scenario(import.meta.url, {
@@ -189,6 +197,25 @@ export const spinAfterLook: Scenario = scenario(import.meta.url, {
       run({ words, at }) {
         Atomics.load(words, at('other'));
         while (Atomics.load(words, at('flag')) !== 1);
+      },
+    },
+  },
+});
+
+/** Looks at two words in turn, of which one changes in between: it is no livelock, and nothing is cut. */
+export const spinOverTwo: Scenario = scenario(import.meta.url, {
+  ...common,
+  name: 'findings/spin over two words',
+  designs: { sound: 'holds' },
+  threads: {
+    alice: { run: ({ words, at }) => void Atomics.store(words, at('flag'), 1) },
+    bob: {
+      run({ words, at }) {
+        let seen = 0;
+        do {
+          seen = Atomics.load(words, at('flag'));
+          Atomics.load(words, at('other'));
+        } while (seen !== 1);
       },
     },
   },

@@ -170,8 +170,9 @@ export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
     return super.isReleased();
   }
 
-  /** Walks the slab. A slot that is recycled under the walk holds another state, domain or device, and the compare-exchange
-   * fails: the caller's fence says that no new group of this device (and this domain) can appear. */
+  /** Walks the slab. A slot that is free holds no PENDING: not as it was left, and not poisoned either. One that is recycled under
+   * the walk holds another state, domain or device, and the compare-exchange fails: the caller's fence says that no new group of
+   * this device (and this domain) can appear. */
   protected respondMatching(param: number, domain: number, code: ResponseCode): number {
     const { words } = this;
     const { capacity } = this.system.requests;
