@@ -28,7 +28,6 @@ export {
   GERROR_MSI_CMDQ,
   STE_ABORT,
   STE_BYPASS,
-  STE_STALL,
   STE_TRANSLATE,
   STE_V,
 } from './registers.ts';

@@ -2,10 +2,13 @@ import type { Words } from '@faultline/core/sync';
 import type { EventWriter } from './event-writer.ts';
 import {
   EVT_C_BAD_SUBSTREAMID,
+  EVT_F_CD_FETCH,
   EVT_F_STREAM_DISABLED,
   EVT_F_TRANSLATION,
+  setStage2,
   substreamBits,
   writeConfigurationEvent,
+  writeFetchEvent,
   writeTranslationFault,
 } from './events.ts';
 import { SMMU_STATS, STAT_BYPASSED, STAT_HELD_TAG, STAT_STALLS, STAT_TERMINATED } from './layout.ts';
@@ -13,7 +16,7 @@ import { NO_PORT, type PortSet } from './port-set.ts';
 import type { PumpTick } from './pump-tick.ts';
 import { STALL_ABORT, STALL_PAGE_HI, STALL_PAGE_LO, STALL_PERM, STALL_RETRY, STALL_WORDS } from './stall-port.ts';
 import type { StallTable } from './stall-table.ts';
-import { ROUTE_ABORT, ROUTE_BYPASS, ROUTE_STALL, type StreamCache } from './stream-cache.ts';
+import { ROUTE_ABORT, ROUTE_BYPASS, ROUTE_S2, ROUTE_STALL, ROUTE_STALL_S2, type StreamCache } from './stream-cache.ts';
 
 // Turns posted accesses into records. A port may record this many before the next one has its turn, so that a busy port starves nobody.
 const TURN = 16;
@@ -102,20 +105,23 @@ export class StallRecorder {
     const streamId = this.#ports.stream(port);
     const substreamId = this.#ports.substream(port);
     const route = this.#enabled ? this.#streams.route(streamId >>> 0, substreamId) : ROUTE_ABORT;
-    if (route === ROUTE_STALL) return this.#stallPort(port, count, streamId, substreamId);
+    if (route === ROUTE_STALL || route === ROUTE_STALL_S2)
+      return this.#stallPort(port, count, streamId, substreamId, route === ROUTE_STALL_S2);
     if (route === ROUTE_BYPASS) return this.#bypassPort(port, count);
     if (route > 0) return this.#endWithEvent(port, count, route, streamId, substreamId);
     return this.#endWaiting(port, count);
   }
 
   /** Records a run of stalls: as many as there are tags and entries for. None: the port waits. */
-  #stallPort(port: number, count: number, streamId: number, substreamId: number): number {
+  #stallPort(port: number, count: number, streamId: number, substreamId: number, stage2: boolean): number {
     const tags = Math.min(count, this.#stalls.free);
     if (tags === 0) return this.#holdForTag();
     const run = this.#events.reserve(tags) || this.#holdForEntry(tags);
     let slotAt = this.#ports.take(port, run);
     for (let i = 0; i < run; i++) {
-      this.#stall(this.#events.claim(), slotAt, port, streamId, substreamId);
+      const entry = this.#events.claim();
+      this.#stall(entry, slotAt, port, streamId, substreamId);
+      if (stage2) setStage2(this.#words, entry);
       slotAt += STALL_WORDS;
     }
     this.#words[this.#stats + STAT_STALLS] += run;
@@ -174,12 +180,16 @@ export class StallRecorder {
 
   #writeEvent(entry: number, id: number, slotAt: number, streamId: number, substreamId: number): void {
     const words = this.#words;
-    if (id === EVT_F_TRANSLATION) {
+    if ((id & ~ROUTE_S2) === EVT_F_TRANSLATION) {
       const perm = words[slotAt + STALL_PERM];
       const pageLo = words[slotAt + STALL_PAGE_LO];
       writeTranslationFault(words, entry, streamId, substreamId, -1, perm, pageLo, words[slotAt + STALL_PAGE_HI]);
+      if (id !== EVT_F_TRANSLATION) setStage2(words, entry);
+    } else if (id === EVT_F_CD_FETCH) {
+      const { fetchLo, fetchHi } = this.#streams;
+      writeFetchEvent(words, entry, id, streamId, substreamBits(substreamId), fetchLo, fetchHi);
     } else if (id === EVT_C_BAD_SUBSTREAMID) {
-      writeConfigurationEvent(words, entry, id, streamId, substreamId << 12); // no SSV bit in this one
+      writeConfigurationEvent(words, entry, id, streamId, Math.max(0, substreamId) << 12); // no SSV bit in this one
     } else {
       const substream = id === EVT_F_STREAM_DISABLED ? 0 : substreamBits(substreamId);
       writeConfigurationEvent(words, entry, id, streamId, substream);

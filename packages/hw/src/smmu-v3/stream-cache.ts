@@ -1,46 +1,112 @@
 import type { Words } from '@faultline/core/sync';
+import { CD_LEAF_4K_LG2, CD_LEAF_64K_LG2, CD_WORDS, cdIllegal, decodeCd, L1CD_WORDS } from './cd.ts';
 import {
+  EVT_C_BAD_CD,
   EVT_C_BAD_STE,
   EVT_C_BAD_STREAMID,
   EVT_C_BAD_SUBSTREAMID,
+  EVT_F_CD_FETCH,
   EVT_F_STREAM_DISABLED,
   EVT_F_TRANSLATION,
 } from './events.ts';
-import { SMMU_CR2, SMMU_STREAMS, STE_SUBSTREAMS, STE_WORD, STE_WORDS, streamEntryAt } from './layout.ts';
-import { CR2_RECINVSID, STE_ABORT, STE_BYPASS, STE_CONFIG_MASK, STE_STALL, STE_TRANSLATE, STE_V } from './registers.ts';
+import type { FieldValues } from './fields.ts';
+import { readIdrs } from './id-registers.ts';
+import { SMMU_CR2, SMMU_IDRS, SMMU_STREAMS, STE_WORDS, streamEntryAt } from './layout.ts';
+import { CR2_RECINVSID } from './registers.ts';
+import {
+  decodeSte,
+  S1DSS_BYPASS,
+  S1DSS_SSID0,
+  S1DSS_TERMINATE,
+  S1FMT_4K_L2,
+  S1FMT_64K_L2,
+  STE_CONFIG_BYPASS,
+  steIllegal,
+} from './ste.ts';
 
-// What the hardware keeps of the stream table. It reads an entry when it starts and at CMD_CFGI_STE, and at no other time: a driver that
-// forgets to invalidate goes on with the old entry, as it may on real hardware.
+// What the hardware keeps of the stream table and of the context descriptors. It reads a stream table entry when it starts and at
+// CMD_CFGI_STE, and at no other time; a descriptor, valid or not, when an access first needs it, and again only after CMD_CFGI_CD,
+// CMD_CFGI_CD_ALL or CMD_CFGI_STE. A driver that forgets to invalidate goes on with what was, as it may on real hardware.
 
 /** What becomes of an access that missed. Positive values are event numbers: the access ends with that record. */
 export const ROUTE_STALL = 0;
 export const ROUTE_ABORT = -1;
 export const ROUTE_BYPASS = -2;
+/** The fault is stage 2's, and stalls. */
+export const ROUTE_STALL_S2 = -3;
+/** Added to F_TRANSLATION: the fault is stage 2's. */
+export const ROUTE_S2 = 0x100;
 
-const ENTRY = 2; // STE_WORD, STE_SUBSTREAMS
+/** {@link StreamCache.ppar} of a stream whose entry cannot be used. */
+export const PPAR_UNKNOWN = -1;
+
+const KIND = 0; // KIND_*, or the route of every access
+const CD_MAX = 1;
+const DSS = 2;
+const FMT = 3;
+const POINTER = 4; // word offset of the table; NOWHERE: not in memory
+const STAGE2 = 5; // route of a stage-2 fault, or 0 without stage 2
+const FLAGS = 6;
+const ENTRY = 8;
+const KIND_S1 = 0x200;
+const KIND_BYPASS = 0x201;
+const KIND_S2 = 0x202;
+const NOWHERE = 0;
+const FLAG_PPAR = 1;
+const FLAG_VALID = 2;
+const EATS_SHIFT = 2;
+
+const CACHE_LG2 = 10;
+const CACHED = 4; // StreamID, SubstreamID + 1 (0: empty), route; one entry is 16 bytes
 
 export class StreamCache {
   readonly #words: Words;
   readonly #base: number;
+  readonly #idrs: FieldValues;
   readonly #entries: Int32Array;
+  readonly #ste: FieldValues[]; // what a descriptor is judged by; read when one is fetched
+  readonly #cached: Int32Array = new Int32Array(CACHED << CACHE_LG2); // descriptors by (StreamID, SubstreamID), direct-mapped
   readonly streams: number;
+  /** Byte address of the descriptor that the last F_CD_FETCH could not read. */
+  fetchLo = 0;
+  fetchHi = 0;
 
   constructor(words: Words, base: number) {
     this.#words = words;
     this.#base = base;
+    this.#idrs = readIdrs(words, base + SMMU_IDRS);
     this.streams = words[base + SMMU_STREAMS];
     this.#entries = new Int32Array(this.streams * ENTRY);
+    this.#ste = new Array(this.streams);
     this.reload(0, this.streams);
   }
 
-  /** CMD_CFGI_STE and CMD_CFGI_STE_RANGE: reads `count` entries from `first` on afresh. Streams outside the table are not there to be read. */
+  /** CMD_CFGI_STE and CMD_CFGI_STE_RANGE: reads `count` entries from `first` on afresh, and forgets their descriptors. Streams outside the
+   * table are not there to be read. */
   reload(first: number, count: number): void {
     const end = Math.min(first + count, this.streams);
-    for (let stream = first; stream < end; stream++) {
-      const at = streamEntryAt(this.#words, this.#base, 0) + stream * STE_WORDS;
-      this.#entries[stream * ENTRY] = Atomics.load(this.#words, at + STE_WORD);
-      this.#entries[stream * ENTRY + 1] = Atomics.load(this.#words, at + STE_SUBSTREAMS);
+    for (let stream = first; stream < end; stream++) this.#load(stream);
+    for (let at = 0; at < this.#cached.length; at += CACHED) {
+      const stream = this.#cached[at];
+      if (stream >= first && stream < end) this.#cached[at + 1] = 0;
     }
+  }
+
+  /** CMD_CFGI_CD: forgets one descriptor. */
+  forget(streamId: number, substreamId: number): void {
+    const at = slotOf(streamId, substreamId);
+    if (this.#cached[at] === (streamId | 0) && this.#cached[at + 1] === substreamId + 1) this.#cached[at + 1] = 0;
+  }
+
+  /** CMD_CFGI_CD_ALL: forgets the stream's descriptors. */
+  forgetAll(streamId: number): void {
+    for (let at = 0; at < this.#cached.length; at += CACHED)
+      if (this.#cached[at] === (streamId | 0)) this.#cached[at + 1] = 0;
+  }
+
+  /** CMD_PREFETCH_CONFIG: reads what an access would need. Records nothing. */
+  prefetch(streamId: number, substreamId: number): void {
+    if (streamId < this.streams) this.route(streamId, substreamId);
   }
 
   /** Route of an access of `streamId` (u32) with `substreamId`, or -1 for none. Errors in the architecture's order of priority (7.3.22). */
@@ -49,14 +115,119 @@ export class StreamCache {
       const recorded = (Atomics.load(this.#words, this.#base + SMMU_CR2) & CR2_RECINVSID) !== 0;
       return recorded ? EVT_C_BAD_STREAMID : ROUTE_ABORT;
     }
-    const ste = this.#entries[streamId * ENTRY];
-    const config = ste & STE_CONFIG_MASK;
-    if ((ste & STE_V) === 0) return EVT_C_BAD_STE;
-    if (config === STE_ABORT) return ROUTE_ABORT;
-    if (config === STE_BYPASS) return substreamId < 0 ? ROUTE_BYPASS : EVT_C_BAD_SUBSTREAMID;
-    if (config !== STE_TRANSLATE) return EVT_C_BAD_STE;
-    if (substreamId >= this.#entries[streamId * ENTRY + 1]) return EVT_C_BAD_SUBSTREAMID;
-    if (substreamId === 0) return EVT_F_STREAM_DISABLED; // context descriptor 0 is for traffic without a substream
-    return (ste & STE_STALL) !== 0 ? ROUTE_STALL : EVT_F_TRANSLATION;
+    const kind = this.#entries[streamId * ENTRY + KIND];
+    if (kind === KIND_S1) return this.#routeStage1(streamId, substreamId);
+    if (kind < KIND_S1) return kind;
+    if (substreamId >= 0) return EVT_C_BAD_SUBSTREAMID;
+    return kind === KIND_BYPASS ? ROUTE_BYPASS : this.#entries[streamId * ENTRY + STAGE2];
   }
+
+  /** STE.PPAR of a stream: whether an automatic response carries the request's PASID. @returns 0, 1 or PPAR_UNKNOWN. */
+  ppar(streamId: number): number {
+    if (streamId >= this.streams) return PPAR_UNKNOWN;
+    const flags = this.#entries[streamId * ENTRY + FLAGS];
+    return (flags & FLAG_VALID) === 0 ? PPAR_UNKNOWN : flags & FLAG_PPAR;
+  }
+
+  /** Effective STE.EATS of a stream: 0 where the entry cannot be used, or lets nothing through. */
+  eats(streamId: number): number {
+    return streamId >= this.streams ? 0 : this.#entries[streamId * ENTRY + FLAGS] >>> EATS_SHIFT;
+  }
+
+  #load(stream: number): void {
+    const from = streamEntryAt(this.#words, this.#base, 0) + stream * STE_WORDS;
+    const at = stream * ENTRY;
+    const ste = decodeSte(this.#words, from);
+    const legal = steIllegal(ste, this.#idrs) === '';
+    this.#ste[stream] = ste;
+    this.#entries[at + CD_MAX] = ste.s1CDMax;
+    this.#entries[at + DSS] = ste.s1DSS;
+    this.#entries[at + FMT] = ste.s1Fmt;
+    this.#entries[at + POINTER] = this.#wordAt(ste.s1ContextPtrLo, ste.s1ContextPtrHi);
+    this.#entries[at + STAGE2] = stage2Route(ste);
+    this.#entries[at + KIND] = legal ? kindOf(ste) : EVT_C_BAD_STE;
+    const eats = legal && ste.config > STE_CONFIG_BYPASS ? ste.eats : 0;
+    this.#entries[at + FLAGS] = (legal ? FLAG_VALID : 0) | ste.ppar | (eats << EATS_SHIFT);
+  }
+
+  #routeStage1(streamId: number, substreamId: number): number {
+    const at = streamId * ENTRY;
+    const log2 = this.#entries[at + CD_MAX];
+    const dss = this.#entries[at + DSS];
+    if (substreamId >= 0) {
+      if (log2 === 0 || substreamId >= 2 ** log2) return EVT_C_BAD_SUBSTREAMID;
+      if (substreamId === 0 && dss === S1DSS_SSID0) return EVT_F_STREAM_DISABLED; // descriptor 0 is for traffic without a substream
+      return this.#routeContext(streamId, substreamId);
+    }
+    if (log2 !== 0 && dss === S1DSS_TERMINATE) return EVT_F_STREAM_DISABLED;
+    if (log2 !== 0 && dss === S1DSS_BYPASS) return this.#entries[at + STAGE2] || ROUTE_BYPASS;
+    return this.#routeContext(streamId, 0);
+  }
+
+  #routeContext(streamId: number, index: number): number {
+    const at = slotOf(streamId, index);
+    if (this.#cached[at + 1] === index + 1 && this.#cached[at] === streamId) return this.#cached[at + 2];
+    const route = this.#fetch(streamId, index);
+    if (route === EVT_F_CD_FETCH) return route; // nothing was read
+    this.#cached[at] = streamId;
+    this.#cached[at + 1] = index + 1;
+    this.#cached[at + 2] = route;
+    return route;
+  }
+
+  /** Reads and judges a descriptor. */
+  #fetch(streamId: number, index: number): number {
+    const entry = streamId * ENTRY;
+    const format = this.#entries[entry + CD_MAX] === 0 ? 0 : this.#entries[entry + FMT];
+    let table = this.#entries[entry + POINTER];
+    let inTable = index;
+    if (format === S1FMT_4K_L2 || format === S1FMT_64K_L2) {
+      const leafLg2 = format === S1FMT_4K_L2 ? CD_LEAF_4K_LG2 : CD_LEAF_64K_LG2;
+      const l1 = table === NOWHERE ? NOWHERE : table + (index >>> leafLg2) * L1CD_WORDS;
+      if (!this.#inMemory(l1, L1CD_WORDS)) return this.#fetchFailed(l1);
+      const low = Atomics.load(this.#words, l1);
+      if ((low & 1) === 0) return EVT_C_BAD_SUBSTREAMID;
+      table = this.#wordAt((low & -4096) >>> 0, Atomics.load(this.#words, l1 + 1) & 0xffffff);
+      inTable = index & ((1 << leafLg2) - 1);
+    }
+    const at = table === NOWHERE ? NOWHERE : table + inTable * CD_WORDS;
+    if (!this.#inMemory(at, CD_WORDS)) return this.#fetchFailed(at);
+    const cd = decodeCd(this.#words, at);
+    if (cdIllegal(cd, this.#ste[streamId], this.#idrs) !== '') return EVT_C_BAD_CD;
+    if (cd.s === 1) return ROUTE_STALL;
+    return cd.r === 1 ? EVT_F_TRANSLATION : ROUTE_ABORT;
+  }
+
+  #fetchFailed(at: number): number {
+    this.fetchLo = at << 2;
+    this.fetchHi = at >>> 30;
+    return EVT_F_CD_FETCH;
+  }
+
+  /** Word offset of a byte address, or NOWHERE beyond the memory there is. */
+  #wordAt(low: number, high: number): number {
+    const at = high * 2 ** 30 + (low >>> 2);
+    return at < this.#words.length ? at : NOWHERE;
+  }
+
+  #inMemory(at: number, count: number): boolean {
+    return at !== NOWHERE && at + count <= this.#words.length;
+  }
+}
+
+function kindOf(ste: FieldValues): number {
+  if (ste.config < STE_CONFIG_BYPASS) return ROUTE_ABORT;
+  if (ste.config === STE_CONFIG_BYPASS) return KIND_BYPASS;
+  return (ste.config & 1) !== 0 ? KIND_S1 : KIND_S2;
+}
+
+/** Stage 2 has no A: it aborts. Without S2R the record is left out as well. */
+function stage2Route(ste: FieldValues): number {
+  if ((ste.config & 2) === 0) return 0;
+  if (ste.s2S === 1) return ROUTE_STALL_S2;
+  return ste.s2R === 1 ? EVT_F_TRANSLATION | ROUTE_S2 : ROUTE_ABORT;
+}
+
+function slotOf(streamId: number, substreamId: number): number {
+  return (Math.imul(Math.imul(streamId, 0x9e3779b1) + substreamId, 0x85ebca6b) >>> (32 - CACHE_LG2)) * CACHED;
 }
