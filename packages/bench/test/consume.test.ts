@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readExample } from './readme-example.ts';
+import { readExample, readFiles } from './readme-example.ts';
 
 const PACKAGES = ['core', 'hw', 'iommufd', 'bench'] as const;
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -22,10 +22,33 @@ const SHOWS = {
 const TSCONFIG = {
   compilerOptions: {
     ...{ target: 'ES2024', module: 'NodeNext', strict: true, erasableSyntaxOnly: true, verbatimModuleSyntax: true },
-    ...{ noEmit: true, types: ['node'], typeRoots: [join(root, '../node_modules/@types')] },
+    ...{
+      noEmit: true,
+      allowImportingTsExtensions: true,
+      types: ['node'],
+      typeRoots: [join(root, '../node_modules/@types')],
+    },
   },
-  include: ['*-example.ts'],
+  include: ['*.ts'],
 };
+/** A scenario in plain JavaScript, whose second thread may look too early. */
+const PLAIN = `import { scenario } from '@faultline/bench/explore';
+export const message = scenario(import.meta.url, {
+  name: 'plain/message',
+  about: 'Is the message there once it is announced?',
+  source: 'message.js',
+  memory: [{ name: 'data', words: 1 }, { name: 'ready', words: 1 }],
+  threads: {
+    writer: { run({ words, at }) { Atomics.store(words, at('ready'), 1); words[at('data')] = 42; } },
+    reader: { run({ words, at }) { return Atomics.load(words, at('ready')) === 1 ? words[at('data')] : 42; } },
+  },
+});
+`;
+const EXPLORE_PLAIN = `import { exploreScenario } from '@faultline/bench/explore';
+import { message } from './message.js';
+const { finding } = await exploreScenario(message);
+console.log(finding?.kind, finding?.message);
+`;
 let project: string;
 
 beforeAll(async () => {
@@ -49,6 +72,10 @@ beforeAll(async () => {
     const readme = await readFile(join(project, 'node_modules/@faultline', name, 'README.md'), 'utf8');
     await writeFile(join(project, `${name}-example.ts`), readExample(readme, `packages/${name}/README.md`).code);
   }
+  const explore = await readFile(join(project, 'node_modules/@faultline/bench/src/explore/README.md'), 'utf8');
+  for (const [file, code] of readFiles(explore)) await writeFile(join(project, file), code);
+  await writeFile(join(project, 'message.js'), PLAIN);
+  await writeFile(join(project, 'explore-plain.js'), EXPLORE_PLAIN);
 }, 120_000);
 
 afterAll(() => rm(project, { recursive: true, force: true }));
@@ -67,6 +94,30 @@ test('the examples type-check against the installed declarations, and those agai
 test('the command runs from the installed package', async () => {
   const { stdout } = await run(join(project, 'node_modules/.bin/faultline'), ['--help'], project);
   expect(stdout).toContain('repro');
+}, 60_000);
+
+test("the scenario in the checker's README is explored, its bug found and what mends it exhausted", async () => {
+  const { stdout, stderr } = await run(process.execPath, [join(project, 'explore-counter.ts')], project);
+  expect(stderr).toBe('');
+  expect(stdout).toMatch(/^load, then store: check: .*counted 1.*$/m);
+  expect(stdout).toMatch(/^add: 2 schedules, exhausted$/m);
+}, 60_000);
+
+test('a scenario in plain JavaScript is explored, and its race found', async () => {
+  const { stdout, stderr } = await run(process.execPath, [join(project, 'explore-plain.js')], project);
+  expect(stderr).toBe('');
+  expect(stdout).toMatch(/^data race .*data/);
+}, 60_000);
+
+test('the installed command lists scenarios, explores one, and runs it on real threads', async () => {
+  const faultline = join(project, 'node_modules/.bin/faultline');
+  const list = await run(faultline, ['explore', '--list'], project);
+  for (const name of ['000/domain-free', 'museum/lost-return', 'structures/xarray'])
+    expect(list.stdout).toContain(name);
+  const mutex = await run(faultline, ['explore', 'structures/mutex'], project);
+  expect(mutex.stdout).toMatch(/^\d+ schedules, exhausted/m);
+  const litmus = await run(faultline, ['litmus', 'structures/mutex', '--seconds', '0.2'], project);
+  expect(litmus.stdout).toContain('│ structures/mutex │ as shipped │ holds');
 }, 60_000);
 
 function pnpm(cwd: string, ...args: string[]): Promise<{ stdout: string; stderr: string }> {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readExample } from './readme-example.ts';
+import { readExample, readFiles } from './readme-example.ts';
 
 test('takes the first fence that is marked, and no other', () => {
   const readme = '# x\n```ts\nnot();\n```\n```ts example\nfirst();\n\nmore();\n```\n```ts example\nsecond();\n```\n';
@@ -9,4 +9,9 @@ test('takes the first fence that is marked, and no other', () => {
 test('says when there is none, or it does not end', () => {
   expect(() => readExample('# x\n```ts\n```\n', 'core/README.md')).toThrow('core/README.md: no example');
   expect(() => readExample('```ts example\nfirst();\n', 'core/README.md')).toThrow('core/README.md:1: the example');
+});
+
+test('takes each fence that names a file', () => {
+  const readme = '# x\n```ts a.ts\na();\n```\n```ts\nnot();\n```\n```ts b-c.ts\nb();\n\nc();\n```\n';
+  expect(readFiles(readme)).toEqual(new Map([['a.ts', 'a();\n'], ['b-c.ts', 'b();\n\nc();\n']])); // biome-ignore format: pairs
 });

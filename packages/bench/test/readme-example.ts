@@ -9,3 +9,10 @@ export function readExample(readme: string, name: string): { code: string; line:
   if (close === -1) throw new Error(`${name}:${open + 1}: the example's fence is not closed`);
   return { code: `${lines.slice(open + 1, close).join('\n')}\n`, line: open + 2 };
 }
+
+/** Finds the files that a README shows whole: its fences opened by "```ts NAME.ts".
+ * @returns the code by file name. */
+export function readFiles(readme: string): ReadonlyMap<string, string> {
+  const fences = readme.matchAll(/^```ts ([\w-]+\.ts)\n(.*?)^```$/gms);
+  return new Map(Array.from(fences, ([, file, code]) => [file, code]));
+}
