@@ -97,10 +97,10 @@ test('the command runs from the installed package', async () => {
 }, 60_000);
 
 test("the scenario in the checker's README is explored, its bug found and what mends it exhausted", async () => {
-  const { stdout, stderr } = await run(process.execPath, [join(project, 'explore-counter.ts')], project);
+  const { stdout, stderr } = await run(process.execPath, [join(project, 'explore-nap.ts')], project);
   expect(stderr).toBe('');
-  expect(stdout).toMatch(/^load, then store: check: .*counted 1.*$/m);
-  expect(stdout).toMatch(/^add: 2 schedules, exhausted$/m);
+  expect(stdout).toMatch(/^lost wake-up: asleep for ever: sleeper on asleep.*\nv1:my\/nap@look\S+\n/);
+  expect(stdout).toMatch(/^announce, look, sleep: \d+ schedules, exhausted$/m);
 }, 60_000);
 
 test('a scenario in plain JavaScript is explored, and its race found', async () => {

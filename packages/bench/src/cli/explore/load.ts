@@ -1,14 +1,15 @@
 // Finds the scenarios: every file under the folder is imported, and its exports looked at.
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Scenario } from '../../explore/scenario.ts';
 import type { Found } from './types.ts';
 
-/** The folder of the scenarios that come with this package: beside `src` in the sources, in `dist` once built. */
+/** The folder of the scenarios that come with this package: as they are written, in the repository, so that findings name their
+ * lines; built, in a package, where Node strips no types. */
 export function shippedScenarios(): string {
-  const up = import.meta.url.endsWith('.ts') ? '../../../scenarios' : '../../scenarios';
-  return fileURLToPath(new URL(up, import.meta.url));
+  const written = fileURLToPath(new URL('../../../scenarios', import.meta.url));
+  return existsSync(written) ? written : fileURLToPath(new URL('../../scenarios', import.meta.url));
 }
 
 /** @returns the scenarios that the files under `folder` export, by name.
