@@ -1,17 +1,23 @@
 import { LINE, type Words } from '@faultline/core/sync';
+import type { AtcUnit } from './atc-unit.ts';
 import { CommandReader } from './command-reader.ts';
+import { isLegal, legalCommands } from './command-rules.ts';
 import {
+  CFGI_RANGE_ALL,
   CMD_ATC_INV,
+  CMD_CFGI_CD,
+  CMD_CFGI_CD_ALL,
   CMD_CFGI_STE,
   CMD_CFGI_STE_RANGE,
+  CMD_PREFETCH_ADDR,
+  CMD_PREFETCH_CFG,
+  CMD_PRI_RESP,
   CMD_RESUME,
   CMD_STALL_TERM,
   CMD_SYNC,
-  CMD_TLBI_NH_ALL,
-  CMD_TLBI_NSNH_ALL,
-  commandKind,
   commandOp,
   commandStreamId,
+  commandSubstream,
   RESUME_RETRY,
   resumeResp,
   resumeStag,
@@ -21,12 +27,13 @@ import {
   syncSignal,
   syncWordAt,
 } from './commands.ts';
+import type { GlobalErrors } from './global-errors.ts';
+import { readIdrs } from './id-registers.ts';
 import {
   commandAnnounceAt,
   QUEUES_PER_ANNOUNCE,
   SMMU_CMDQ_COUNT,
-  SMMU_GERROR,
-  SMMU_GERRORN,
+  SMMU_IDRS,
   SMMU_STATS,
   STAT_ABORTED,
   STAT_COMMAND_ERRORS,
@@ -37,27 +44,38 @@ import {
   STAT_SYNCS,
 } from './layout.ts';
 import type { PortSet } from './port-set.ts';
+import type { PriUnit } from './pri-unit.ts';
 import type { PumpTick } from './pump-tick.ts';
-import { CERROR_ILL, GERROR_CMDQ, GERROR_MSI_CMDQ } from './registers.ts';
+import { CERROR_ABT, CERROR_ATC_INV_SYNC, CERROR_ILL, GERROR_CMDQ, GERROR_MSI_CMDQ } from './registers.ts';
 import { STALL_ABORT, STALL_RETRY } from './stall-port.ts';
 import type { StallRecorder } from './stall-recorder.ts';
 import type { StallTable } from './stall-table.ts';
 import type { StreamCache } from './stream-cache.ts';
 
-// Consumes the command queues, each in order, all in turn. Commands take effect here and now, so CMD_SYNC has nothing to wait for:
-// what it orders is that its consumption is visible before its completion is. Records written earlier are visible already: a pump consumes
-// commands first, records accesses after that, and ends by publishing, so none is unpublished while a command is consumed.
+// Consumes the command queues, each in order, all in turn. Commands take effect here and now, except invalidations of endpoints' caches:
+// a CMD_SYNC waits for those of its own queue alone (command queues are unordered with one another). What it orders beyond that is that its
+// consumption is visible before its completion is. Records written earlier are visible already: a pump consumes commands first, records
+// accesses after that, and ends by publishing, so none is unpublished while a command is consumed.
+
+/** What became of a command. */
+const DONE = 0;
+const WAIT = 1;
+const ILLEGAL = 2;
+const NO_QUEUE = -1;
 
 export class CommandUnit {
   readonly #words: Words;
-  readonly #base: number;
   readonly #stats: number;
   readonly #queues: CommandReader[];
   readonly #stalls: StallTable;
   readonly #ports: PortSet;
   readonly #streams: StreamCache;
   readonly #recorder: StallRecorder;
+  readonly #pri: PriUnit;
+  readonly #atc: AtcUnit;
+  readonly #errors: GlobalErrors;
   readonly #tick: PumpTick;
+  readonly #legal: Uint8Array; // by opcode
   readonly #announceBase: number;
   readonly #announceWords: number;
   // Queues that have commands, or stand at an error: a ring, the head is served and then goes to the end, so that a small budget
@@ -67,6 +85,8 @@ export class CommandUnit {
   #turnHead = 0;
   #turnCount = 0;
   #enabled = false; // CMDQEN
+  #translates = false; // SMMUEN
+  #abortAt = NO_QUEUE; // fault injection: the queue whose next fetch aborts
 
   constructor(
     words: Words,
@@ -75,10 +95,12 @@ export class CommandUnit {
     ports: PortSet,
     streams: StreamCache,
     recorder: StallRecorder,
+    pri: PriUnit,
+    atc: AtcUnit,
+    errors: GlobalErrors,
     tick: PumpTick,
   ) {
     this.#words = words;
-    this.#base = base;
     this.#stats = base + SMMU_STATS;
     this.#queues = [];
     for (let q = 0; q < words[base + SMMU_CMDQ_COUNT]; q++) this.#queues.push(new CommandReader(words, base, q));
@@ -90,11 +112,22 @@ export class CommandUnit {
     this.#ports = ports;
     this.#streams = streams;
     this.#recorder = recorder;
+    this.#pri = pri;
+    this.#atc = atc;
+    this.#errors = errors;
     this.#tick = tick;
+    this.#legal = legalCommands(readIdrs(words, base + SMMU_IDRS));
   }
 
-  enable(on: boolean): void {
-    this.#enabled = on;
+  /** SMMUEN, without which endpoints are not spoken to, and CMDQEN. */
+  enable(translates: boolean, consumes: boolean): void {
+    this.#translates = translates;
+    this.#enabled = consumes;
+  }
+
+  /** The next command of the queue cannot be read. */
+  injectAbort(queue: number): void {
+    this.#abortAt = queue;
   }
 
   /** Consumes up to `budget` commands. @returns how many. */
@@ -108,10 +141,10 @@ export class CommandUnit {
       this.#turnCount--;
       const queue = this.#queues[number];
       const available = queue.available();
-      const consumed = available > 0 ? this.#consumeQueue(queue, Math.min(available, budget - done)) : 0;
+      const consumed = available > 0 ? this.#consumeQueue(queue, number, Math.min(available, budget - done)) : 0;
       done += consumed;
       const stopped = consumed < available || available === 0 ? queue.stopped() : false;
-      if (stopped) this.#raise(GERROR_CMDQ); // again, if it was acknowledged for another queue's error
+      if (stopped) this.#errors.raise(GERROR_CMDQ); // again, if it was acknowledged for another queue's error
       if (stopped || consumed < available) this.#giveTurn(number);
       else this.#waiting[number] = 0; // what is published from now on is announced
     }
@@ -150,11 +183,16 @@ export class CommandUnit {
     this.#turnCount++;
   }
 
-  #consumeQueue(queue: CommandReader, count: number): number {
+  #consumeQueue(queue: CommandReader, number: number, count: number): number {
     let done = 0;
     while (done < count) {
-      done += this.#consumeRun(queue, count - done);
-      if (done === count || !this.#consumeOdd(queue)) break;
+      if (number === this.#abortAt) {
+        this.#abortAt = NO_QUEUE;
+        this.#fail(queue, CERROR_ABT);
+        break;
+      }
+      done += this.#consumeRun(queue, number, count - done);
+      if (done === count || !this.#consumeOdd(queue, number)) break;
       done++;
     }
     this.#words[this.#stats + STAT_COMMANDS] += done;
@@ -162,30 +200,39 @@ export class CommandUnit {
     return done;
   }
 
-  /** Consumes up to `count` commands, up to a CMD_SYNC or an illegal one. @returns how many. */
-  #consumeRun(queue: CommandReader, count: number): number {
+  /** Consumes up to `count` commands, up to a CMD_SYNC, an illegal one, or one that has to wait. @returns how many. */
+  #consumeRun(queue: CommandReader, number: number, count: number): number {
     const words = this.#words;
     let done = 0;
     while (done < count) {
       const at = queue.at(done);
-      if ((words[at] & 0xff) === CMD_RESUME) this.#resume(at);
-      else if ((words[at] & 0xff) === CMD_SYNC || !this.#execute(at)) break;
+      if ((words[at] & 0xff) === CMD_RESUME && this.#legal[CMD_RESUME] === 1) this.#resume(at);
+      else if ((words[at] & 0xff) === CMD_SYNC || this.#execute(at, number) !== DONE) break;
       done++;
     }
     queue.skip(done);
     return done;
   }
 
-  /** The command that ended a run: a CMD_SYNC, or one that is illegal. @returns whether it was consumed. */
-  #consumeOdd(queue: CommandReader): boolean {
+  /** The command that ended a run. @returns whether it was consumed: a CMD_SYNC that is complete. */
+  #consumeOdd(queue: CommandReader, number: number): boolean {
     const at = queue.at(0);
-    if (commandOp(this.#words, at) === CMD_SYNC && syncSignal(this.#words, at) !== SYNC_ILLEGAL) {
-      queue.skip(1);
-      this.#completeSync(queue, at);
-      return true;
+    if (commandOp(this.#words, at) !== CMD_SYNC) {
+      if (!isLegal(this.#words, at, this.#legal)) this.#fail(queue, CERROR_ILL);
+      return false;
     }
-    this.#fail(queue);
-    return false;
+    if (syncSignal(this.#words, at) === SYNC_ILLEGAL) {
+      this.#fail(queue, CERROR_ILL);
+      return false;
+    }
+    if (this.#atc.isWaiting(number)) return false;
+    if (this.#atc.takeFailure(number)) {
+      this.#fail(queue, CERROR_ATC_INV_SYNC);
+      return false;
+    }
+    queue.skip(1);
+    this.#completeSync(queue, at);
+    return true;
   }
 
   #resume(at: number): void {
@@ -203,22 +250,51 @@ export class CommandUnit {
     this.#ports.finish(port, slotAt, retry ? STALL_RETRY : STALL_ABORT, this.#tick.now());
   }
 
-  /** All commands but RESUME and SYNC. @returns false for one that is illegal. */
-  #execute(at: number): boolean {
+  /** All commands but RESUME and SYNC. @returns DONE, WAIT or ILLEGAL. */
+  #execute(at: number, queue: number): number {
     const words = this.#words;
-    const op = commandOp(words, at);
-    if (op === CMD_STALL_TERM) this.#recorder.terminateStream(commandStreamId(words, at));
-    else if (op === CMD_CFGI_STE) this.#streams.reload(commandStreamId(words, at), 1);
-    else if (op === CMD_CFGI_STE_RANGE) this.#reloadRange(at);
-    else if (op === CMD_ATC_INV || (op >= CMD_TLBI_NH_ALL && op <= CMD_TLBI_NSNH_ALL && commandKind(op) !== undefined))
-      words[this.#stats + STAT_INVALIDATIONS]++; // the device walks the address space itself: there is no TLB to empty
-    else return commandKind(op) !== undefined; // PREFETCH_CFG, CFGI_CD, PRI_RESP: nothing here is cached or pending for them
-    return true;
+    if (!isLegal(words, at, this.#legal)) return ILLEGAL;
+    const streamId = commandStreamId(words, at);
+    switch (commandOp(words, at)) {
+      case CMD_STALL_TERM:
+        this.#recorder.terminateStream(streamId);
+        return DONE;
+      case CMD_CFGI_STE:
+        this.#streams.reload(streamId, 1);
+        return DONE;
+      case CMD_CFGI_STE_RANGE:
+        this.#reloadRange(at);
+        return DONE;
+      case CMD_CFGI_CD:
+        this.#streams.forget(streamId, words[at] >>> 12);
+        return DONE;
+      case CMD_CFGI_CD_ALL:
+        this.#streams.forgetAll(streamId);
+        return DONE;
+      case CMD_PREFETCH_CFG:
+      case CMD_PREFETCH_ADDR:
+        if (this.#translates) this.#streams.prefetch(streamId, commandSubstream(words, at));
+        return DONE;
+      case CMD_PRI_RESP:
+        this.#pri.respond(at);
+        return DONE;
+      case CMD_ATC_INV:
+        if (this.#translates && !this.#atc.send(queue, at)) return WAIT;
+        words[this.#stats + STAT_INVALIDATIONS]++;
+        return DONE;
+      default: // TLBI: the device walks the address space itself, there is no TLB to empty
+        words[this.#stats + STAT_INVALIDATIONS]++;
+        return DONE;
+    }
   }
 
   #reloadRange(at: number): void {
-    const log2 = (this.#words[at + 2] & 0x1f) + 1;
-    const span = 2 ** log2;
+    const range = this.#words[at + 2] & 0x1f;
+    if (range === CFGI_RANGE_ALL) {
+      this.#streams.reload(0, this.#streams.streams);
+      return;
+    }
+    const span = 2 ** (range + 1);
     this.#streams.reload(Math.floor(commandStreamId(this.#words, at) / span) * span, span);
   }
 
@@ -232,23 +308,16 @@ export class CommandUnit {
     if (signal === SYNC_SEV) queue.signal();
     if (signal !== SYNC_IRQ) return;
     if (wordAt === 0 || wordAt >= words.length) {
-      this.#raise(GERROR_MSI_CMDQ); // the write aborts; the command is done all the same
+      this.#errors.raise(GERROR_MSI_CMDQ); // the write aborts; the command is done all the same
       return;
     }
     Atomics.store(words, wordAt, data); // pairs with SmmuOps: the MSI word, then whatever the SYNC was to order
     Atomics.notify(words, wordAt);
   }
 
-  #fail(queue: CommandReader): void {
+  #fail(queue: CommandReader, reason: number): void {
     this.#words[this.#stats + STAT_COMMAND_ERRORS]++;
-    queue.stop(CERROR_ILL); // the reason is visible before GERROR is
-    this.#raise(GERROR_CMDQ);
-  }
-
-  /** Toggles a GERROR bit unless it is active already. */
-  #raise(bit: number): void {
-    const gerror = Atomics.load(this.#words, this.#base + SMMU_GERROR);
-    if (((gerror ^ Atomics.load(this.#words, this.#base + SMMU_GERRORN)) & bit) !== 0) return;
-    Atomics.store(this.#words, this.#base + SMMU_GERROR, gerror ^ bit);
+    queue.stop(reason); // the reason is visible before GERROR is
+    this.#errors.raise(GERROR_CMDQ);
   }
 }

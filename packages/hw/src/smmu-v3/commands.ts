@@ -2,11 +2,14 @@ import { IommuError } from '@faultline/core/errors';
 import { address, type Field, type FieldValues, field, getFields, setFields } from './fields.ts';
 
 // Command queue records, 16 bytes (IHI 0070, chapter 4). Bits are counted from the record's first; bits not named are zero.
-// Left out: SSec (secure state), TTL128, and ATOS and DPT commands.
+// Left out: SSec (secure state), TTL128, CFGI_VMS_PIDM (illegal without MPAM), and EL3, secure and DPT commands.
+// Unverified, as the pictures could not be read: SSV and SubstreamID of the prefetches are taken to stand where every other command has
+// them; NS and Stride of PREFETCH_ADDR are left out.
 
 export const COMMAND_WORDS = 4;
 
 export const CMD_PREFETCH_CFG = 0x01;
+export const CMD_PREFETCH_ADDR = 0x02;
 export const CMD_CFGI_STE = 0x03;
 export const CMD_CFGI_STE_RANGE = 0x04;
 export const CMD_CFGI_CD = 0x05;
@@ -18,6 +21,7 @@ export const CMD_TLBI_NH_VAA = 0x13;
 export const CMD_TLBI_EL2_ALL = 0x20;
 export const CMD_TLBI_EL2_ASID = 0x21;
 export const CMD_TLBI_EL2_VA = 0x22;
+export const CMD_TLBI_EL2_VAA = 0x23;
 export const CMD_TLBI_S12_VMALL = 0x28;
 export const CMD_TLBI_S2_IPA = 0x2a;
 export const CMD_TLBI_NSNH_ALL = 0x30;
@@ -37,6 +41,14 @@ export const SYNC_NONE = 0;
 export const SYNC_IRQ = 1; // a write of MSIData to MSIAddr
 export const SYNC_SEV = 2;
 export const SYNC_ILLEGAL = 3;
+
+/** CMD_PRI_RESP Resp. Not the order of the wire (0 success, 1 invalid, 15 failure), nor of the core. 3 is illegal. */
+export const PRI_RESP_FAILURE = 0;
+export const PRI_RESP_INVALID = 1;
+export const PRI_RESP_SUCCESS = 2;
+
+/** CMD_ATC_INV Size that means every address; larger ones are illegal here. */
+export const ATC_SIZE_ALL = 52;
 
 /** CFGI_STE_RANGE's Range that means all of the stream table. */
 export const CFGI_RANGE_ALL = 31;
@@ -63,7 +75,8 @@ function kind(op: number, name: string, ...fields: readonly Field[]): CommandKin
 }
 
 export const COMMAND_KINDS: readonly CommandKind[] = [
-  kind(CMD_PREFETCH_CFG, 'PREFETCH_CFG', STREAM),
+  kind(CMD_PREFETCH_CFG, 'PREFETCH_CFG', SSV, SSID, STREAM),
+  kind(CMD_PREFETCH_ADDR, 'PREFETCH_ADDR', SSV, SSID, STREAM, field('size', 68, 64), ...VA),
   kind(CMD_CFGI_STE, 'CFGI_STE', STREAM, LEAF),
   kind(CMD_CFGI_STE_RANGE, 'CFGI_STE_RANGE', STREAM, field('range', 68, 64)),
   kind(CMD_CFGI_CD, 'CFGI_CD', SSID, STREAM, LEAF),
@@ -75,6 +88,7 @@ export const COMMAND_KINDS: readonly CommandKind[] = [
   kind(CMD_TLBI_EL2_ALL, 'TLBI_EL2_ALL'),
   kind(CMD_TLBI_EL2_ASID, 'TLBI_EL2_ASID', ASID),
   kind(CMD_TLBI_EL2_VA, 'TLBI_EL2_VA', ...RANGE, ASID, ...SCOPE, ...VA),
+  kind(CMD_TLBI_EL2_VAA, 'TLBI_EL2_VAA', ...RANGE, ...SCOPE, ...VA),
   kind(CMD_TLBI_S12_VMALL, 'TLBI_S12_VMALL', VMID),
   kind(CMD_TLBI_S2_IPA, 'TLBI_S2_IPA', ...RANGE, VMID, ...SCOPE, ...address('address', 115, 76)),
   kind(CMD_TLBI_NSNH_ALL, 'TLBI_NSNH_ALL'),
@@ -165,4 +179,59 @@ export function syncSignal(words: Int32Array, at: number): number {
 /** Word offset that MSIAddr names. */
 export function syncWordAt(words: Int32Array, at: number): number {
   return ((words[at + 2] >>> 2) | (words[at + 3] << 30)) >>> 0;
+}
+
+/** SubstreamID of a command, or -1 where SSV is 0. */
+export function commandSubstream(words: Int32Array, at: number): number {
+  return (words[at] & SSV_BIT) === 0 ? -1 : words[at] >>> 12;
+}
+
+const SSV_BIT = 1 << 11;
+const GLOBAL_BIT = 1 << 9;
+
+/** The answer to a page request group. `substreamId` -1: without one. `resp` is PRI_RESP_*. */
+export function writePriResp(
+  words: Int32Array,
+  at: number,
+  streamId: number,
+  substreamId: number,
+  prgIndex: number,
+  resp: number,
+): void {
+  words[at] = CMD_PRI_RESP | (substreamId < 0 ? 0 : (substreamId << 12) | SSV_BIT);
+  words[at + 1] = streamId;
+  words[at + 2] = (prgIndex & 0x1ff) | (resp << 12);
+  words[at + 3] = 0;
+}
+
+export function priRespIndex(words: Int32Array, at: number): number {
+  return words[at + 2] & 0x1ff;
+}
+
+export function priRespCode(words: Int32Array, at: number): number {
+  return (words[at + 2] >>> 12) & 3;
+}
+
+/** Invalidates 2^`size` pages of an endpoint's cache, aligned to that; ATC_SIZE_ALL: everything. `substreamId` -1: in every SubstreamID. */
+export function writeAtcInv(
+  words: Int32Array,
+  at: number,
+  streamId: number,
+  substreamId: number,
+  pageLo: number,
+  pageHi: number,
+  size: number,
+): void {
+  words[at] = CMD_ATC_INV | (substreamId < 0 ? 0 : (substreamId << 12) | SSV_BIT);
+  words[at + 1] = streamId;
+  words[at + 2] = (pageLo << 12) | size;
+  words[at + 3] = (pageLo >>> 20) | (pageHi << 12);
+}
+
+export function atcSize(words: Int32Array, at: number): number {
+  return words[at + 2] & 0x3f;
+}
+
+export function atcGlobal(words: Int32Array, at: number): boolean {
+  return (words[at] & GLOBAL_BIT) !== 0;
 }

@@ -10,6 +10,7 @@ import {
   queueSpace,
 } from '../queue/index.ts';
 import { EVENT_WORDS } from './events.ts';
+import type { GlobalErrors } from './global-errors.ts';
 import {
   SMMU_EVTQ,
   SMMU_EVTQ_CONS,
@@ -23,6 +24,7 @@ import {
   STAT_INTERRUPTS,
   STAT_OVERFLOWS,
 } from './layout.ts';
+import { GERROR_EVTQ_ABT } from './registers.ts';
 
 // The hardware's end of the event queue.
 //
@@ -44,14 +46,17 @@ export class EventWriter {
   readonly #log2: number;
   readonly #stats: number;
   readonly #irq: Doorbell;
+  readonly #errors: GlobalErrors;
   #prod: number; // index and wrap, claimed entries included
   #published: number; // index and wrap in PROD
   #overflow: number; // OVFLG as in PROD
   #consSeen: number; // CONS when last read: read again only when the queue looks full
   #held = false; // HELD, which no one else writes
   #enabled = false;
+  #abort = false; // fault injection: the next write aborts
+  #aborted = false; // EVENTQ_ABT_ERR was active when last looked at
 
-  constructor(words: Words, base: number, irq: Doorbell) {
+  constructor(words: Words, base: number, irq: Doorbell, errors: GlobalErrors) {
     this.#words = words;
     this.#prodAt = base + SMMU_EVTQ_PROD;
     this.#consAt = base + SMMU_EVTQ_CONS;
@@ -60,6 +65,7 @@ export class EventWriter {
     this.#log2 = words[base + SMMU_EVTQ_LOG2];
     this.#stats = base + SMMU_STATS;
     this.#irq = irq;
+    this.#errors = errors;
     const prod = Atomics.load(words, this.#prodAt);
     this.#prod = this.#published = queueIndex(prod, this.#log2);
     this.#overflow = prod & QUEUE_OVERFLOW;
@@ -76,9 +82,14 @@ export class EventWriter {
     this.#enabled = on;
   }
 
-  /** @returns how many of `count` entries may be claimed: 0 when the queue is full or off. */
+  /** The next records are lost on their way: the write aborts, synchronously, so PROD never covers them. */
+  injectAbort(): void {
+    this.#abort = true;
+  }
+
+  /** @returns how many of `count` entries may be claimed: 0 when the queue is full, off, or aborted and that is not acknowledged. */
   reserve(count: number): number {
-    if (!this.#enabled) return 0;
+    if (!this.#enabled || this.#isAborted()) return 0;
     let space = queueSpace(this.#prod, this.#consSeen, this.#log2);
     if (space < count) {
       this.#consSeen = Atomics.load(this.#words, this.#consAt); // [F]
@@ -96,9 +107,20 @@ export class EventWriter {
     return at;
   }
 
+  /** For one record that is not a stall's. @returns word offset of its entry, or 0: it was dropped. */
+  claimOrDrop(): number {
+    if (this.reserve(1) === 1) return this.claim();
+    this.drop();
+    return 0;
+  }
+
   /** One store for all claimed entries, and an interrupt if the queue was empty until now. */
   publish(): void {
     if (this.#prod === this.#published) return;
+    if (this.#abort) {
+      this.#loseClaimed();
+      return;
+    }
     const before = this.#published;
     this.#published = this.#prod;
     Atomics.store(this.#words, this.#prodAt, this.#prod | this.#overflow); // [P] [I]
@@ -112,7 +134,7 @@ export class EventWriter {
   /** A record that is not a stall's found no entry: it is gone. Toggles OVFLG if the last overflow is acknowledged; off, not even that. */
   drop(): void {
     this.#words[this.#stats + STAT_DROPPED]++;
-    if (!this.#enabled) return;
+    if (!this.#enabled || this.#isAborted()) return;
     this.publish(); // an overflow must not be seen before the full queue is
     if (queueOverflowed(this.#overflow, Atomics.load(this.#words, this.#consAt))) return;
     this.#overflow ^= QUEUE_OVERFLOW;
@@ -129,7 +151,7 @@ export class EventWriter {
       this.#words[this.#stats + STAT_HELD_ENTRY]++;
       Atomics.store(this.#words, this.#heldAt, 1); // [H]
     }
-    if (this.#stillFull()) return true;
+    if (this.#isAborted() || this.#stillFull()) return true;
     this.unhold();
     return !this.#enabled;
   }
@@ -143,7 +165,22 @@ export class EventWriter {
 
   /** Whether an entry can be claimed, looking afresh. */
   hasSpace(): boolean {
-    return this.#enabled && !this.#stillFull();
+    return this.#enabled && !this.#isAborted() && !this.#stillFull();
+  }
+
+  #isAborted(): boolean {
+    if (this.#aborted) this.#aborted = this.#errors.isActive(GERROR_EVTQ_ABT);
+    return this.#aborted;
+  }
+
+  #loseClaimed(): void {
+    const lost = (this.#prod - this.#published) & ((2 << this.#log2) - 1);
+    this.#words[this.#stats + STAT_EVENTS] -= lost; // nobody will pass them
+    this.#words[this.#stats + STAT_DROPPED] += lost;
+    this.#prod = this.#published;
+    this.#abort = false;
+    this.#aborted = true;
+    this.#errors.raise(GERROR_EVTQ_ABT);
   }
 
   #stillFull(): boolean {

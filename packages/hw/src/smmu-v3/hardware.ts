@@ -1,36 +1,58 @@
 import { checkInteger } from '@faultline/core/errors';
-import type { Clock, Doorbell, Words } from '@faultline/core/sync';
+import { type Clock, type Doorbell, TICKS_PER_MS, type Words } from '@faultline/core/sync';
+import { PriPortSet } from '../pcie/index.ts';
+import { AtcUnit } from './atc-unit.ts';
+import { AtsUnit } from './ats-unit.ts';
 import { CommandUnit } from './command-unit.ts';
 import { EventWriter } from './event-writer.ts';
+import { GlobalErrors } from './global-errors.ts';
 import {
   checkSmmu,
   SMMU_ANNOUNCE,
+  SMMU_CMDQ_COUNT,
   SMMU_CR0,
   SMMU_CR0ACK,
   SMMU_IDR5,
   SMMU_PORTS,
+  SMMU_PRI_ANNOUNCE,
+  SMMU_PRI_PORTS,
   SMMU_STATS,
   STAT_PEAK,
 } from './layout.ts';
 import { PortSet } from './port-set.ts';
+import { type PriqAbort, PriUnit } from './pri-unit.ts';
+import { PriqWriter } from './priq-writer.ts';
 import { PumpTick } from './pump-tick.ts';
-import { CR0_CMDQEN, CR0_EVTQEN, CR0_SMMUEN, IDR5_STALL_MAX_SHIFT } from './registers.ts';
+import { CR0_CMDQEN, CR0_EVTQEN, CR0_PRIQEN, CR0_SMMUEN, IDR5_STALL_MAX_SHIFT } from './registers.ts';
 import { StallRecorder } from './stall-recorder.ts';
 import { StallTable } from './stall-table.ts';
 import { StreamCache } from './stream-cache.ts';
 
+/** An endpoint's time for an ATC invalidation, unless told otherwise: shorter than a driver's patience with a CMD_SYNC. PCIe allows it
+ * a minute. */
+const ATC_TIMEOUT_TICKS: number = 1000 * TICKS_PER_MS;
+
 export interface SmmuHardwareConfig {
   /** Base of each stall port, in order of its index. */
   readonly ports: readonly number[];
+  /** Base of each PRI port, in order of its index. Their requester ids are StreamIDs. Default: none. */
+  readonly priPorts?: readonly number[];
   /** Rung when the event queue becomes non-empty. */
   readonly irq: Doorbell;
+  /** Rung for the PRI queue. Default: `irq`. */
+  readonly priIrq?: Doorbell;
+  /** Rung when a GERROR bit becomes active. Default: nobody's, drivers look at GERROR themselves. */
+  readonly errorIrq?: Doorbell;
+  /** Ticks an endpoint has to complete an ATC invalidation. Default: a second. */
+  readonly atcTimeoutTicks?: number;
   readonly clock: Clock;
 }
 
-/** An SMMU: stalled accesses in from the ports, records out, commands in, results out. Make one, in the thread that plays the hardware.
+/** An SMMU: stalled accesses and page requests in from the ports, records out, commands in, results out. Make one, in the thread that
+ * plays the hardware.
  * Not modelled: a TLB (the device walks the address space itself, and a stall held back is recorded as posted even if its page was mapped
  * meanwhile: the handler finds it present), merging and suppression of duplicates, early retry.
- * @see IHI 0070, 3.12 and chapters 4 and 7 */
+ * @see IHI 0070, 3.12 and chapters 4, 7 and 8 */
 export class SmmuHardware {
   readonly #words: Words;
   readonly #base: number;
@@ -38,9 +60,12 @@ export class SmmuHardware {
   readonly #stalls: StallTable;
   readonly #ports: PortSet;
   readonly #recorder: StallRecorder;
+  readonly #pri: PriUnit;
   readonly #commands: CommandUnit;
   readonly #tick: PumpTick;
   #control = 0; // CR0 as in CR0ACK
+  /** What endpoints ask of ATS. */
+  readonly ats: AtsUnit;
 
   /** @throws IommuError EINVAL when `base` holds no SMMU, or a port is not this SMMU's. */
   constructor(words: Words, base: number, config: SmmuHardwareConfig) {
@@ -48,13 +73,34 @@ export class SmmuHardware {
     checkInteger('SmmuHardware', 'ports.length', config.ports.length, 0, words[base + SMMU_PORTS]);
     this.#words = words;
     this.#base = base;
+    const priPorts = config.priPorts ?? [];
+    checkInteger('SmmuHardware', 'priPorts.length', priPorts.length, 0, words[base + SMMU_PRI_PORTS]);
+    const timeout = config.atcTimeoutTicks ?? ATC_TIMEOUT_TICKS;
+    checkInteger('SmmuHardware', 'atcTimeoutTicks', timeout, 1, 2 ** 31 - 1);
+    const errors = new GlobalErrors(words, base, config.errorIrq);
     this.#tick = new PumpTick(config.clock);
-    this.#events = new EventWriter(words, base, config.irq);
+    this.#events = new EventWriter(words, base, config.irq, errors);
     this.#stalls = new StallTable(words[base + SMMU_IDR5] >>> IDR5_STALL_MAX_SHIFT);
     this.#ports = new PortSet(words, base + words[base + SMMU_ANNOUNCE], config.ports);
     const streams = new StreamCache(words, base);
     this.#recorder = new StallRecorder(words, base, this.#events, this.#stalls, this.#ports, streams, this.#tick);
-    this.#commands = new CommandUnit(words, base, this.#stalls, this.#ports, streams, this.#recorder, this.#tick);
+    const endpoints = new PriPortSet(words, base + words[base + SMMU_PRI_ANNOUNCE], priPorts);
+    const atc = new AtcUnit(words, base, endpoints, words[base + SMMU_CMDQ_COUNT], this.#tick, timeout);
+    const priq = new PriqWriter(words, base, config.priIrq ?? config.irq);
+    this.#pri = new PriUnit(words, base, this.#events, priq, endpoints, streams, atc, errors, this.#tick);
+    this.#commands = new CommandUnit(
+      words,
+      base,
+      this.#stalls,
+      this.#ports,
+      streams,
+      this.#recorder,
+      this.#pri,
+      atc,
+      errors,
+      this.#tick,
+    );
+    this.ats = new AtsUnit(words, base, this.#events, streams);
   }
 
   /** Stalls recorded and not resumed. */
@@ -62,13 +108,14 @@ export class SmmuHardware {
     return this.#stalls.live;
   }
 
-  /** Works for a while: up to `budget` commands, then up to `budget` accesses. Never blocks, allocates nothing.
-   * @returns commands and accesses dealt with; 0 when there is nothing to do, or what there is has to wait. */
+  /** Works for a while: up to `budget` commands, then up to `budget` accesses and as many messages of endpoints. Never blocks, allocates
+   * nothing. @returns what was dealt with; 0 when there is nothing to do, or what there is has to wait. */
   pump(budget: number): number {
     this.#tick.restart();
     if (Atomics.load(this.#words, this.#base + SMMU_CR0) !== this.#control) this.#applyControl();
-    const done = this.#commands.consume(budget) + this.#recorder.record(budget);
+    const done = this.#commands.consume(budget) + this.#recorder.record(budget) + this.#pri.take(budget);
     this.#events.publish();
+    this.#pri.publish();
     if (this.#stalls.live > this.#words[this.#base + SMMU_STATS + STAT_PEAK])
       this.#words[this.#base + SMMU_STATS + STAT_PEAK] = this.#stalls.live;
     return done;
@@ -79,8 +126,24 @@ export class SmmuHardware {
     return (
       this.#commands.canConsume() ||
       this.#recorder.canRecord() ||
+      this.#pri.canTake() ||
       Atomics.load(this.#words, this.#base + SMMU_CR0) !== this.#control
     );
+  }
+
+  /** Fault injection: the next command of the queue cannot be read (CERROR_ABT). */
+  injectCommandAbort(queue: number): void {
+    this.#commands.injectAbort(queue);
+  }
+
+  /** Fault injection: the next records cannot be written and are lost, stalls as well (EVENTQ_ABT_ERR). */
+  injectEventAbort(): void {
+    this.#events.injectAbort();
+  }
+
+  /** Fault injection: the next page request cannot be written (PRIQ_ABT_ERR). */
+  injectPriAbort(kind: PriqAbort): void {
+    this.#pri.injectAbort(kind);
   }
 
   /** Makes CR0 effective and says so in CR0ACK. */
@@ -88,7 +151,9 @@ export class SmmuHardware {
     const control = Atomics.load(this.#words, this.#base + SMMU_CR0);
     const off = this.#control & ~control;
     this.#recorder.enable((control & CR0_SMMUEN) !== 0);
-    this.#commands.enable((control & CR0_CMDQEN) !== 0);
+    this.#commands.enable((control & CR0_SMMUEN) !== 0, (control & CR0_CMDQEN) !== 0);
+    this.#pri.enable((control & CR0_SMMUEN) !== 0, (control & CR0_PRIQEN) !== 0);
+    this.ats.enable(control);
     this.#events.enable((control & CR0_EVTQEN) !== 0); // committed records are visible before EVTQEN reads back 0
     if ((off & CR0_SMMUEN) !== 0) this.#recorder.terminateAll();
     this.#control = control;

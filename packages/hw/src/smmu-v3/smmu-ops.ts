@@ -29,7 +29,14 @@ import {
   SMMU_GERROR,
   SMMU_GERRORN,
 } from './layout.ts';
-import { CMDQ_ERR_FLAG, GERROR_CMDQ, GERROR_MSI_CMDQ } from './registers.ts';
+import {
+  CERROR_ABT,
+  CERROR_ATC_INV_SYNC,
+  CMDQ_ERR_FLAG,
+  CMDQ_ERR_MASK,
+  GERROR_CMDQ,
+  GERROR_MSI_CMDQ,
+} from './registers.ts';
 
 /** A thread that waits for the hardware looks for command errors this often. */
 const SLICE_MS = 100;
@@ -63,6 +70,8 @@ export class SmmuOps implements IommuOps {
   #ack: number; // error acknowledgement as in PROD
   #syncs: number; // MSI data of the last CMD_SYNC
   #recovered = 0;
+  #refetched = 0;
+  #atcTimeouts = 0;
 
   /** @throws IommuError EINVAL when there is no such queue. */
   constructor(words: Words, base: number, queue: number, config: SmmuOpsConfig) {
@@ -86,6 +95,17 @@ export class SmmuOps implements IommuOps {
   /** Commands that the hardware refused and that were skipped since. */
   get recovered(): number {
     return this.#recovered;
+  }
+
+  /** Commands that the hardware could not read at first. */
+  get refetched(): number {
+    return this.#refetched;
+  }
+
+  /** CMD_SYNCs that failed at first because an endpoint did not complete an ATC invalidation in time. Its cache is not to be trusted: a
+   * driver that sees this move takes the device out of service. */
+  get atcTimeouts(): number {
+    return this.#atcTimeouts;
   }
 
   /** SUCCESS is retry, anything else is abort. The stall is named by TOKEN (StreamID) and GRPID (STAG).
@@ -251,13 +271,19 @@ export class SmmuOps implements IommuOps {
     }
   }
 
-  /** Skips the command that the hardware refused, as Linux does: a CMD_SYNC in its place, then the acknowledgement. */
+  /** As Linux does: a command that the hardware refused is overwritten with a CMD_SYNC; one that could not be read, and a CMD_SYNC that
+   * failed because an endpoint let an invalidation time out, stay and are fetched again. Then the acknowledgement. */
   #recover(): void {
     const words = this.#words;
     const cons = Atomics.load(words, this.#queueAt + CMDQ_CONS);
     if (((cons ^ this.#ack) & CMDQ_ERR_FLAG) !== 0) {
-      writeSync(words, this.#entries + queueSlot(cons, this.#log2) * COMMAND_WORDS);
-      this.#recovered++;
+      const reason = cons & CMDQ_ERR_MASK;
+      if (reason === CERROR_ATC_INV_SYNC) this.#atcTimeouts++;
+      else if (reason === CERROR_ABT) this.#refetched++;
+      else {
+        writeSync(words, this.#entries + queueSlot(cons, this.#log2) * COMMAND_WORDS);
+        this.#recovered++;
+      }
       this.#acknowledge(GERROR_CMDQ); // first: an error that follows is then a new toggle
       this.#ack ^= CMDQ_ERR_FLAG;
       this.#publish();

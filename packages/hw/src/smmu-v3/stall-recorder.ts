@@ -170,8 +170,8 @@ export class StallRecorder {
   #endWithEvent(port: number, count: number, id: number, streamId: number, substreamId: number): number {
     for (let i = 0; i < count; i++) {
       const slotAt = this.#ports.take(port, 1);
-      if (this.#events.reserve(1) === 0) this.#events.drop();
-      else this.#writeEvent(this.#events.claim(), id, slotAt, streamId, substreamId);
+      const entry = this.#events.claimOrDrop();
+      if (entry !== 0) this.#writeEvent(entry, id, slotAt, streamId, substreamId);
       this.#words[this.#stats + STAT_TERMINATED]++;
       this.#ports.finish(port, slotAt, STALL_ABORT, this.#tick.now());
     }

@@ -55,6 +55,7 @@ const NOWHERE = 0;
 const FLAG_PPAR = 1;
 const FLAG_VALID = 2;
 const EATS_SHIFT = 2;
+const CONFIG_SHIFT = 4;
 
 const CACHE_LG2 = 10;
 const CACHED = 4; // StreamID, SubstreamID + 1 (0: empty), route; one entry is 16 bytes
@@ -129,9 +130,16 @@ export class StreamCache {
     return (flags & FLAG_VALID) === 0 ? PPAR_UNKNOWN : flags & FLAG_PPAR;
   }
 
-  /** Effective STE.EATS of a stream: 0 where the entry cannot be used, or lets nothing through. */
+  /** STE.EATS of a stream whose entry can be used. */
   eats(streamId: number): number {
-    return streamId >= this.streams ? 0 : this.#entries[streamId * ENTRY + FLAGS] >>> EATS_SHIFT;
+    return (this.#entries[streamId * ENTRY + FLAGS] >>> EATS_SHIFT) & 3;
+  }
+
+  /** STE.Config of a stream, or -1 where its entry cannot be used. */
+  config(streamId: number): number {
+    if (streamId >= this.streams) return -1;
+    const flags = this.#entries[streamId * ENTRY + FLAGS];
+    return (flags & FLAG_VALID) === 0 ? -1 : flags >>> CONFIG_SHIFT;
   }
 
   #load(stream: number): void {
@@ -146,8 +154,8 @@ export class StreamCache {
     this.#entries[at + POINTER] = this.#wordAt(ste.s1ContextPtrLo, ste.s1ContextPtrHi);
     this.#entries[at + STAGE2] = stage2Route(ste);
     this.#entries[at + KIND] = legal ? kindOf(ste) : EVT_C_BAD_STE;
-    const eats = legal && ste.config > STE_CONFIG_BYPASS ? ste.eats : 0;
-    this.#entries[at + FLAGS] = (legal ? FLAG_VALID : 0) | ste.ppar | (eats << EATS_SHIFT);
+    this.#entries[at + FLAGS] =
+      (legal ? FLAG_VALID : 0) | (ste.ppar * FLAG_PPAR) | (ste.eats << EATS_SHIFT) | (ste.config << CONFIG_SHIFT);
   }
 
   #routeStage1(streamId: number, substreamId: number): number {

@@ -1,0 +1,135 @@
+import type { Words } from '@faultline/core/sync';
+import { INVALIDATE_ALL, ITAGS, type PriPortSet } from '../pcie/index.ts';
+import { ATC_SIZE_ALL, atcGlobal, atcSize, commandStreamId, commandSubstream } from './commands.ts';
+import { SMMU_STATS, STAT_ATC_INVALIDATIONS, STAT_ATC_TIMEOUTS } from './layout.ts';
+import type { PumpTick } from './pump-tick.ts';
+
+// Invalidations that are on their way to endpoints (CMD_ATC_INV), by port and ITAG. Each belongs to the command queue it came from: a
+// CMD_SYNC of that queue waits for it, or fails when it took too long. Everything here is the hardware's own.
+
+const FREE = -1;
+const NO_ITAG = -1;
+const DEAD = -2; // all ITAGs timed out and were never answered
+const LATE = 1;
+
+export class AtcUnit {
+  readonly #words: Words;
+  readonly #stats: number;
+  readonly #ports: PriPortSet;
+  readonly #byRid: Map<number, number[]> = new Map();
+  readonly #tick: PumpTick;
+  readonly #timeout: number;
+  readonly #queueOf: Int32Array; // by port and ITAG: the command queue, or FREE
+  readonly #deadline: Int32Array; // tick
+  readonly #late: Uint8Array; // 1: timed out; its ITAG is lost until the endpoint answers after all
+  readonly #pending: Int32Array; // by command queue
+  readonly #failed: Int32Array; // by command queue: timed out since its last CMD_SYNC
+  #live = 0;
+
+  /** @param timeout ticks that an endpoint has for a completion. */
+  constructor(words: Words, base: number, ports: PriPortSet, queues: number, tick: PumpTick, timeout: number) {
+    this.#words = words;
+    this.#stats = base + SMMU_STATS;
+    this.#ports = ports;
+    this.#tick = tick;
+    this.#timeout = timeout;
+    this.#queueOf = new Int32Array(ports.count * ITAGS).fill(FREE);
+    this.#deadline = new Int32Array(ports.count * ITAGS);
+    this.#late = new Uint8Array(ports.count * ITAGS);
+    this.#pending = new Int32Array(queues);
+    this.#failed = new Int32Array(queues);
+    for (let port = 0; port < ports.count; port++) {
+      const rid = ports.rid(port);
+      this.#byRid.set(rid, [...(this.#byRid.get(rid) ?? []), port]);
+    }
+  }
+
+  /** Sends the CMD_ATC_INV at `at` to every port of the function: each caches for itself. A StreamID that is no function's is ignored.
+   * @returns false when a port has no ITAG left: nothing was sent, the command has to wait. A port that lets all its ITAGs time out is
+   * not waited for: the invalidation has failed at once. */
+  send(queue: number, at: number): boolean {
+    const ports = this.#byRid.get(commandStreamId(this.#words, at));
+    if (ports === undefined) return true;
+    if (this.#live !== 0) this.#expire();
+    for (let i = 0; i < ports.length; i++) if (this.#freeItag(ports[i]) === NO_ITAG) return false;
+    for (let i = 0; i < ports.length; i++) this.#sendTo(queue, ports[i], at);
+    return true;
+  }
+
+  /** An endpoint completed an invalidation, perhaps long after it timed out, perhaps one that nobody asked for. */
+  complete(port: number, itag: number): void {
+    if (itag >= ITAGS) return;
+    const at = port * ITAGS + itag;
+    const queue = this.#queueOf[at];
+    if (queue === FREE) return;
+    this.#queueOf[at] = FREE;
+    if (this.#late[at] === LATE) this.#late[at] = 0;
+    else this.#settle(queue);
+  }
+
+  /** Whether a CMD_SYNC of the queue has to wait. */
+  isWaiting(queue: number): boolean {
+    if (this.#live !== 0) this.#expire();
+    return this.#pending[queue] !== 0;
+  }
+
+  /** Whether invalidations of the queue timed out since the last CMD_SYNC. Says so once. */
+  takeFailure(queue: number): boolean {
+    const failed = this.#failed[queue] !== 0;
+    this.#failed[queue] = 0;
+    return failed;
+  }
+
+  #sendTo(queue: number, port: number, at: number): void {
+    const words = this.#words;
+    const size = atcSize(words, at);
+    const itag = this.#freeItag(port);
+    if (itag === DEAD) {
+      this.#failed[queue]++;
+      words[this.#stats + STAT_ATC_TIMEOUTS]++;
+      return;
+    }
+    const slot = port * ITAGS + itag;
+    this.#queueOf[slot] = queue;
+    this.#deadline[slot] = (this.#tick.now() + this.#timeout) | 0;
+    this.#pending[queue]++;
+    this.#live++;
+    words[this.#stats + STAT_ATC_INVALIDATIONS]++;
+    // A Global invalidation reaches entries of every SubstreamID: one without a SubstreamID does all of that.
+    const substreamId = atcGlobal(words, at) ? -1 : commandSubstream(words, at);
+    const low = (words[at + 2] >>> 12) | (words[at + 3] << 20);
+    const high = words[at + 3] >>> 12;
+    if (size === ATC_SIZE_ALL) this.#ports.invalidate(port, itag, 0, 0, INVALIDATE_ALL, substreamId);
+    else {
+      const pageLo = size >= 32 ? 0 : low & (-1 << size);
+      const pageHi = size > 32 ? high & (-1 << (size - 32)) : high;
+      this.#ports.invalidate(port, itag, pageLo, pageHi, size, substreamId);
+    }
+  }
+
+  #freeItag(port: number): number {
+    let found = DEAD;
+    for (let itag = 0; itag < ITAGS; itag++) {
+      if (this.#queueOf[port * ITAGS + itag] === FREE) return itag;
+      if (this.#late[port * ITAGS + itag] !== LATE) found = NO_ITAG;
+    }
+    return found;
+  }
+
+  #settle(queue: number): void {
+    this.#pending[queue]--;
+    this.#live--;
+  }
+
+  #expire(): void {
+    const now = this.#tick.now();
+    for (let at = 0; at < this.#queueOf.length; at++) {
+      const queue = this.#queueOf[at];
+      if (queue === FREE || this.#late[at] === LATE || ((now - this.#deadline[at]) | 0) < 0) continue;
+      this.#late[at] = LATE;
+      this.#failed[queue]++;
+      this.#words[this.#stats + STAT_ATC_TIMEOUTS]++;
+      this.#settle(queue);
+    }
+  }
+}

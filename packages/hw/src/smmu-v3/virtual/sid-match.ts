@@ -1,0 +1,85 @@
+import {
+  NO_PAIR,
+  type VirtualArea,
+  VSMMU_PAIRS_USED,
+  VSMMU_SID_MATCH,
+  VSMMU_SID_REPLACE,
+} from './layout.ts';
+import { ENOSPC } from './results.ts';
+
+// The stream-id match table of a Tegra241 interface: pairs of registers by which the hardware itself rewrites the StreamIDs in a guest's
+// commands. SID_MATCH holds a virtual StreamID << 1 | 1, SID_REPLACE the physical one.
+//
+// Ordering.
+//   [P] add: SID_REPLACE, then SID_MATCH       pairs with  [C] replace: SID_MATCH, then SID_REPLACE
+//   [R] remove: SID_MATCH, then SID_REPLACE    pairs with  [D] replace: SID_REPLACE, then SID_MATCH again
+// With [C] alone a look-up that is overtaken by a removal, and by the pair's next owner, would hand out the StreamID of another.
+// How the hardware closes that window is not documented: unverified; Linux's driver orders its stores as here.
+
+const VALID = 1;
+
+/** Highest virtual StreamID that SID_MATCH can hold. */
+export const MAX_MATCHED_SID: number = 2 ** 31 - 1;
+
+/** Registers a pair. @returns its number, NO_PAIR where the vSMMU has none at all, or negative errno -ENOSPC - 1: see {@link pairError}.
+ * Context: the device's group mutex. */
+export function addSidPair(area: VirtualArea, vsmmu: number, virtualSid: number, streamId: number): number {
+  if (area.pairs === 0) return NO_PAIR;
+  const { words } = area;
+  const at = area.vsmmuAt('addSidPair', vsmmu);
+  const all = area.pairs === 32 ? -1 : (1 << area.pairs) - 1;
+  for (let used = Atomics.load(words, at + VSMMU_PAIRS_USED); (~used & all) !== 0; ) {
+    const bit = ~used & all & -(~used & all);
+    const found = Atomics.compareExchange(words, at + VSMMU_PAIRS_USED, used, used | bit);
+    if (found !== used) {
+      used = found;
+      continue;
+    }
+    const pair = 31 - Math.clz32(bit);
+    Atomics.store(words, at + VSMMU_SID_REPLACE + pair, streamId);
+    Atomics.store(words, at + VSMMU_SID_MATCH + pair, (virtualSid << 1) | VALID); // [P]
+    return pair;
+  }
+  return -ENOSPC;
+}
+
+/** Takes a pair out: first what matches, so that no command is rewritten by half a pair. */
+export function removeSidPair(area: VirtualArea, vsmmu: number, pair: number): void {
+  if (pair === NO_PAIR) return;
+  const { words } = area;
+  const at = area.vsmmuAt('removeSidPair', vsmmu);
+  Atomics.store(words, at + VSMMU_SID_MATCH + pair, 0); // [R]
+  Atomics.store(words, at + VSMMU_SID_REPLACE + pair, 0);
+  Atomics.and(words, at + VSMMU_PAIRS_USED, ~(1 << pair)); // last: from here on it may be another's
+}
+
+/** What the hardware does with the StreamID of a guest's command (i32 bits). @returns the pair's number, or NO_PAIR when nothing matches.
+ * The StreamID is then in {@link SidMatch.streamId}. */
+export class SidMatch {
+  readonly #area: VirtualArea;
+  readonly #match: number;
+  readonly #replace: number;
+  /** Of the last match, i32 bits. */
+  streamId = 0;
+
+  constructor(area: VirtualArea, vsmmu: number) {
+    const at = area.vsmmuAt('SidMatch', vsmmu);
+    this.#area = area;
+    this.#match = at + VSMMU_SID_MATCH;
+    this.#replace = at + VSMMU_SID_REPLACE;
+  }
+
+  replace(virtualSid: number): boolean {
+    const { words, pairs } = this.#area;
+    if (virtualSid < 0) return false; // bit 31 has no place in SID_MATCH
+    const wanted = (virtualSid << 1) | VALID;
+    for (let pair = 0; pair < pairs; pair++) {
+      if (Atomics.load(words, this.#match + pair) !== wanted) continue; // [C]
+      const streamId = Atomics.load(words, this.#replace + pair);
+      if (Atomics.load(words, this.#match + pair) !== wanted) continue; // [D]
+      this.streamId = streamId;
+      return true;
+    }
+    return false;
+  }
+}
