@@ -1,10 +1,4 @@
-import {
-  NO_PAIR,
-  type VirtualArea,
-  VSMMU_PAIRS_USED,
-  VSMMU_SID_MATCH,
-  VSMMU_SID_REPLACE,
-} from './layout.ts';
+import { NO_PAIR, type VirtualArea, VSMMU_PAIRS_USED, VSMMU_SID_MATCH, VSMMU_SID_REPLACE } from './layout.ts';
 import { ENOSPC } from './results.ts';
 
 // The stream-id match table of a Tegra241 interface: pairs of registers by which the hardware itself rewrites the StreamIDs in a guest's
@@ -21,13 +15,12 @@ const VALID = 1;
 /** Highest virtual StreamID that SID_MATCH can hold. */
 export const MAX_MATCHED_SID: number = 2 ** 31 - 1;
 
-/** Registers a pair. @returns its number, NO_PAIR where the vSMMU has none at all, or negative errno -ENOSPC - 1: see {@link pairError}.
- * Context: the device's group mutex. */
+/** Registers a pair. @returns its number, NO_PAIR where the vSMMU has no such table, or negative errno ENOSPC. */
 export function addSidPair(area: VirtualArea, vsmmu: number, virtualSid: number, streamId: number): number {
   if (area.pairs === 0) return NO_PAIR;
   const { words } = area;
   const at = area.vsmmuAt('addSidPair', vsmmu);
-  const all = area.pairs === 32 ? -1 : (1 << area.pairs) - 1;
+  const all = (1 << area.pairs) - 1;
   for (let used = Atomics.load(words, at + VSMMU_PAIRS_USED); (~used & all) !== 0; ) {
     const bit = ~used & all & -(~used & all);
     const found = Atomics.compareExchange(words, at + VSMMU_PAIRS_USED, used, used | bit);
@@ -53,13 +46,12 @@ export function removeSidPair(area: VirtualArea, vsmmu: number, pair: number): v
   Atomics.and(words, at + VSMMU_PAIRS_USED, ~(1 << pair)); // last: from here on it may be another's
 }
 
-/** What the hardware does with the StreamID of a guest's command (i32 bits). @returns the pair's number, or NO_PAIR when nothing matches.
- * The StreamID is then in {@link SidMatch.streamId}. */
+/** The hardware's end of the table of one vSMMU. */
 export class SidMatch {
   readonly #area: VirtualArea;
   readonly #match: number;
   readonly #replace: number;
-  /** Of the last match, i32 bits. */
+  /** What the last match was replaced by, i32 bits. */
   streamId = 0;
 
   constructor(area: VirtualArea, vsmmu: number) {
@@ -69,6 +61,7 @@ export class SidMatch {
     this.#replace = at + VSMMU_SID_REPLACE;
   }
 
+  /** Looks a guest's StreamID (i32 bits) up. @returns whether it matched: {@link streamId} is what it stands for. */
   replace(virtualSid: number): boolean {
     const { words, pairs } = this.#area;
     if (virtualSid < 0) return false; // bit 31 has no place in SID_MATCH

@@ -1,0 +1,24 @@
+export {
+  isForwardable,
+  type RouteCounts,
+  VirtualEventRouter,
+} from './event-router.ts';
+export { convertGuestCommand, GUEST_BATCH, type GuestCommandIssuer, GuestCommands } from './guest-commands.ts';
+export {
+  initVirtual,
+  type MasterConfig,
+  masterLayout,
+  VirtualArea,
+  type VirtualConfig,
+  vcmdqLayout,
+  virtualWords,
+} from './layout.ts';
+export { allocNested, freeNested } from './nested-domain.ts';
+export { MAX_MATCHED_SID, SidMatch } from './sid-match.ts';
+export { VCMDQ_EN, type VcmdqConfig, Vcmdqs } from './vcmdq.ts';
+export { VCMDQ_DONE, VCMDQ_WAIT, VcmdqHardware, type VcmdqTarget } from './vcmdq-hardware.ts';
+export { Vdevices } from './vdevices.ts';
+export type { VdeviceLookUp, VirtualEventSink } from './viommu.ts';
+export { allocVsmmu, destroyVsmmu, vsmmuVmid } from './vsmmu.ts';
+export { type CheckedVste, checkVste, makeNestedSte, VSTE_WORDS, vsteTranslates } from './vste.ts';
+export { VStreamReader, VStreams } from './vstream.ts';
