@@ -1,0 +1,198 @@
+import {
+  CONTEXT_DEVICE,
+  CONTEXT_GLOBAL,
+  DESCRIPTOR_WORDS,
+  INV_CONTEXT,
+  INV_DEVICE_TLB,
+  INV_IOTLB,
+  INV_PAGE_GROUP_RESPONSE,
+  INV_PASID_CACHE,
+  INV_PASID_DEVICE_TLB,
+  INV_PASID_IOTLB,
+  INV_WAIT,
+  IOTLB_DOMAIN,
+  IOTLB_PAGE,
+  PASID_IOTLB_ALL,
+  PASID_IOTLB_PAGE,
+} from './invalidations.ts';
+
+// The descriptors of the fault, invalidation and drain paths, written and read without an object. The table is in invalidations.ts.
+// A page number travels in two words: bits 31:0 (address bits 43:12) and the rest.
+
+/** Wait descriptor flags, as they stand in w0. */
+export const WAIT_INTERRUPT: number = 1 << 4;
+export const WAIT_STATUS: number = 1 << 5;
+export const WAIT_FENCE: number = 1 << 6;
+export const WAIT_DRAIN: number = 1 << 7;
+
+/** Covers every address. */
+export const ALL_PAGES = 52;
+
+const PASID_PRESENT = 1 << 4;
+const DEVICE_TLB_S = 1;
+const PASID_DEVICE_TLB_S = 1 << 11;
+const PRGI_SHIFT = 3;
+const PASID_MASK = 0xfffff;
+
+function put(words: Int32Array, at: number, w0: number, w1: number, w2: number, w3: number): void {
+  words[at] = w0;
+  words[at + 1] = w1;
+  words[at + 2] = w2;
+  words[at + 3] = w3;
+  for (let i = 4; i < DESCRIPTOR_WORDS; i++) words[at + i] = 0;
+}
+
+/** @param pasid 20 bits, or -1: none. @param code PGR_*, four bits. */
+export function writePageGroupResponse(
+  words: Int32Array,
+  at: number,
+  rid: number,
+  pasid: number,
+  prgi: number,
+  code: number,
+): void {
+  const present = pasid >= 0;
+  const w0 = INV_PAGE_GROUP_RESPONSE | (present ? PASID_PRESENT : 0) | (code << 12) | (rid << 16);
+  put(words, at, w0, present ? pasid : 0, prgi << PRGI_SHIFT, 0);
+}
+
+/** A wait that writes `data` to the word at offset `wordAt` of the same memory (a byte address, times 4, on the wire).
+ * Without WAIT_STATUS it writes nothing. @param flags WAIT_* */
+export function writeWait(words: Int32Array, at: number, flags: number, wordAt: number, data: number): void {
+  put(words, at, INV_WAIT | flags, data, wordAt << 2, wordAt >>> 30);
+}
+
+/** Context cache: one device's entry, or (-1) all. */
+export function writeContextInvalidation(words: Int32Array, at: number, rid: number): void {
+  put(words, at, INV_CONTEXT | ((rid < 0 ? CONTEXT_GLOBAL : CONTEXT_DEVICE) << 4), Math.max(rid, 0), 0, 0);
+}
+
+/** @param granularity PASID_CACHE_* */
+export function writePasidCacheInvalidation(
+  words: Int32Array,
+  at: number,
+  granularity: number,
+  did: number,
+  pasid: number,
+): void {
+  put(words, at, INV_PASID_CACHE | (granularity << 4) | (did << 16), pasid, 0, 0);
+}
+
+const DRAIN_BOTH = 3 << 6; // DW and DR
+
+/** IOTLB by domain: 2^sizeLg2 pages from an aligned page on, or ALL_PAGES. Reads and writes are drained. */
+export function writeIotlbInvalidation(
+  words: Int32Array,
+  at: number,
+  did: number,
+  pageLo: number,
+  pageHi: number,
+  sizeLg2: number,
+): void {
+  const w0 = INV_IOTLB | DRAIN_BOTH | (did << 16);
+  if (sizeLg2 >= ALL_PAGES) put(words, at, w0 | (IOTLB_DOMAIN << 4), 0, 0, 0);
+  else put(words, at, w0 | (IOTLB_PAGE << 4), 0, (pageLo << 12) | sizeLg2, (pageLo >>> 20) | (pageHi << 12));
+}
+
+/** IOTLB by PASID: 2^sizeLg2 pages from an aligned page on, or ALL_PAGES. */
+export function writePasidIotlbInvalidation(
+  words: Int32Array,
+  at: number,
+  did: number,
+  pasid: number,
+  pageLo: number,
+  pageHi: number,
+  sizeLg2: number,
+): void {
+  const w0 = INV_PASID_IOTLB | (did << 16);
+  if (sizeLg2 >= ALL_PAGES) put(words, at, w0 | (PASID_IOTLB_ALL << 4), pasid, 0, 0);
+  else put(words, at, w0 | (PASID_IOTLB_PAGE << 4), pasid, (pageLo << 12) | sizeLg2, (pageLo >>> 20) | (pageHi << 12));
+}
+
+/** Device-TLB: 2^sizeLg2 pages from an aligned page on, or ALL_PAGES. The size stands in the address: bits 12 to 10 + k are ones, bit
+ * 11 + k is zero, and S is set; for every address that is 0x7FFFFFFF_FFFFF in bits 63:12.
+ * @param pasid the PASID, or -1: translations without one, and with any (ATS 2.0). */
+export function writeDeviceTlbInvalidation(
+  words: Int32Array,
+  at: number,
+  rid: number,
+  pasid: number,
+  pageLo: number,
+  pageHi: number,
+  sizeLg2: number,
+): void {
+  const all = sizeLg2 >= ALL_PAGES;
+  // Ones in bits 0 to k - 2 of the page number, whose two halves have 32 and 20 bits.
+  const ones = sizeLg2 === 0 ? 0 : sizeLg2 - 1;
+  const lo = all ? -1 : pageLo | (ones >= 32 ? -1 : (1 << ones) - 1);
+  const hi = all ? 0x7ffff : ones > 32 ? pageHi | ((1 << (ones - 32)) - 1) : pageHi;
+  const sized = sizeLg2 > 0;
+  if (pasid < 0) put(words, at, INV_DEVICE_TLB, rid, (lo << 12) | (sized ? DEVICE_TLB_S : 0), (lo >>> 20) | (hi << 12));
+  else
+    put(
+      words,
+      at,
+      INV_PASID_DEVICE_TLB | (rid << 16),
+      pasid,
+      (lo << 12) | (sized ? PASID_DEVICE_TLB_S : 0),
+      (lo >>> 20) | (hi << 12),
+    );
+}
+
+export function responseRid(words: Int32Array, at: number): number {
+  return words[at] >>> 16;
+}
+
+/** @returns the PASID, or -1 for none. */
+export function responsePasid(words: Int32Array, at: number): number {
+  return (words[at] & PASID_PRESENT) !== 0 ? words[at + 1] & PASID_MASK : -1;
+}
+
+export function responseCode(words: Int32Array, at: number): number {
+  return (words[at] >>> 12) & 15;
+}
+
+export function responsePrgi(words: Int32Array, at: number): number {
+  return (words[at + 2] >>> PRGI_SHIFT) & 0x1ff;
+}
+
+/** Word offset that a wait's status address names. */
+export function waitWordAt(words: Int32Array, at: number): number {
+  return ((words[at + 2] >>> 2) | (words[at + 3] << 30)) >>> 0;
+}
+
+/** Both kinds of device-TLB invalidation. */
+export function deviceTlbRid(words: Int32Array, at: number): number {
+  return (words[at] & 15) === INV_DEVICE_TLB ? words[at + 1] & 0xffff : words[at] >>> 16;
+}
+
+/** @returns the PASID, or -1: any. */
+export function deviceTlbPasid(words: Int32Array, at: number): number {
+  if ((words[at] & 15) === INV_DEVICE_TLB || (words[at + 2] & 1) !== 0) return -1;
+  return words[at + 1] & PASID_MASK;
+}
+
+/** Log2 of the pages that a device-TLB invalidation covers: 0 without S, ALL_PAGES when every address bit but the top one is set. */
+export function deviceTlbSize(words: Int32Array, at: number): number {
+  const s = (words[at] & 15) === INV_DEVICE_TLB ? DEVICE_TLB_S : PASID_DEVICE_TLB_S;
+  if ((words[at + 2] & s) === 0) return 0;
+  const lo = (words[at + 2] >>> 12) | (words[at + 3] << 20);
+  if (lo !== -1) return lowestZero(lo) + 1;
+  const hi = words[at + 3] >>> 12;
+  return Math.min(33 + lowestZero(hi), ALL_PAGES);
+}
+
+/** Page number's two halves, with the bits that code the size cleared. */
+export function deviceTlbPageLo(words: Int32Array, at: number, sizeLg2: number): number {
+  const lo = (words[at + 2] >>> 12) | (words[at + 3] << 20);
+  return sizeLg2 >= 32 ? 0 : lo & ~((1 << sizeLg2) - 1);
+}
+export function deviceTlbPageHi(words: Int32Array, at: number, sizeLg2: number): number {
+  if (sizeLg2 >= ALL_PAGES) return 0;
+  const hi = words[at + 3] >>> 12;
+  return sizeLg2 <= 32 ? hi : hi & ~((1 << (sizeLg2 - 32)) - 1);
+}
+
+function lowestZero(bits: number): number {
+  return 31 - Math.clz32(~bits & (bits + 1));
+}

@@ -1,0 +1,298 @@
+import {
+  FAULT_DEVICE,
+  FAULT_FLAG_LAST_PAGE,
+  FAULT_FLAG_PASID_VALID,
+  FAULT_FLAG_RESPONSE_NEEDS_PASID,
+  FAULT_FLAGS,
+  FAULT_GRPID,
+  FAULT_PAGE_HI,
+  FAULT_PAGE_LO,
+  FAULT_PASID,
+  FAULT_PERM,
+  FAULT_TOKEN,
+  type FaultPath,
+  type FaultReporter,
+} from '@faultline/core/iopf';
+import type { Words } from '@faultline/core/sync';
+import { FAULT_RECORD_WORDS, FRCD_F } from './fault-records.ts';
+import { PGR_INVALID } from './invalidations.ts';
+import {
+  checkVtd,
+  NO_DEVICE,
+  requestQueueBytes,
+  VTD_DEVICES,
+  VTD_FAULT_RECORDS,
+  VTD_FRCD,
+  VTD_FSTS,
+  VTD_PASS_WAITERS,
+  VTD_PASSES,
+  VTD_PQH,
+  VTD_PQT,
+  VTD_PRQ,
+  VTD_PRS,
+  VTD_RIDS,
+} from './layout.ts';
+import {
+  canonicalShift,
+  judgeRequest,
+  REQUEST_DESCRIPTOR_BYTES,
+  REQUEST_EXECUTE,
+  REQUEST_GOOD,
+  REQUEST_NOT_CANONICAL,
+  REQUEST_PRIVILEGED,
+  REQUEST_STOP_MARKER,
+  REQUEST_UNKNOWN_TYPE,
+  requestIsLast,
+  requestPageHi,
+  requestPageLo,
+  requestPasid,
+  requestPerm,
+  requestPrgi,
+  requestRid,
+} from './page-requests.ts';
+import { FSTS_PFO, FSTS_PPF, FSTS_QUEUE_ERRORS, PRS_PPR, PRS_PRO } from './registers.ts';
+import type { VtdOps } from './vtd-ops.ts';
+
+/** What became of a descriptor, a fault record or an error. */
+export const PUMP_OUTCOMES = [
+  'reported', // handed to the core, which answers the device
+  'refused', // handed to the core, which refused it (and answered the device)
+  'stopMarkers', // skipped: nobody answers them
+  'notCanonical', // refused here: answered Invalid if it ends its group
+  'privileged', // refused here: PRIV with RD or WR
+  'execute', // refused here: EXE with RD
+  'unknownRequester', // refused here: no driver for the RID
+  'unknownType', // no page request: skipped without an answer, as nothing in it can be trusted
+  'overflows', // overflows acknowledged, partial groups dropped
+  'overflowsLeft', // overflows left for the next pass: the queue was not empty
+  'discarded', // set-aside requests dropped by those
+  'faults', // fault records taken
+  'faultOverflows', // fault records lost: acknowledged
+  'queueErrors', // invalidation queue errors acknowledged here
+] as const;
+export type PumpOutcome = (typeof PUMP_OUTCOMES)[number];
+const REPORTED = 0;
+const REFUSED = 1;
+const STOP_MARKERS = 2;
+const UNKNOWN_REQUESTER = 6;
+const OVERFLOWS = 8;
+const OVERFLOWS_LEFT = 9;
+const DISCARDED = 10;
+const FAULTS = 11;
+const FAULT_OVERFLOWS = 12;
+const QUEUE_ERRORS = 13;
+/** Outcome of each judgement but REQUEST_GOOD. */
+const OUTCOME_OF = new Int32Array(6);
+OUTCOME_OF[REQUEST_STOP_MARKER] = STOP_MARKERS;
+OUTCOME_OF[REQUEST_NOT_CANONICAL] = 3;
+OUTCOME_OF[REQUEST_PRIVILEGED] = 4;
+OUTCOME_OF[REQUEST_EXECUTE] = 5;
+OUTCOME_OF[REQUEST_UNKNOWN_TYPE] = 7;
+
+export interface EventPumpConfig {
+  /** Takes the requests; drops a device's set-aside requests when their last ones were lost. */
+  readonly reporter: FaultReporter & Pick<FaultPath, 'discardPartial'>;
+  /** Answers requests that cannot be reported, and acknowledges queue errors. This thread's own. */
+  readonly ops: Pick<VtdOps, 'respond' | 'flushResponses' | 'recover'>;
+  /** Width of virtual addresses: 48 (default) or 57 bits. */
+  readonly addressBits?: 48 | 57;
+  /** Told of everything but a reported request, for logs: outcome and the record's word offset (0: none), valid during the call. */
+  readonly onEvent?: (outcome: PumpOutcome, recordAt: number) => void;
+}
+
+/** The driver's end of the page request queue, and of the unit's fault events. Make one, in the interrupt thread. Orderings are named in
+ * request-unit.ts and event-signal.ts.
+ * @see Linux prq_event_thread(), dmar_fault() */
+export class EventPump {
+  readonly #words: Words;
+  readonly #base: number;
+  readonly #queue: number;
+  readonly #mask: number; // of byte offsets
+  readonly #rids: number;
+  readonly #devices: number;
+  readonly #records: number;
+  readonly #recordCount: number;
+  readonly #signShift: number;
+  readonly #reporter: EventPumpConfig['reporter'];
+  readonly #ops: EventPumpConfig['ops'];
+  readonly #onEvent: EventPumpConfig['onEvent'];
+  readonly #counts: Int32Array = new Int32Array(PUMP_OUTCOMES.length);
+  #record = 0; // fault record to look at next
+  #answered = false; // this batch answered something itself
+
+  /** @throws IommuError EINVAL when `base` holds no unit, or addressBits is neither. */
+  constructor(words: Words, base: number, config: EventPumpConfig) {
+    checkVtd(words, base, 'EventPump');
+    this.#words = words;
+    this.#base = base;
+    this.#queue = base + words[base + VTD_PRQ];
+    this.#mask = requestQueueBytes(words, base) - REQUEST_DESCRIPTOR_BYTES;
+    this.#rids = words[base + VTD_RIDS];
+    this.#devices = base + words[base + VTD_DEVICES];
+    this.#records = base + words[base + VTD_FRCD];
+    this.#recordCount = words[base + VTD_FAULT_RECORDS];
+    this.#signShift = canonicalShift(config.addressBits ?? 48);
+    this.#reporter = config.reporter;
+    this.#ops = config.ops;
+    this.#onEvent = config.onEvent;
+  }
+
+  /** Runs the handler until the queue is empty, or `budget` descriptors are taken. Every last request has been reported, or answered, on return.
+   * @returns how many were taken. */
+  pump(budget: number): number {
+    let taken = 0;
+    for (;;) {
+      const batch = this.#pass(budget - taken);
+      taken += batch;
+      if (batch === 0 || taken >= budget) break;
+    }
+    if ((Atomics.load(this.#words, this.#base + VTD_FSTS) & (FSTS_PPF | FSTS_PFO | FSTS_QUEUE_ERRORS)) !== 0)
+      this.#takeFaults();
+    return taken;
+  }
+
+  /** Whether there is anything to handle, looking afresh: a host looks here after it has announced its sleep. */
+  needsWork(): boolean {
+    const words = this.#words;
+    return (
+      Atomics.load(words, this.#base + VTD_PRS) !== 0 ||
+      ((Atomics.load(words, this.#base + VTD_PQT) - words[this.#base + VTD_PQH]) & this.#mask) !== 0 ||
+      (Atomics.load(words, this.#base + VTD_FSTS) & (FSTS_PPF | FSTS_PFO | FSTS_QUEUE_ERRORS)) !== 0
+    );
+  }
+
+  /** How often each outcome occurred. */
+  counts(): Record<PumpOutcome, number> {
+    const counts = {} as Record<PumpOutcome, number>;
+    PUMP_OUTCOMES.forEach((outcome, i) => {
+      counts[outcome] = this.#counts[i];
+    });
+    return counts;
+  }
+
+  /** The handler once: PPR first, so that what comes after the look at PQT interrupts again; PQH once, in the end, so that who drains finds no
+   * request of its own in the queue only when its report is over. */
+  #pass(budget: number): number {
+    const words = this.#words;
+    const prs = Atomics.load(words, this.#base + VTD_PRS);
+    if ((prs & PRS_PPR) !== 0) Atomics.and(words, this.#base + VTD_PRS, ~PRS_PPR); // [E]
+    const tail = Atomics.load(words, this.#base + VTD_PQT); // [C] [E]
+    let head = words[this.#base + VTD_PQH] & this.#mask;
+    const waiting = ((tail - head) & this.#mask) / REQUEST_DESCRIPTOR_BYTES;
+    const count = Math.min(waiting, budget);
+    for (let i = 0; i < count; i++) {
+      this.#take(this.#queue + (head >>> 2));
+      head = (head + REQUEST_DESCRIPTOR_BYTES) & this.#mask;
+    }
+    if (count > 0) {
+      if (this.#answered) this.#flush();
+      this.#reporter.endBatch();
+      Atomics.store(words, this.#base + VTD_PQH, head); // [R]
+    }
+    const overflowed = (Atomics.load(words, this.#base + VTD_PRS) & PRS_PRO) !== 0;
+    if (overflowed) this.#acknowledge(head);
+    if (count > 0 || overflowed) this.#passed();
+    return count;
+  }
+
+  #take(at: number): void {
+    const words = this.#words;
+    const judgement = judgeRequest(words, at, this.#signShift);
+    if (judgement !== REQUEST_GOOD) {
+      if (judgement !== REQUEST_STOP_MARKER && judgement !== REQUEST_UNKNOWN_TYPE) this.#answerInvalid(at);
+      this.#note(OUTCOME_OF[judgement], at);
+      return;
+    }
+    const rid = requestRid(words, at);
+    // Read plainly: the driver names the device before its context entry lets a request in, and clears it once the queue is drained.
+    const device = rid < this.#rids ? words[this.#devices + rid] : NO_DEVICE;
+    if (device !== NO_DEVICE) this.#report(at, rid, device - 1);
+    else {
+      this.#answerInvalid(at);
+      this.#note(UNKNOWN_REQUESTER, at);
+    }
+  }
+
+  #report(at: number, rid: number, device: number): void {
+    const words = this.#words;
+    const record = this.#reporter.prepareFault();
+    const pasid = requestPasid(words, at);
+    words[record + FAULT_DEVICE] = device;
+    words[record + FAULT_FLAGS] =
+      (requestIsLast(words, at) ? FAULT_FLAG_LAST_PAGE : 0) |
+      (pasid >= 0 ? FAULT_FLAG_PASID_VALID | FAULT_FLAG_RESPONSE_NEEDS_PASID : 0);
+    words[record + FAULT_PASID] = Math.max(pasid, 0);
+    words[record + FAULT_GRPID] = requestPrgi(words, at);
+    words[record + FAULT_PERM] = requestPerm(words, at);
+    words[record + FAULT_PAGE_LO] = requestPageLo(words, at);
+    words[record + FAULT_PAGE_HI] = requestPageHi(words, at);
+    words[record + FAULT_TOKEN] = rid;
+    if (this.#reporter.reportDeviceFault(record) === 0) this.#counts[REPORTED]++;
+    else this.#note(REFUSED, at);
+  }
+
+  /** A request that nobody else will answer; its group is over only if it is the last. */
+  #answerInvalid(at: number): void {
+    const words = this.#words;
+    if (!requestIsLast(words, at)) return;
+    this.#ops.respond(requestRid(words, at), requestPasid(words, at), requestPrgi(words, at), PGR_INVALID);
+    this.#answered = true;
+  }
+
+  #flush(): void {
+    this.#answered = false;
+    this.#ops.flushResponses();
+  }
+
+  /** While PRO is set the hardware queues nothing: an empty queue stays empty, and what is set aside has lost its last request. */
+  #acknowledge(head: number): void {
+    const words = this.#words;
+    if ((Atomics.load(words, this.#base + VTD_PQT) & this.#mask) !== head) {
+      this.#note(OVERFLOWS_LEFT, 0);
+      return;
+    }
+    for (let rid = 0; rid < this.#rids; rid++) {
+      const device = words[this.#devices + rid];
+      if (device !== NO_DEVICE) this.#counts[DISCARDED] += this.#reporter.discardPartial(device - 1);
+    }
+    Atomics.and(words, this.#base + VTD_PRS, ~PRS_PRO); // [O]
+    this.#note(OVERFLOWS, 0);
+  }
+
+  /** [D] PASSES, then WAITERS  pairs with  VtdDriver: WAITERS, then PASSES. */
+  #passed(): void {
+    const at = this.#base + VTD_PASSES;
+    Atomics.store(this.#words, at, (this.#words[at] + 1) | 0); // [D]
+    if (Atomics.load(this.#words, this.#base + VTD_PASS_WAITERS) !== 0) Atomics.notify(this.#words, at); // [D]
+  }
+
+  /** Fault records, until none is full after PPF was cleared; then the overflow, then the invalidation queue's errors. */
+  #takeFaults(): void {
+    const words = this.#words;
+    const status = this.#base + VTD_FSTS;
+    do {
+      for (let at = this.#fullRecord(); at !== 0; at = this.#fullRecord()) {
+        this.#note(FAULTS, at);
+        Atomics.and(words, at + FAULT_RECORD_WORDS - 1, ~FRCD_F);
+        this.#record = (this.#record + 1) % this.#recordCount;
+      }
+      Atomics.and(words, status, ~FSTS_PPF);
+    } while (this.#fullRecord() !== 0);
+    if ((Atomics.load(words, status) & FSTS_PFO) !== 0) {
+      Atomics.and(words, status, ~FSTS_PFO);
+      this.#note(FAULT_OVERFLOWS, 0);
+    }
+    if (this.#ops.recover()) this.#note(QUEUE_ERRORS, 0);
+  }
+
+  /** @returns word offset of the next record if it is full, or 0. */
+  #fullRecord(): number {
+    const at = this.#records + this.#record * FAULT_RECORD_WORDS;
+    return (Atomics.load(this.#words, at + FAULT_RECORD_WORDS - 1) & FRCD_F) !== 0 ? at : 0;
+  }
+
+  #note(outcome: number, at: number): void {
+    this.#counts[outcome]++;
+    this.#onEvent?.(PUMP_OUTCOMES[outcome], at);
+  }
+}

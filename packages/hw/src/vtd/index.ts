@@ -1,0 +1,29 @@
+export * from './descriptor-codec.ts';
+export { NO_PASID, type VtdDomain, VtdDriver, type VtdDriverConfig } from './driver.ts';
+export { EventPump, type EventPumpConfig, PUMP_OUTCOMES, type PumpOutcome } from './event-pump.ts';
+export * from './fault-records.ts';
+export { VtdHardware, type VtdHardwareConfig } from './hardware.ts';
+export * from './invalidations.ts';
+export {
+  initVtd,
+  readVtdStats,
+  VTD_STAT_NAMES,
+  type VtdConfig,
+  type VtdStatName,
+  vtdAnnounceBase,
+  vtdLayout,
+  vtdWords,
+} from './layout.ts';
+export * from './page-requests.ts';
+export { PasidTables } from './pasid-tables.ts';
+export type { RecordView } from './record-view.ts';
+export * from './registers.ts';
+export {
+  CONTEXT_FIELDS,
+  CONTEXT_WORDS,
+  encodePasidEntry,
+  PASID_ENTRY_FIELDS,
+  PASID_ENTRY_WORDS,
+  type Translation,
+} from './tables.ts';
+export { VtdOps, type VtdOpsConfig } from './vtd-ops.ts';
