@@ -94,3 +94,11 @@ test('colours change nothing but colour', () => {
     expect(stripVTControlCharacters(coloured)).toBe(describeFinding(finding, { width: 100, colour: false }));
   }
 });
+
+test('a schedule of a thousand steps is drawn at once', () => {
+  const [step] = makeFinding().steps;
+  const steps = Array.from({ length: 1000 }, (_, index) => ({ ...step, index, object: `words+${index}` }));
+  const start = performance.now();
+  expect(describeFinding(makeFinding({ steps }), PLAIN)).toContain('words+999');
+  expect(performance.now() - start).toBeLessThan(1000);
+});

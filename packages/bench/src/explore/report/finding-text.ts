@@ -1,6 +1,6 @@
 // A finding on a terminal: what broke, who did what in which order, and how to see it again.
-import Table from 'cli-table3';
 import type { Access, Finding, Step } from '../result.ts';
+import { boxTable, type Lines } from './box.ts';
 import { countOf, type Paint, painter, replayCommand, wrapText } from './text.ts';
 import { breaksAtEnd, describeRounds, describeStep, foldRounds, positionOf, type Turn, turnsOf } from './turns.ts';
 
@@ -51,15 +51,12 @@ function scheduleTable(finding: Finding, width: number, paint: Paint): string {
   if (folded.steps.length === 0) return 'It broke before the first step.';
   const longest = Math.max(0, ...folded.steps.map((step) => positionOf(step).length));
   const layout = fitColumns(threads.length, width, Math.min(longest, Math.floor(width * SOURCE_SHARE)));
-  const table = new Table({
-    head: ['#', ...threads, ...(layout.source > 0 ? ['source'] : [])],
-    colAligns: ['right'],
-    style: { head: [], border: [], compact: false },
-  });
+  const head = ['#', ...threads, ...(layout.source > 0 ? ['source'] : [])];
   const last = breaksAtEnd(finding) ? folded.steps.at(-1) : undefined;
-  for (const turn of turnsOf(folded.steps, threads)) table.push(turnRow(turn, threads.length, layout, last, paint));
+  const rows = turnsOf(folded.steps, threads).map((turn) => turnRow(turn, threads.length, layout, last, paint));
+  const table = boxTable(head, rows);
   const rounds = describeRounds(folded);
-  return rounds ? `${table.toString()}\n${rounds}` : table.toString();
+  return rounds ? `${table}\n${rounds}` : table;
 }
 
 interface Layout {
@@ -79,7 +76,7 @@ function fitColumns(threads: number, width: number, source: number): Layout {
 }
 
 /** One row a turn, and in it a line or more a step, side by side with its number and its source. */
-function turnRow(turn: Turn, threads: number, layout: Layout, last: Step | undefined, paint: Paint): string[] {
+function turnRow(turn: Turn, threads: number, layout: Layout, last: Step | undefined, paint: Paint): Lines[] {
   const numbers: string[] = [];
   const operations: string[] = [];
   const sources: string[] = [];
@@ -103,6 +100,6 @@ function turnRow(turn: Turn, threads: number, layout: Layout, last: Step | undef
     if (layout.source > 0) add(number, phrase, source);
     else add(number, [...phrase, ...source], []);
   }
-  const cells = Array.from({ length: threads }, (_, thread) => (thread === turn.thread ? operations.join('\n') : ''));
-  return [numbers.join('\n'), ...cells, ...(layout.source > 0 ? [sources.join('\n')] : [])];
+  const cells = Array.from({ length: threads }, (_, thread) => (thread === turn.thread ? operations : []));
+  return [numbers, ...cells, ...(layout.source > 0 ? [sources] : [])];
 }
