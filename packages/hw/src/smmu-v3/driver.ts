@@ -1,11 +1,13 @@
 import { IommuError } from '@faultline/core/errors';
 import type { Doorbell, Words } from '@faultline/core/sync';
 import { queueIndex, queueUsed } from '../queue/index.ts';
+import { acknowledgeGlobalErrors } from './global-errors.ts';
 import {
   CMDQ_CONS,
   CMDQ_PROD,
   checkSmmu,
   commandQueueBase,
+  NO_PRIQ,
   SMMU_CMDQ_COUNT,
   SMMU_CMDQ_LOG2,
   SMMU_CR0,
@@ -13,16 +15,56 @@ import {
   SMMU_CR2,
   SMMU_EVTQ_FENCES,
   SMMU_EVTQ_PASSED,
+  SMMU_GERROR,
+  SMMU_GERRORN,
+  SMMU_PRIQ_FENCES,
+  SMMU_PRIQ_IRQ_CFG2,
+  SMMU_PRIQ_LOG2,
+  SMMU_PRIQ_PASSED,
   SMMU_STATS,
+  SMMU_STREAMS,
   STAT_EVENTS,
+  STAT_PAGE_REQUESTS,
   STE_MASTER,
   STE_WORD,
   streamEntryAt,
   writeStream,
 } from './layout.ts';
-import { CR0_CMDQEN, CR0_EVTQEN, CR0_SMMUEN, CR2_RECINVSID, STE_ABORT, STE_TRANSLATE, STE_V } from './registers.ts';
+import { probeSmmu } from './probe.ts';
+import {
+  CR0_ATSCHK,
+  CR0_CMDQEN,
+  CR0_EVTQEN,
+  CR0_PRIQEN,
+  CR0_SMMUEN,
+  CR2_RECINVSID,
+  GERROR_CMDQ,
+  GERROR_EVTQ_ABT,
+  GERROR_MASK,
+  GERROR_MSI_CMDQ,
+  GERROR_MSI_EVTQ,
+  GERROR_MSI_GERROR,
+  GERROR_MSI_PRIQ,
+  GERROR_PRIQ_ABT,
+  GERROR_SFM,
+  PRIQ_IRQ_LO,
+  STE_ABORT,
+  STE_TRANSLATE,
+  STE_V,
+} from './registers.ts';
 import type { SmmuOps } from './smmu-ops.ts';
 
+/** CMD_STALL_TERMs between two CMD_SYNCs. */
+const TERM_BATCH = 16;
+const GERROR_NAMES: readonly (readonly [number, string])[] = [
+  [GERROR_EVTQ_ABT, 'EVTQ_ABT'],
+  [GERROR_PRIQ_ABT, 'PRIQ_ABT'],
+  [GERROR_MSI_CMDQ, 'MSI_CMDQ_ABT'],
+  [GERROR_MSI_EVTQ, 'MSI_EVTQ_ABT'],
+  [GERROR_MSI_PRIQ, 'MSI_PRIQ_ABT'],
+  [GERROR_MSI_GERROR, 'MSI_GERROR_ABT'],
+  [GERROR_SFM, 'SFM'],
+];
 const SLICE_MS = 100;
 
 export interface SmmuDriverConfig {
@@ -63,6 +105,25 @@ export class SmmuDriver {
     await this.#control(CR0_SMMUEN | CR0_CMDQEN | CR0_EVTQEN, 0);
   }
 
+  /** Brings the SMMU up as after a power-on: off, then the command queue, caches of configuration and translations emptied, event queue, PRI
+   * queue (if there is one), translation last. Streams are as the table has them.
+   * @throws IommuError ENODEV as {@link probeSmmu}, ETIMEDOUT
+   * @see Linux arm_smmu_device_reset() */
+  async reset(): Promise<void> {
+    const features = probeSmmu(this.#words, this.#base);
+    await this.#control(0, CR0_SMMUEN | CR0_PRIQEN | CR0_EVTQEN | CR0_CMDQEN | CR0_ATSCHK);
+    Atomics.or(this.#words, this.#base + SMMU_CR2, CR2_RECINVSID);
+    await this.#control(CR0_CMDQEN, 0);
+    this.#ops.invalidateConfiguration();
+    await this.#ops.syncAsync();
+    this.#ops.invalidateAllTranslations(features.hyp);
+    await this.#ops.syncAsync();
+    await this.#control(CR0_EVTQEN, 0);
+    if (features.pri) await this.#control(CR0_PRIQEN, 0);
+    if (features.ats) await this.#control(CR0_ATSCHK, 0);
+    await this.#control(CR0_SMMUEN, 0);
+  }
+
   /** SMMUEN off: every stall ends, tags are free again. @throws IommuError ETIMEDOUT */
   async disable(): Promise<void> {
     await this.#control(0, CR0_SMMUEN);
@@ -75,6 +136,20 @@ export class SmmuDriver {
   /** EVTQEN off: what was recorded is in the queue on return; stalls wait in their ports, other records are dropped. */
   async disableEventQueue(): Promise<void> {
     await this.#control(0, CR0_EVTQEN);
+  }
+
+  /** PRIQEN on. `lastOnly`: interrupt at each request that ends its group, rather than when the queue is no longer empty.
+   * @throws IommuError EOPNOTSUPP without a PRI queue, ETIMEDOUT */
+  async enablePriQueue(lastOnly: boolean = false): Promise<void> {
+    if (this.#words[this.#base + SMMU_PRIQ_LOG2] === NO_PRIQ)
+      throw new IommuError('EOPNOTSUPP', 'enablePriQueue', 'base', this.#base, 'the SMMU has no PRI queue');
+    Atomics.store(this.#words, this.#base + SMMU_PRIQ_IRQ_CFG2, lastOnly ? PRIQ_IRQ_LO : 0);
+    await this.#control(CR0_PRIQEN, 0);
+  }
+
+  /** PRIQEN off: what was recorded is in the queue on return; requests from now on are answered Response Failure by the hardware. */
+  async disablePriQueue(): Promise<void> {
+    await this.#control(0, CR0_PRIQEN);
   }
 
   /** Gives a stream to `device` (index in the core's device table) and translates it.
@@ -117,6 +192,52 @@ export class SmmuDriver {
     } finally {
       Atomics.sub(words, this.#base + SMMU_EVTQ_FENCES, 1);
     }
+  }
+
+  /** Waits until no report of a page request is under way that the function had sent before this call: an invalidation of its whole cache,
+   * whose completion pushes the requests before it into the queue, then until the PRI pump is done with what is there. An overflow may have
+   * lost some of them: their groups were answered, or are dropped when the pump acknowledges it.
+   * @throws IommuError ETIMEDOUT when the hardware, the function or the pump stands still. */
+  async fencePriQueue(streamId: number): Promise<void> {
+    const timeouts = this.#ops.atcTimeouts;
+    this.#ops.invalidateAtc(streamId, -1, 0, 0, 0);
+    await this.#ops.syncAsync();
+    if (this.#ops.atcTimeouts !== timeouts)
+      throw new IommuError('ETIMEDOUT', 'fencePriQueue', 'streamId', streamId, 'completed no invalidation');
+    const words = this.#words;
+    const at = this.#base + SMMU_PRIQ_PASSED;
+    const target = Atomics.load(words, this.#base + SMMU_STATS + STAT_PAGE_REQUESTS); // pairs with completeSync: records, then the MSI word
+    Atomics.add(words, this.#base + SMMU_PRIQ_FENCES, 1); // [G]
+    try {
+      await this.#until('fencePriQueue', at, (passed) => ((passed - target) | 0) >= 0);
+    } finally {
+      Atomics.sub(words, this.#base + SMMU_PRIQ_FENCES, 1);
+    }
+  }
+
+  /** Deals with GERROR: ends every stall after an event queue abort, as records of stalls may be lost; switches the SMMU off in service failure
+   * mode; acknowledges what it dealt with. Command errors are the issuing threads' (SmmuOps). After a PRI queue abort, requests may be
+   * without an answer: their functions are to be reset.
+   * @returns names of the errors that were active.
+   * @see Linux arm_smmu_gerror_handler() */
+  async handleGlobalErrors(): Promise<string[]> {
+    const words = this.#words;
+    const gerror = Atomics.load(words, this.#base + SMMU_GERROR);
+    const active = (gerror ^ Atomics.load(words, this.#base + SMMU_GERRORN)) & GERROR_MASK & ~GERROR_CMDQ;
+    if ((active & GERROR_EVTQ_ABT) !== 0) await this.#terminateStalls();
+    if ((active & GERROR_SFM) !== 0) await this.disable();
+    acknowledgeGlobalErrors(words, this.#base, active);
+    if (active !== 0) this.#hardware.ring();
+    return GERROR_NAMES.filter(([bit]) => (active & bit) !== 0).map(([, name]) => name);
+  }
+
+  async #terminateStalls(): Promise<void> {
+    const streams = this.#words[this.#base + SMMU_STREAMS];
+    for (let stream = 0; stream < streams; stream++) {
+      this.#ops.stallTerm(stream);
+      if (stream % TERM_BATCH === TERM_BATCH - 1) await this.#ops.syncAsync();
+    }
+    await this.#ops.syncAsync();
   }
 
   /** Waits until the hardware has taken every command published before this call, in all queues: the answers of other threads too.

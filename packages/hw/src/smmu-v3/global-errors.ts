@@ -30,3 +30,16 @@ export class GlobalErrors {
     if (bit !== GERROR_MSI_GERROR) this.#irq?.ring(); // an interrupt that could not be written is not announced by another
   }
 }
+
+/** The driver's end: copies `bits` of GERROR into GERRORN where they differ. Any thread may; each active bit is acknowledged once.
+ * @returns the bits that this call acknowledged. */
+export function acknowledgeGlobalErrors(words: Words, base: number, bits: number): number {
+  const at = base + SMMU_GERRORN;
+  for (let seen = Atomics.load(words, at); ; ) {
+    const active = (Atomics.load(words, base + SMMU_GERROR) ^ seen) & bits;
+    if (active === 0) return 0;
+    const found = Atomics.compareExchange(words, at, seen, seen ^ active); // [A]
+    if (found === seen) return active;
+    seen = found;
+  }
+}

@@ -1,9 +1,40 @@
+export { ATS_COMPLETER_ABORT, ATS_TRANSLATE, ATS_UNSUPPORTED, type AtsUnit } from './ats-unit.ts';
+export {
+  CD_FIELDS,
+  CD_WORDS,
+  cdIllegal,
+  decodeCd,
+  encodeCd,
+  L1CD_FIELDS,
+  L1CD_WORDS,
+  writeL1Cd,
+} from './cd.ts';
 export * from './commands.ts';
+export { CONTEXT_DEFAULTS, UNIFORM_ASID } from './context-area.ts';
+export {
+  BLOCKED,
+  type BlockedDomain,
+  IDENTITY,
+  type IdentityDomain,
+  type NestedDomain,
+  PagingDomain,
+  type SmmuDomain,
+} from './domains.ts';
 export { type AttachOptions, SmmuDriver, type SmmuDriverConfig } from './driver.ts';
+export { CD_KIND, STE_KIND } from './entry-kinds.ts';
+export { type EntryKind, type EntryUpdate, planUpdate, writeEntry } from './entry-writer.ts';
 export { EventPump, type EventPumpConfig, PUMP_OUTCOMES, type PumpOutcome } from './event-pump.ts';
 export * from './events.ts';
 export { describeFields, type Field, type FieldValues } from './fields.ts';
 export { SmmuHardware, type SmmuHardwareConfig } from './hardware.ts';
+export {
+  IDR_DEFAULTS,
+  IDR_FIELDS,
+  readIdrs,
+  STALL_AND_TERMINATE,
+  STALL_FORCED,
+  TERMINATE_ONLY,
+} from './id-registers.ts';
 export {
   initSmmu,
   readSmmuStats,
@@ -13,25 +44,16 @@ export {
   type StreamConfig,
   smmuAnnounceBase,
   smmuLayout,
+  smmuPriAnnounceBase,
   smmuWords,
   writeStream,
 } from './layout.ts';
-export {
-  CERROR_ILL,
-  CMDQ_ERR_FLAG,
-  CMDQ_ERR_MASK,
-  CR0_CMDQEN,
-  CR0_EVTQEN,
-  CR0_SMMUEN,
-  CR2_RECINVSID,
-  GERROR_CMDQ,
-  GERROR_MSI_CMDQ,
-  STE_ABORT,
-  STE_BYPASS,
-  STE_TRANSLATE,
-  STE_V,
-} from './registers.ts';
-export { SmmuOps, type SmmuOpsConfig } from './smmu-ops.ts';
+export { PRIQ_OUTCOMES, type PriqOutcome, PriqPump, type PriqPumpConfig } from './priq-pump.ts';
+export * from './priq-records.ts';
+export { probeSmmu, readFeatures, type SmmuFeatures } from './probe.ts';
+export * from './registers.ts';
+export { type AtsControl, type FaultUse, SmmuMaster, type SmmuMasterConfig } from './smmu-master.ts';
+export { atcSpanLog2, PRI_TOKEN, SmmuOps, type SmmuOpsConfig } from './smmu-ops.ts';
 export {
   initStallPort,
   STALL_ABORT,
@@ -41,3 +63,18 @@ export {
   type StallPortConfig,
   stallPortWords,
 } from './stall-port.ts';
+export * from './ste.ts';
+export {
+  abortEntry,
+  bypassEntry,
+  checkNestedEntry,
+  contextEntry,
+  contextTableEntry,
+  type EntryParts,
+  NESTED_ALLOWED,
+  nestedEntry,
+  nestedFields,
+  type Stage1Context,
+  type Stage2Tables,
+  stage2Entry,
+} from './stream-entries.ts';

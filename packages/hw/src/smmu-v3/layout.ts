@@ -69,6 +69,8 @@ export const CMDQ_ENTRIES: number = 4 * LINE;
 /** A stream table entry: the 16 words of the STE (ste.ts), which the driver writes and the hardware keeps until it is told to read them
  * anew; then what software keeps beside it, on the same line. */
 export const STE_WORD = 0; // V, Config and what else is in bits 31:0
+export const STE_PPAR_WORD = 2; // PPAR is bit 82
+export const STE_PPAR_BIT: number = 1 << 18;
 export const STE_MASTER: number = STE_RECORD_WORDS; // device index + 1 of the stream's driver, 0 for none
 export const STE_WORDS: number = LINE;
 

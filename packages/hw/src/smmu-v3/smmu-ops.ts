@@ -1,21 +1,46 @@
 import { IommuError } from '@faultline/core/errors';
-import { FAULT_GRPID, FAULT_TOKEN, type IommuOps, RESPONSE_SUCCESS, type ResponseCode } from '@faultline/core/iopf';
+import {
+  FAULT_FLAG_PASID_VALID,
+  FAULT_FLAG_RESPONSE_NEEDS_PASID,
+  FAULT_FLAGS,
+  FAULT_GRPID,
+  FAULT_PASID,
+  FAULT_TOKEN,
+  type IommuOps,
+  RESPONSE_SUCCESS,
+  type ResponseCode,
+} from '@faultline/core/iopf';
 import type { Doorbell, ThreadSelf, Words } from '@faultline/core/sync';
 import { queueAdvance, queueFull, queueIndex, queueSlot } from '../queue/index.ts';
 import {
+  ATC_SIZE_ALL,
+  CFGI_RANGE_ALL,
+  CMD_CFGI_CD,
   CMD_CFGI_STE,
+  CMD_CFGI_STE_RANGE,
+  CMD_PREFETCH_CFG,
   CMD_STALL_TERM,
+  CMD_TLBI_EL2_ALL,
   CMD_TLBI_NH_ASID,
   CMD_TLBI_NH_VA,
+  CMD_TLBI_NSNH_ALL,
+  CMD_TLBI_S2_IPA,
+  CMD_TLBI_S12_VMALL,
   COMMAND_WORDS,
   encodeCommand,
+  PRI_RESP_FAILURE,
+  PRI_RESP_INVALID,
+  PRI_RESP_SUCCESS,
   RESUME_ABORT,
   RESUME_RETRY,
+  writeAtcInv,
+  writePriResp,
   writeResume,
   writeSync,
   writeSyncMsi,
 } from './commands.ts';
 import type { FieldValues } from './fields.ts';
+import { acknowledgeGlobalErrors } from './global-errors.ts';
 import {
   CMDQ_CONS,
   CMDQ_ENTRIES,
@@ -44,6 +69,12 @@ const SLICE_MS = 100;
 const WHOLE_ASID_PAGES = 512;
 const TG_4K = 1;
 const LEAF = 1;
+
+/** In a record's TOKEN, beside the StreamID: a page request, not a stall. StreamIDs of streams with a driver are far below. */
+export const PRI_TOKEN: number = 1 << 31;
+const PASID_IN_ANSWER: number = FAULT_FLAG_PASID_VALID | FAULT_FLAG_RESPONSE_NEEDS_PASID;
+/** By the core's code (success, invalid, failure). */
+const PRI_RESP_OF: readonly number[] = [PRI_RESP_SUCCESS, PRI_RESP_INVALID, PRI_RESP_FAILURE];
 
 export interface SmmuOpsConfig {
   /** The hardware host's doorbell. */
@@ -108,10 +139,15 @@ export class SmmuOps implements IommuOps {
     return this.#atcTimeouts;
   }
 
-  /** SUCCESS is retry, anything else is abort. The stall is named by TOKEN (StreamID) and GRPID (STAG).
+  /** Answers a stall, named by TOKEN (StreamID) and GRPID (STAG): SUCCESS is retry, anything else is abort. Or a page request group, named
+   * by TOKEN (StreamID and PRI_TOKEN), GRPID (group index) and, where the device needs it, PASID.
    * @throws IommuError ETIMEDOUT when the queue stays full. */
   pageResponse(recordAt: number, code: ResponseCode): void {
     const words = this.#words;
+    if (words[recordAt + FAULT_TOKEN] < 0) {
+      this.#answerGroup(recordAt, code);
+      return;
+    }
     const resp = code === RESPONSE_SUCCESS ? RESUME_RETRY : RESUME_ABORT;
     this.resume(words[recordAt + FAULT_TOKEN], words[recordAt + FAULT_GRPID], resp);
   }
@@ -120,6 +156,20 @@ export class SmmuOps implements IommuOps {
   resume(streamId: number, stag: number, resp: number): void {
     writeResume(this.#words, this.#claim(), streamId, stag, resp);
     this.#advance();
+  }
+
+  /** CMD_PRI_RESP with PRI_RESP_*; `substreamId` -1: without. No CMD_SYNC says that it has arrived: the endpoint does, by stopping. */
+  priResponse(streamId: number, substreamId: number, prgIndex: number, resp: number): void {
+    writePriResp(this.#words, this.#claim(), streamId, substreamId, prgIndex, resp);
+    this.#advance();
+  }
+
+  #answerGroup(recordAt: number, code: ResponseCode): void {
+    const words = this.#words;
+    const streamId = words[recordAt + FAULT_TOKEN] & ~PRI_TOKEN;
+    const substreamId =
+      (words[recordAt + FAULT_FLAGS] & PASID_IN_ANSWER) === PASID_IN_ANSWER ? words[recordAt + FAULT_PASID] : -1;
+    this.priResponse(streamId, substreamId, words[recordAt + FAULT_GRPID], PRI_RESP_OF[code] ?? PRI_RESP_FAILURE);
   }
 
   /** Publishes what was queued, with one store, and rings the hardware. Also where a refused command is noticed. */
@@ -162,34 +212,64 @@ export class SmmuOps implements IommuOps {
     }
   }
 
-  /** CMD_CFGI_STE: the hardware reads the stream's table entry afresh. In effect after {@link sync}. */
+  /** CMD_CFGI_STE: the hardware reads the stream's table entry and its context descriptors afresh. In effect after {@link sync}. */
   invalidateStream(streamId: number): void {
     this.issue(CMD_CFGI_STE, { streamId, leaf: LEAF });
   }
 
+  /** CMD_PREFETCH_CFG: a hint. */
+  prefetchConfiguration(streamId: number): void {
+    this.issue(CMD_PREFETCH_CFG, { streamId });
+  }
+
+  /** CMD_CFGI_CD: the hardware reads one context descriptor afresh. */
+  invalidateContext(streamId: number, substreamId: number): void {
+    this.issue(CMD_CFGI_CD, { streamId, substreamId, leaf: LEAF });
+  }
+
+  /** CMD_CFGI_STE_RANGE over everything, which is CFGI_ALL. */
+  invalidateConfiguration(): void {
+    this.issue(CMD_CFGI_STE_RANGE, { range: CFGI_RANGE_ALL });
+  }
+
+  /** Every translation of EL1 and stage 2, and with `hyp` those of EL2. */
+  invalidateAllTranslations(hyp: boolean): void {
+    if (hyp) this.issue(CMD_TLBI_EL2_ALL, {});
+    this.issue(CMD_TLBI_NSNH_ALL, {});
+  }
+
+  /** Every translation of an ASID. */
+  invalidateAsid(asid: number, vmid: number = 0): void {
+    this.issue(CMD_TLBI_NH_ASID, { asid, vmid });
+  }
+
+  /** Every translation of a VMID, both stages. */
+  invalidateVmid(vmid: number): void {
+    this.issue(CMD_TLBI_S12_VMALL, { vmid });
+  }
+
   /** TLB invalidation of `pages` pages from a page on: by range, or the whole ASID when that is less work. In effect after {@link sync}. */
   invalidateRange(asid: number, pageLo: number, pageHi: number, pages: number): void {
-    if (pages >= WHOLE_ASID_PAGES) {
-      this.issue(CMD_TLBI_NH_ASID, { asid });
-      return;
-    }
-    let page = pageHi * 2 ** 32 + (pageLo >>> 0);
-    for (let left = pages; left > 0; ) {
-      // A range is (num + 1) * 2^scale pages: take the lowest set bits first, up to five of them at a time.
-      const scale = 31 - Math.clz32(left & -left);
-      const num = (left >>> scale) & 31;
-      this.issue(CMD_TLBI_NH_VA, {
-        asid,
-        num: num - 1,
-        scale,
-        tg: TG_4K,
-        leaf: LEAF,
-        addressLo: (page % 2 ** 20) * 2 ** 12,
-        addressHi: Math.floor(page / 2 ** 20),
-      });
-      left -= num << scale;
-      page += num << scale;
-    }
+    if (pages >= WHOLE_ASID_PAGES) this.invalidateAsid(asid);
+    else this.#invalidatePages(CMD_TLBI_NH_VA, { asid, tg: TG_4K, leaf: LEAF }, pageLo, pageHi, pages);
+  }
+
+  /** As {@link invalidateRange}, of stage 2's input addresses. Stage 1 translations that rest on them may stay (CMD_TLBI_S12_VMALL takes all). */
+  invalidateStage2Range(vmid: number, pageLo: number, pageHi: number, pages: number): void {
+    if (pages >= WHOLE_ASID_PAGES) this.invalidateVmid(vmid);
+    else this.#invalidatePages(CMD_TLBI_S2_IPA, { vmid, tg: TG_4K, leaf: LEAF }, pageLo, pageHi, pages);
+  }
+
+  /** An endpoint's cache: the smallest aligned power of two of pages that covers the range, in one SubstreamID, or with -1 in all. 0 pages:
+   * everything. Only after a {@link sync} of the TLB invalidation before it: it could be filled again from there. */
+  invalidateAtc(streamId: number, substreamId: number, pageLo: number, pageHi: number, pages: number): void {
+    const first = pageHi * 2 ** 32 + (pageLo >>> 0);
+    const size = pages === 0 ? ATC_SIZE_ALL : atcSpanLog2(first, first + pages - 1);
+    const span = 2 ** size;
+    const page = size >= ATC_SIZE_ALL ? 0 : Math.floor(first / span) * span;
+    const low = (page % 2 ** 32) | 0;
+    writeAtcInv(this.#words, this.#claim(), streamId, substreamId, low, Math.floor(page / 2 ** 32), size);
+    this.#advance();
   }
 
   /** CMD_STALL_TERM: ends every stall of the stream. Only after the stream was blocked: a new stall would slip through. */
@@ -211,6 +291,24 @@ export class SmmuOps implements IommuOps {
     this.#words[at + 2] = w2;
     this.#words[at + 3] = w3;
     this.#advance();
+  }
+
+  #invalidatePages(op: number, scope: FieldValues, pageLo: number, pageHi: number, pages: number): void {
+    let page = pageHi * 2 ** 32 + (pageLo >>> 0);
+    for (let left = pages; left > 0; ) {
+      // A range is (num + 1) * 2^scale pages: take the lowest set bits first, up to five of them at a time.
+      const scale = 31 - Math.clz32(left & -left);
+      const num = (left >>> scale) & 31;
+      this.issue(op, {
+        ...scope,
+        num: num - 1,
+        scale,
+        addressLo: (page % 2 ** 20) * 2 ** 12,
+        addressHi: Math.floor(page / 2 ** 20),
+      });
+      left -= num << scale;
+      page += num << scale;
+    }
   }
 
   /** @returns word offset of the entry to fill. Blocks, in slices, while the queue is full. */
@@ -284,24 +382,19 @@ export class SmmuOps implements IommuOps {
         writeSync(words, this.#entries + queueSlot(cons, this.#log2) * COMMAND_WORDS);
         this.#recovered++;
       }
-      this.#acknowledge(GERROR_CMDQ); // first: an error that follows is then a new toggle
+      acknowledgeGlobalErrors(words, this.#base, GERROR_CMDQ); // first: an error that follows is then a new toggle
       this.#ack ^= CMDQ_ERR_FLAG;
       this.#publish();
       this.#hardware.ring();
     }
-    this.#acknowledge(GERROR_MSI_CMDQ);
+    acknowledgeGlobalErrors(words, this.#base, GERROR_MSI_CMDQ);
   }
+}
 
-  /** Copies one bit of GERROR into GERRORN. Any issuing thread may. */
-  #acknowledge(bit: number): void {
-    const words = this.#words;
-    const at = this.#base + SMMU_GERRORN;
-    for (let seen = Atomics.load(words, at); ; ) {
-      const gerror = Atomics.load(words, this.#base + SMMU_GERROR);
-      if (((gerror ^ seen) & bit) === 0) return;
-      const found = Atomics.compareExchange(words, at, seen, seen ^ bit);
-      if (found === seen) return;
-      seen = found;
-    }
-  }
+/** log2 of the smallest naturally aligned span of pages that covers both: one past the highest bit in which they differ. Page numbers have
+ * 52 bits, so in two halves. */
+export function atcSpanLog2(first: number, last: number): number {
+  const high = Math.floor(first / 2 ** 32) ^ Math.floor(last / 2 ** 32);
+  if (high !== 0) return 64 - Math.clz32(high);
+  return 32 - Math.clz32((first % 2 ** 32) ^ (last % 2 ** 32));
 }

@@ -1,0 +1,323 @@
+import { checkInteger, IommuError } from '@faultline/core/errors';
+import type { Words } from '@faultline/core/sync';
+import { CD_WORDS } from './cd.ts';
+import { ownTableAt } from './context-area.ts';
+import { BLOCKED, type PagingDomain, type SmmuDomain } from './domains.ts';
+import { CD_KIND, STE_KIND } from './entry-kinds.ts';
+import { type EntryUpdate, writeEntry } from './entry-writer.ts';
+import { SMMU_CONTEXT_LOG2, SMMU_CONTEXTS, STE_MASTER, streamEntryAt } from './layout.ts';
+import { probeSmmu, type SmmuFeatures } from './probe.ts';
+import type { SmmuOps } from './smmu-ops.ts';
+import { S1DSS_BYPASS, S1DSS_SSID0, S1DSS_TERMINATE } from './ste.ts';
+import {
+  abortEntry,
+  bypassEntry,
+  contextEntry,
+  contextTableEntry,
+  type EntryParts,
+  nestedEntry,
+  nestedFields,
+  stage2Entry,
+} from './stream-entries.ts';
+
+/** What the driver does at the function itself. AtsCapability of ../pcie has it. */
+export interface AtsControl {
+  enable(pageLg2: number): void;
+  disable(): void;
+}
+
+/** Who is told when the first domain with a fault handler comes, and when the last has gone: a device joins and leaves the fault path. */
+export interface FaultUse {
+  begin(): void;
+  end(): Promise<void>;
+}
+
+export interface SmmuMasterConfig {
+  /** This thread's own command queue. */
+  readonly ops: SmmuOps;
+  /** Index into the core's device table. */
+  readonly device: number;
+  readonly streamIds: readonly number[];
+  /** Whether the device survives a stall (`dma-can-stall` of its firmware description). Default false. PCIe devices do not. */
+  readonly canStall?: boolean;
+  /** Present: the function has ATS. */
+  readonly ats?: AtsControl;
+  /** PRG Response PASID Required, of the function's PRI status. Default false. */
+  readonly pasidInResponses?: boolean;
+  readonly faultUse?: FaultUse;
+}
+
+const NO_PASID = -1;
+const STREAM_CONTEXT = 0;
+const PAGE_LG2 = 12;
+
+/** A device behind the SMMU: its stream table entries and its context descriptors, kept in step with what it is attached to. Each call takes
+ * the order of Linux's driver: the new domain is linked while the old one still is, so that invalidations of both reach the device
+ * during the switch; then the entries change, each step invalidated and synced before the next; then ATS; then the old domain goes.
+ * A master starts blocked. One call at a time (the group mutex). Never blocks the event loop.
+ * @see Linux arm_smmu_attach_dev(), arm_smmu_attach_prepare(), arm_smmu_attach_commit(), arm_smmu_set_pasid() */
+export class SmmuMaster {
+  readonly #words: Words;
+  readonly #base: number;
+  readonly #config: SmmuMasterConfig;
+  readonly #features: SmmuFeatures;
+  readonly #tableAt: number;
+  readonly #log2: number;
+  readonly #pasids: Map<number, PagingDomain> = new Map();
+  #domain: SmmuDomain = BLOCKED;
+  #ats = false;
+  #stalls: boolean;
+  #faultUsers = 0;
+  #lastUpdate: EntryUpdate = 'unchanged';
+
+  /** Claims the streams for the device, and blocks them.
+   * @throws IommuError EINVAL no streams; ENODEV outside the stream table; EBUSY a stream has a driver already. */
+  static async claim(words: Words, base: number, config: SmmuMasterConfig): Promise<SmmuMaster> {
+    checkInteger('SmmuMaster', 'streamIds.length', config.streamIds.length, 1, 65536);
+    for (const streamId of config.streamIds) {
+      if (Atomics.load(words, streamEntryAt(words, base, streamId) + STE_MASTER) !== 0)
+        throw new IommuError('EBUSY', 'SmmuMaster', 'streamIds', streamId, 'has a driver already');
+    }
+    const master = new SmmuMaster(words, base, config);
+    for (const streamId of config.streamIds)
+      Atomics.store(words, streamEntryAt(words, base, streamId) + STE_MASTER, config.device + 1);
+    await master.#install(abortEntry());
+    return master;
+  }
+
+  private constructor(words: Words, base: number, config: SmmuMasterConfig) {
+    this.#words = words;
+    this.#base = base;
+    this.#config = config;
+    this.#features = probeSmmu(words, base);
+    this.#log2 = words[base + SMMU_CONTEXT_LOG2];
+    this.#tableAt = ownTableAt(base + words[base + SMMU_CONTEXTS], config.streamIds[0], this.#log2);
+    this.#stalls =
+      this.#features.stalls === 'forced' || (this.#features.stalls === 'offered' && config.canStall === true);
+  }
+
+  get domain(): SmmuDomain {
+    return this.#domain;
+  }
+
+  get atsEnabled(): boolean {
+    return this.#ats;
+  }
+
+  /** Whether faults stall: what the next attachment goes by. */
+  get stalls(): boolean {
+    return this.#stalls;
+  }
+
+  /** How the last call changed the stream table entry. */
+  get lastUpdate(): EntryUpdate {
+    return this.#lastUpdate;
+  }
+
+  /** Lets faults stall from the next attachment on, or not any more.
+   * @throws IommuError EOPNOTSUPP when the SMMU or the device cannot; EBUSY while attached to something that may fault. */
+  setStalls(on: boolean): void {
+    const possible = on
+      ? this.#features.stalls !== 'none' && this.#config.canStall === true
+      : this.#features.stalls !== 'forced';
+    if (!possible)
+      throw new IommuError('EOPNOTSUPP', 'setStalls', 'on', on, `stalls are ${this.#features.stalls} here`);
+    if (this.#usesContexts() || this.#domain.kind === 'paging' || this.#domain.kind === 'nested')
+      throw new IommuError('EBUSY', 'setStalls', 'domain', this.#domain.kind, 'must be blocked or identity');
+    this.#stalls = on;
+  }
+
+  /** Attaches all streams.
+   * @throws IommuError EOPNOTSUPP faults that stall need exactly one StreamID, or a stage the SMMU lacks; EBUSY stage 2 or nested while
+   * PASIDs are attached; EINVAL a user's entry; ETIMEDOUT */
+  async attach(domain: SmmuDomain): Promise<void> {
+    this.#check(domain);
+    const old = this.#domain;
+    const ats = this.#wantsAts(domain);
+    const entry = this.#entryFor(domain, ats);
+    await this.#prepare(domain, ats);
+    if (domain.kind === 'paging' && domain.stage1 !== undefined)
+      await this.#writeContext(STREAM_CONTEXT, contextEntry(this.#parts(ats), domain.stage1));
+    await this.#install(entry);
+    await this.#commitAts(ats, NO_PASID);
+    this.#domain = domain;
+    await this.#unlink(old);
+    if (domain.kind !== 'paging' || domain.stage1 === undefined) await this.#clearContext(STREAM_CONTEXT);
+  }
+
+  /** Attaches one PASID to a stage-1 domain: a descriptor of its own.
+   * @throws IommuError EINVAL a PASID beyond the table, or a domain that is not stage 1; EBUSY attached already, or the streams are
+   * attached to stage 2 or nested; EOPNOTSUPP as {@link attach}; ETIMEDOUT */
+  async attachPasid(pasid: number, domain: PagingDomain): Promise<void> {
+    const call = 'attachPasid';
+    checkInteger(call, 'pasid', pasid, 1, 2 ** Math.min(this.#log2, this.#features.substreamBits) - 1);
+    if (domain.stage1 === undefined) throw new IommuError('EINVAL', call, 'domain', 'stage 2', 'must be stage 1');
+    if (this.#pasids.has(pasid)) throw new IommuError('EBUSY', call, 'pasid', pasid, 'is attached already');
+    if (this.#domain.kind === 'nested' || (this.#domain.kind === 'paging' && this.#domain.stage1 === undefined))
+      throw new IommuError('EBUSY', call, 'domain', this.#domain.kind, 'has no table of contexts');
+    this.#checkFaults(domain);
+    const ats = this.#config.ats !== undefined && this.#features.ats;
+    await this.#prepare(domain, ats);
+    this.#pasids.set(pasid, domain);
+    await this.#writeContext(pasid, contextEntry(this.#parts(ats), domain.stage1));
+    await this.#install(contextTableEntry(this.#parts(ats), this.#tableAt, this.#log2, this.#dss()));
+    await this.#commitAts(ats, pasid);
+  }
+
+  /** Detaches a PASID: its accesses are aborted. With the last one gone, streams that need no table lose it.
+   * @throws IommuError ENOENT when it is not attached; ETIMEDOUT */
+  async detachPasid(pasid: number): Promise<void> {
+    const domain = this.#pasids.get(pasid);
+    if (domain === undefined) throw new IommuError('ENOENT', 'detachPasid', 'pasid', pasid, 'is not attached');
+    await this.#clearContext(pasid);
+    if (this.#ats) await this.#flushAtc(pasid);
+    this.#pasids.delete(pasid);
+    await this.#unlink(domain);
+    if (this.#pasids.size === 0 && this.#domain.kind !== 'paging') await this.attach(this.#domain);
+  }
+
+  /** Gives the streams up: blocked, and without a driver. The caller has fenced the queues and answered what was pending. */
+  async release(): Promise<void> {
+    for (const pasid of [...this.#pasids.keys()]) await this.detachPasid(pasid);
+    await this.attach(BLOCKED);
+    for (const streamId of this.#config.streamIds) {
+      const at = streamEntryAt(this.#words, this.#base, streamId);
+      Atomics.store(this.#words, at + STE_MASTER, 0);
+    }
+  }
+
+  #check(domain: SmmuDomain): void {
+    const stage1 = domain.kind === 'nested' || (domain.kind === 'paging' && domain.stage1 !== undefined);
+    const stage2 = domain.kind === 'nested' || (domain.kind === 'paging' && domain.stage2 !== undefined);
+    if ((stage1 && !this.#features.stage1) || (stage2 && !this.#features.stage2))
+      throw new IommuError('EOPNOTSUPP', 'attach', 'domain', domain.kind, 'needs a stage that the SMMU lacks');
+    if (domain.kind === 'nested' && domain.parent.stage2 === undefined)
+      throw new IommuError('EINVAL', 'attach', 'parent', 'stage 1', 'must be stage 2');
+    if (stage2 && this.#pasids.size !== 0)
+      throw new IommuError('EBUSY', 'attach', 'pasids', this.#pasids.size, 'are attached');
+    if (domain.kind === 'paging') this.#checkFaults(domain);
+  }
+
+  /** An event names one stream alone: with several, an answer could go to the wrong one. */
+  #checkFaults(domain: PagingDomain): void {
+    if (domain.faults && this.#stalls && this.#config.streamIds.length !== 1)
+      throw new IommuError(
+        'EOPNOTSUPP',
+        'attach',
+        'streamIds.length',
+        this.#config.streamIds.length,
+        'must be 1 to stall',
+      );
+  }
+
+  /** Bypass and abort have no ATS, unless a PASID beside them needs it: then their entry has a table, and S1DSS says what they are. */
+  #wantsAts(domain: SmmuDomain): boolean {
+    if (this.#config.ats === undefined || !this.#features.ats) return false;
+    if (domain.kind === 'paging') return domain.stage2 === undefined || !this.#stalls;
+    if (domain.kind === 'nested') {
+      const user = nestedFields(domain.user);
+      return user.v === 1 && user.config === 5 && user.eats === 1 && !this.#stalls;
+    }
+    return this.#usesContexts();
+  }
+
+  #entryFor(domain: SmmuDomain, ats: boolean): Int32Array {
+    const parts = this.#parts(ats);
+    if (domain.kind === 'nested') return nestedEntry(parts, domain.parent.stage2 ?? neverStage2(), domain.user);
+    if (domain.kind === 'paging' && domain.stage2 !== undefined) return stage2Entry(parts, domain.stage2);
+    if (domain.kind === 'paging') return contextTableEntry(parts, this.#tableAt, this.#log2, S1DSS_SSID0);
+    if (this.#usesContexts()) return contextTableEntry(parts, this.#tableAt, this.#log2, dssOf(domain));
+    return domain.kind === 'identity' ? bypassEntry() : abortEntry();
+  }
+
+  #parts(ats: boolean): EntryParts {
+    return {
+      features: this.#features,
+      stalls: this.#stalls,
+      ats,
+      pasidInResponses: this.#config.pasidInResponses === true,
+    };
+  }
+
+  /** What may fail, and what must be so before the entry changes: linked to the new domain, and ATS off at the function if it goes. */
+  async #prepare(domain: SmmuDomain, ats: boolean): Promise<void> {
+    const paging = pagingOf(domain);
+    if (paging !== undefined) {
+      if (paging.faults && this.#faultUsers++ === 0) this.#config.faultUse?.begin();
+      paging.link();
+    }
+    if (!ats && this.#ats) this.#config.ats?.disable();
+  }
+
+  /** On: everything the function may have is dropped first. Stays: what it had of this PASID is old. Off: everything is. */
+  async #commitAts(ats: boolean, pasid: number): Promise<void> {
+    const was = this.#ats;
+    this.#ats = ats;
+    if (!ats && !was) return;
+    await this.#flushAtc(ats && was ? pasid : NO_PASID);
+    if (ats && !was) this.#config.ats?.enable(this.#features.granulesLg2[0] ?? PAGE_LG2);
+  }
+
+  async #unlink(domain: SmmuDomain): Promise<void> {
+    const paging = pagingOf(domain);
+    if (paging === undefined) return;
+    if (paging.unlink()) {
+      paging.invalidate(this.#config.ops);
+      await this.#config.ops.syncAsync();
+    }
+    if (paging.faults && --this.#faultUsers === 0) await this.#config.faultUse?.end();
+  }
+
+  async #flushAtc(pasid: number): Promise<void> {
+    const { ops, streamIds } = this.#config;
+    for (const streamId of streamIds) ops.invalidateAtc(streamId, pasid, 0, 0, 0);
+    await ops.syncAsync();
+  }
+
+  async #install(entry: Int32Array): Promise<void> {
+    const { ops, streamIds } = this.#config;
+    for (const streamId of new Set(streamIds)) {
+      const at = streamEntryAt(this.#words, this.#base, streamId);
+      this.#lastUpdate = await writeEntry(this.#words, at, entry, STE_KIND, () => {
+        ops.invalidateStream(streamId);
+        return ops.syncAsync();
+      });
+      ops.prefetchConfiguration(streamId); // it will be needed soon
+    }
+    ops.flushResponses();
+  }
+
+  async #writeContext(index: number, entry: Int32Array): Promise<void> {
+    const { ops, streamIds } = this.#config;
+    await writeEntry(this.#words, this.#tableAt + index * CD_WORDS, entry, CD_KIND, () => {
+      for (const streamId of streamIds) ops.invalidateContext(streamId, index);
+      return ops.syncAsync();
+    });
+  }
+
+  #clearContext(index: number): Promise<void> {
+    return this.#writeContext(index, new Int32Array(CD_WORDS));
+  }
+
+  #usesContexts(): boolean {
+    return this.#pasids.size !== 0;
+  }
+
+  #dss(): number {
+    return dssOf(this.#domain);
+  }
+}
+
+function dssOf(domain: SmmuDomain): number {
+  if (domain.kind === 'identity') return S1DSS_BYPASS;
+  return domain.kind === 'paging' ? S1DSS_SSID0 : S1DSS_TERMINATE;
+}
+
+function pagingOf(domain: SmmuDomain): PagingDomain | undefined {
+  if (domain.kind === 'paging') return domain;
+  return domain.kind === 'nested' ? domain.parent : undefined;
+}
+
+function neverStage2(): never {
+  throw new IommuError('EINVAL', 'attach', 'parent', 'stage 1', 'must be stage 2');
+}
