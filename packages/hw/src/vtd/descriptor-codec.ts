@@ -15,6 +15,7 @@ import {
   PASID_IOTLB_ALL,
   PASID_IOTLB_PAGE,
 } from './invalidations.ts';
+import { wordOfAddress } from './tables.ts';
 
 // The descriptors of the fault, invalidation and drain paths, written and read without an object. The table is in invalidations.ts.
 // A page number travels in two words: bits 31:0 (address bits 43:12) and the rest.
@@ -156,9 +157,9 @@ export function responsePrgi(words: Int32Array, at: number): number {
   return (words[at + 2] >>> PRGI_SHIFT) & 0x1ff;
 }
 
-/** Word offset that a wait's status address names. */
+/** Word offset that a wait's status address names, 0 for one beyond any memory here. */
 export function waitWordAt(words: Int32Array, at: number): number {
-  return ((words[at + 2] >>> 2) | (words[at + 3] << 30)) >>> 0;
+  return wordOfAddress(words[at + 2], words[at + 3]);
 }
 
 /** Both kinds of device-TLB invalidation. */

@@ -115,7 +115,7 @@ export class EntryCache {
     if ((this.#contexts[at] & CONTEXT_P) !== 0) return true;
     const words = this.#words;
     const entry = this.#table + rid * CONTEXT_WORDS;
-    const w0 = Atomics.load(words, entry); // pairs with writeContext: other words, then the word with P
+    const w0 = Atomics.load(words, entry); // pairs with PasidTables: other words, then the word with P
     if ((w0 & CONTEXT_P) === 0) return false;
     this.#contexts[at] = w0;
     this.#contexts[at + 1] = w0 & ~0xfff;
@@ -130,15 +130,15 @@ export class EntryCache {
     const entries = 1 << (((this.#contexts[context] >>> CONTEXT_PDTS_SHIFT) & 7) + PDTS_BASE_LG2);
     const index = Math.floor(pasid / PASIDS_PER_TABLE);
     if (index >= entries) return FAULT_PASID_TOO_LARGE;
-    const directory =
-      wordOfAddress(this.#contexts[context + 1], this.#contexts[context + 2]) + index * DIRECTORY_ENTRY_WORDS;
-    if (!this.#readable(directory, DIRECTORY_ENTRY_WORDS)) return FAULT_DIRECTORY_ACCESS;
-    const lo = Atomics.load(words, directory); // pairs with PasidTables.install: high half, then the word with P
+    const directory = wordOfAddress(this.#contexts[context + 1], this.#contexts[context + 2]);
+    const pointer = directory + index * DIRECTORY_ENTRY_WORDS;
+    if (!this.#readable(directory, pointer + DIRECTORY_ENTRY_WORDS)) return FAULT_DIRECTORY_ACCESS;
+    const lo = Atomics.load(words, pointer); // pairs with PasidTables: high half, then the word with P
     if ((lo & DIRECTORY_P) === 0) return FAULT_DIRECTORY_NOT_PRESENT;
-    const table = wordOfAddress(lo & ~0xfff, words[directory + 1]);
+    const table = wordOfAddress(lo & ~0xfff, words[pointer + 1]);
     const entry = table + (pasid % PASIDS_PER_TABLE) * PASID_ENTRY_WORDS;
-    if (!this.#readable(entry, PASID_ENTRY_WORDS)) return FAULT_PASID_ACCESS;
-    const w0 = Atomics.load(words, entry); // pairs with PasidTables.write: other words, then the word with P
+    if (!this.#readable(table, entry + PASID_ENTRY_WORDS)) return FAULT_PASID_ACCESS;
+    const w0 = Atomics.load(words, entry); // pairs with PasidTables: other words, then the word with P
     if ((w0 & PASID_P) === 0) {
       this.qualified &&= (w0 & PASID_FPD) === 0;
       return FAULT_PASID_NOT_PRESENT;
@@ -164,7 +164,7 @@ export class EntryCache {
     return TABLES_GOOD;
   }
 
-  #readable(at: number, count: number): boolean {
-    return at !== 0 && at + count <= this.#words.length;
+  #readable(base: number, end: number): boolean {
+    return base !== 0 && end <= this.#words.length;
   }
 }

@@ -120,6 +120,7 @@ export function byteAddressLo(wordAt: number): number {
 export function byteAddressHi(wordAt: number): number {
   return wordAt >>> 30;
 }
+/** @returns 0, which is nowhere, for an address beyond any memory here. */
 export function wordOfAddress(lo: number, hi: number): number {
-  return ((lo >>> 2) | (hi << 30)) >>> 0;
+  return hi >>> 2 === 0 ? ((lo >>> 2) | (hi << 30)) >>> 0 : 0;
 }

@@ -13,6 +13,7 @@ import type { Doorbell, ThreadSelf, Words } from '@faultline/core/sync';
 import type { FieldValues } from '../smmu-v3/fields.ts';
 import {
   ALL_PAGES,
+  deviceTlbRid,
   WAIT_DRAIN,
   WAIT_STATUS,
   writeContextInvalidation,
@@ -27,6 +28,9 @@ import { checkTimeoutMs, InvalidationQueue, SLICE_MS } from './invalidation-queu
 import {
   DESCRIPTOR_WORDS,
   encodeInvalidation,
+  INV_DEVICE_TLB,
+  INV_PASID_DEVICE_TLB,
+  invalidationType,
   PASID_CACHE_DOMAIN,
   PASID_CACHE_ONE,
   PGR_FAILURE,
@@ -256,7 +260,8 @@ export class VtdOps implements IommuOps {
     if (this.#isDone()) return DONE; // after the time-out was read: a wait that it did not abort is over by now, or still under way
     const behind = (before - this.#waitAt) | 0;
     if (behind > 0 && behind <= this.#queue.capacity + 1) {
-      if (!this.#isPresent(rid)) this.#timedOut(call, 'rid', rid, 'the device is gone, and its invalidation timed out');
+      if (this.#asks(rid) && !this.#isPresent(rid))
+        this.#timedOut(call, 'rid', rid, 'the device is gone, and its invalidation timed out');
       if (performance.now() >= deadline)
         this.#timedOut(call, 'rid', rid, 'the device does not complete its invalidations');
       return ABORTED;
@@ -279,6 +284,17 @@ export class VtdOps implements IommuOps {
     if (bad >= count) return; // a response that nobody waits for
     const type = this.#batch[bad * DESCRIPTOR_WORDS] & 15;
     throw new IommuError('EINVAL', call, 'descriptor', bad, `the hardware refused it (type ${type})`);
+  }
+
+  /** Whether the batch invalidates that device. Linux gives up in whichever thread finds the time-out, be it another's. */
+  #asks(rid: number): boolean {
+    for (let i = 0; i < this.#batchCount; i++) {
+      const at = i * DESCRIPTOR_WORDS;
+      const type = invalidationType(this.#batch, at);
+      if ((type === INV_DEVICE_TLB || type === INV_PASID_DEVICE_TLB) && deviceTlbRid(this.#batch, at) === rid)
+        return true;
+    }
+    return false;
   }
 
   #isPresent(rid: number): boolean {

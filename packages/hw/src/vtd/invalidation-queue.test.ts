@@ -1,0 +1,448 @@
+import { describe, expect, test } from 'vitest';
+import { REQUEST_LAST, REQUEST_PASID_VALID, REQUEST_READ } from '../pcie/index.ts';
+import {
+  describeInvalidation,
+  FSTS_ICE,
+  FSTS_IQE,
+  FSTS_ITE,
+  ICS_IWC,
+  IQEI_FETCH,
+  IQEI_RESERVED,
+  IQEI_TAIL,
+  IQEI_TYPE,
+  readVtdStats,
+  type VtdStatName,
+  WAIT_FENCE,
+} from './index.ts';
+import { VTD_ICS, VTD_IQA, VTD_IQERCD, VTD_IQH, VTD_IQT } from './layout.ts';
+import { PASID, RID, VtdRig, type VtdRigConfig } from './testing/vtd-rig.ts';
+
+const stat = (rig: VtdRig, name: VtdStatName): number => readVtdStats(rig.words, rig.base)[name];
+const up = (config?: VtdRigConfig): Promise<VtdRig> => new VtdRig(config).up();
+const spare = (rig: VtdRig): number => Atomics.load(rig.words, rig.spareAt);
+/** Waits that write `data` to the spare word. */
+const waitFor = (rig: VtdRig, data: number, flags: Record<string, number> = {}): void =>
+  rig.ops[0].issue(5, { sw: 1, statusData: data, statusAddressLo: rig.spareAt * 4, ...flags });
+/** Publishes the batch of thread 0 with its wait, and hands back what becomes of it. */
+function submit(rig: VtdRig): { readonly over: () => boolean; readonly promise: Promise<void> } {
+  let over = false;
+  const promise = rig.ops[0].syncAsync();
+  promise.then(
+    () => {
+      over = true;
+    },
+    () => {
+      over = true;
+    },
+  );
+  return { over: () => over, promise };
+}
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('the queue', () => {
+  test('is taken in order, and wraps', async () => {
+    const rig = await up();
+    for (let i = 1; i <= 400; i++) {
+      waitFor(rig, i);
+      await rig.during(rig.ops[0].syncAsync());
+      expect(spare(rig)).toBe(i);
+    }
+    expect(stat(rig, 'descriptors')).toBeGreaterThan(800); // more than six times round
+    expect(rig.register(VTD_IQH)).toBe(rig.register(VTD_IQT));
+  });
+
+  test('holds one descriptor short of its size: who finds no room waits, and loses nothing', async () => {
+    const rig = await up({ timeoutMs: 60 });
+    const before = rig.register(VTD_IQH);
+    for (let prgi = 0; prgi < 96; prgi++) rig.ops[0].respond(RID, PASID, prgi, 0);
+    rig.ops[0].flushResponses();
+    for (let prgi = 96; prgi < 127; prgi++) rig.ops[0].respond(RID, PASID, prgi, 0);
+    rig.ops[0].flushResponses();
+    expect((rig.register(VTD_IQT) - before + 4096) % 4096).toBe(127 * 32);
+    rig.ops[1].respond(RID, PASID, 200, 0);
+    expect(() => rig.ops[1].flushResponses()).toThrow('InvalidationQueue.put: timeoutMs = 60');
+    for (let got = 0; got < 127; got += rig.received().length) rig.hw.pump(16);
+    expect(stat(rig, 'responses')).toBe(127);
+  });
+
+  test('takes the descriptors of two threads, each in its order', async () => {
+    const rig = await up();
+    for (let i = 0; i < 40; i++) rig.ops[i % 2].respond(RID, PASID, i, 0);
+    for (const ops of rig.ops) ops.flushResponses();
+    rig.hw.pump(64);
+    const got = rig.received().map((one) => one.index);
+    expect(got.filter((index) => index % 2 === 0)).toEqual(Array.from({ length: 20 }, (_, i) => 2 * i));
+    expect(got.filter((index) => index % 2 === 1)).toEqual(Array.from({ length: 20 }, (_, i) => 2 * i + 1));
+  });
+
+  test('of 128-bit descriptors works, but takes no response', async () => {
+    const rig = new VtdRig({ wideDescriptors: false, invalidationOrder: 0 });
+    await rig.during(rig.driver.enable());
+    await rig.during(rig.driver.attachDevice(RID, 3));
+    for (let i = 0; i < 300; i++) {
+      waitFor(rig, i + 1);
+      await rig.during(rig.ops[0].syncAsync());
+    }
+    expect(spare(rig)).toBe(300);
+    rig.ops[0].issue(9, { rid: RID });
+    await expect(rig.during(rig.ops[0].syncAsync(), false)).rejects.toThrow(
+      'descriptor = 0: the hardware refused it (type 9)',
+    );
+  });
+
+  test('responses carry what the request had, and reserved codes as they are', async () => {
+    const rig = await up();
+    rig.ops[0].respond(RID, PASID, 3, 0);
+    rig.ops[0].respond(RID, -1, 4, 15);
+    rig.ops[0].respond(RID, PASID, 5, 2);
+    rig.ops[0].respond(9, PASID, 6, 0); // nobody
+    rig.ops[0].flushResponses();
+    rig.hw.pump(64);
+    expect(rig.received()).toMatchObject([
+      { index: 3, code: 0, pasid: PASID },
+      { index: 4, code: 15, pasid: -1 },
+      { index: 5, code: 2, pasid: PASID },
+    ]);
+    expect(stat(rig, 'strayResponses')).toBe(1);
+  });
+});
+
+describe('a wait', () => {
+  test('is over when the device-TLB invalidations before it are', async () => {
+    const rig = await up();
+    rig.completing = false;
+    rig.ops[0].invalidateDevice(RID, PASID, 0x1234, 0, 3);
+    waitFor(rig, 7);
+    const { over, promise } = submit(rig);
+    rig.hw.pump(64);
+    const [invalidation] = rig.received();
+    expect(invalidation).toMatchObject({ kind: 'invalidation', pasid: PASID, page: 0x1234, code: 2 });
+    rig.hw.pump(64);
+    expect([spare(rig), rig.hw.pendingWaits]).toEqual([0, 2]);
+    rig.complete(invalidation.index);
+    rig.hw.pump(64);
+    await turn();
+    expect([spare(rig), rig.hw.pendingWaits, over()]).toEqual([7, 0, true]);
+    await promise;
+  });
+
+  test('without FN lets what follows start; with FN it does not', async () => {
+    const rig = await up();
+    rig.completing = false;
+    for (const fence of [false, true]) {
+      rig.ops[0].invalidateDevice(RID, PASID);
+      rig.ops[0].wait(fence ? WAIT_FENCE : 0);
+      rig.ops[0].issue(9, { rid: RID, pasidPresent: 1, pasid: PASID, prgi: 1 });
+      const { promise } = submit(rig);
+      rig.hw.pump(64);
+      const got = rig.received();
+      expect(got.map((one) => one.kind)).toEqual(fence ? ['invalidation'] : ['invalidation', 'response']);
+      rig.complete(got[0].index);
+      await rig.during(promise);
+      expect(rig.received().length).toBe(fence ? 1 : 0);
+    }
+  });
+
+  test('responses and device-TLB invalidations leave in the order of the queue', async () => {
+    const rig = await up();
+    rig.ops[0].issue(9, { rid: RID, prgi: 1 });
+    rig.ops[0].invalidateDevice(RID, -1);
+    rig.ops[0].issue(9, { rid: RID, prgi: 2 });
+    const { promise } = submit(rig);
+    rig.hw.pump(64);
+    expect(rig.received().map((one) => one.kind)).toEqual(['response', 'invalidation', 'response']);
+    await rig.during(promise);
+  });
+
+  test('a completion pushes the requests that the device had sent; with PD they are in their queue when the wait is over', async () => {
+    const rig = await up();
+    rig.completing = false;
+    rig.ops[0].invalidateDevice(RID, PASID);
+    const promise = rig.ops[0].syncAsync(true);
+    rig.hw.pump(64);
+    const [invalidation] = rig.received();
+    for (let i = 0; i < 5; i++) rig.ports[0].post(i, 0, REQUEST_READ | REQUEST_LAST | REQUEST_PASID_VALID, PASID, i, 0);
+    rig.complete(invalidation.index);
+    await rig.during(promise, false);
+    expect([rig.queued, stat(rig, 'drains')]).toEqual([5, 1]);
+  });
+
+  test('with IF raises one invalidation event until software has taken it', async () => {
+    const rig = await up();
+    const rings = rig.irq.rings();
+    for (let i = 0; i < 2; i++) rig.ops[0].issue(5, { if: 1 });
+    await rig.during(rig.ops[0].syncAsync(), false);
+    expect([rig.register(VTD_ICS), rig.irq.rings() - rings]).toEqual([ICS_IWC, 1]);
+  });
+
+  test('with a status address outside memory writes nothing, and the queue goes on', async () => {
+    const rig = await up();
+    rig.ops[0].issue(5, { sw: 1, statusAddressLo: 0xfffffffc, statusAddressHi: 0xffff });
+    waitFor(rig, 3);
+    await rig.during(rig.ops[0].syncAsync());
+    expect(spare(rig)).toBe(3);
+  });
+
+  test('every function port is asked, and all must complete', async () => {
+    const rig = await up({ portRids: [RID, RID, 9] });
+    rig.completing = false;
+    rig.ops[0].invalidateDevice(RID, -1);
+    const { over, promise } = submit(rig);
+    rig.hw.pump(64);
+    const [[first], [second]] = [rig.received(0), rig.received(1)];
+    expect([first.index, second.code, rig.received(2)]).toEqual([second.index, 52, []]);
+    rig.complete(first.index, 1);
+    rig.hw.pump(64);
+    await turn();
+    expect(over()).toBe(false);
+    rig.complete(first.index, 0);
+    await rig.during(promise);
+  });
+
+  test('more invalidations than tags wait their turn', async () => {
+    const rig = await up();
+    rig.completing = false;
+    for (let i = 0; i < 40; i++) rig.ops[0].invalidateDevice(RID, PASID, i, 0, 1);
+    const { promise } = submit(rig);
+    rig.hw.pump(64);
+    const got = rig.received();
+    expect([got.length, rig.hw.needsWork()]).toEqual([32, false]);
+    for (const { index } of got) rig.complete(index);
+    rig.hw.pump(64);
+    const rest = rig.received();
+    expect(rest.map((one) => one.page)).toEqual([32, 33, 34, 35, 36, 37, 38, 39]);
+    for (const { index } of rest) rig.complete(index);
+    await rig.during(promise);
+  });
+});
+
+describe('an invalidation queue error', () => {
+  test.each([
+    ['a type that is none', [0xf], IQEI_TYPE],
+    ['a reserved bit', [7, 1 << 31], IQEI_RESERVED],
+    ['a reserved granularity', [2], IQEI_RESERVED],
+  ])(
+    '%s: earlier ones take effect, the head stays, the queue stands still until it is acknowledged',
+    async (_name, bad, reason) => {
+      const rig = await up();
+      const head = rig.register(VTD_IQH);
+      const rings = rig.irq.rings();
+      waitFor(rig, 1);
+      rig.ops[0].issueRaw([...bad, ...new Array(8 - bad.length).fill(0)]);
+      waitFor(rig, 2);
+      const { promise } = submit(rig);
+      promise.catch(() => {});
+      rig.hw.pump(64);
+      expect([spare(rig), rig.fsts, rig.register(VTD_IQERCD)]).toEqual([1, FSTS_IQE, reason]);
+      expect((rig.register(VTD_IQH) - head + 4096) % 4096).toBe(32);
+      expect([rig.hw.pump(64), rig.hw.needsWork(), rig.irq.rings() - rings]).toEqual([0, false, 1]);
+      expect(rig.ops[1].recover()).toBe(true); // another thread finds it
+      expect([rig.fsts, rig.hw.needsWork()]).toEqual([0, true]);
+      rig.hw.pump(64);
+      expect(spare(rig)).toBe(2);
+      await expect(promise).rejects.toThrow('descriptor = 1: the hardware refused it');
+      expect([rig.ops[0].refused, rig.ops[1].refused, rig.ops[1].recover()]).toEqual([1, 0, false]);
+    },
+  );
+
+  test('is found by who waits, and by the pump of the fault event', async () => {
+    const rig = await up();
+    rig.ops[0].issueRaw([0xf, 0, 0, 0, 0, 0, 0, 0]);
+    await expect(rig.during(rig.ops[0].syncAsync(), false)).rejects.toThrow('(EINVAL)');
+    rig.ops[1].issueRaw([0xe, 0, 0, 0, 0, 0, 0, 0]);
+    await expect(rig.during(rig.ops[1].syncAsync())).rejects.toThrow('(type 14) (EINVAL)');
+    rig.hw.pump(64);
+    rig.pump.pump(64);
+    expect([rig.fsts, stat(rig, 'queueErrors')]).toEqual([0, 2]);
+  });
+
+  test('of somebody’s response harms nobody who waits', async () => {
+    const rig = await up();
+    rig.ops[1].issueRaw([0xf, 0, 0, 0, 0, 0, 0, 0]);
+    const other = rig.ops[1].syncAsync();
+    other.catch(() => {});
+    waitFor(rig, 9);
+    await rig.during(rig.ops[0].syncAsync());
+    expect(spare(rig)).toBe(9);
+    await expect(rig.during(other)).rejects.toThrow('descriptor = 0');
+  });
+
+  test('a tail outside the queue, or between descriptors', async () => {
+    for (const tail of [4096, -32, 16]) {
+      const rig = await up();
+      const head = rig.register(VTD_IQH);
+      Atomics.store(rig.words, rig.base + VTD_IQT, tail);
+      rig.hw.pump(64);
+      expect([rig.fsts, rig.register(VTD_IQERCD)]).toEqual([FSTS_IQE, IQEI_TAIL]);
+      expect(rig.ops[0].recover()).toBe(true);
+      expect(rig.register(VTD_IQT)).toBe(head);
+      waitFor(rig, 4);
+      await rig.during(rig.ops[0].syncAsync());
+      expect(spare(rig)).toBe(4);
+    }
+  });
+
+  test('a queue that lies outside memory cannot be fetched from', async () => {
+    const rig = new VtdRig();
+    await rig.during(rig.driver.enable());
+    await rig.during(rig.driver.disable());
+    const enabling = rig.driver.enable();
+    Atomics.store(rig.words, rig.base + VTD_IQA + 1, 3);
+    await rig.during(enabling);
+    rig.ops[0].respond(RID, -1, 0, 0);
+    rig.ops[0].flushResponses();
+    rig.hw.pump(64);
+    expect([rig.fsts, rig.register(VTD_IQERCD)]).toEqual([FSTS_IQE, IQEI_FETCH]);
+  });
+});
+
+describe('an invalidation time-out', () => {
+  test('aborts every wait, stops the queue, names the requester; who waited submits again', async () => {
+    const rig = await up();
+    rig.completing = false;
+    const before = stat(rig, 'deviceTlb');
+    rig.ops[0].invalidateDevice(RID, PASID);
+    const promise = rig.ops[0].syncAsync();
+    waitFor(rig, 1);
+    rig.hw.pump(64);
+    rig.tick += 499;
+    rig.hw.pump(64);
+    expect(rig.fsts).toBe(0);
+    rig.tick += 1;
+    expect(rig.hw.needsWork()).toBe(true); // the deadline has passed
+    rig.hw.pump(64);
+    expect([rig.fsts, rig.register(VTD_IQERCD + 1) & 0xffff, rig.hw.pendingWaits]).toEqual([FSTS_ITE, RID, 0]);
+    expect(readVtdStats(rig.words, rig.base)).toMatchObject({ timeouts: 1, abortedWaits: 1 });
+    expect([rig.hw.pump(64), rig.hw.needsWork()]).toEqual([0, false]);
+    rig.completing = true;
+    await rig.during(promise);
+    expect(stat(rig, 'deviceTlb') - before).toBe(2);
+  });
+
+  test('of a device that is gone is the end: ETIMEDOUT, naming it', async () => {
+    const rig = await up();
+    rig.completing = false;
+    rig.ops[0].invalidateDevice(RID, PASID);
+    const promise = rig.ops[0].syncAsync();
+    promise.catch(() => {});
+    rig.hw.pump(64);
+    rig.driver.surpriseRemove(RID);
+    rig.tick += 1000;
+    await expect(rig.during(promise)).rejects.toThrow(
+      'rid = 8: the device is gone, and its invalidation timed out (ETIMEDOUT)',
+    );
+    expect(rig.fsts).toBe(0);
+    waitFor(rig, 2);
+    await rig.during(rig.ops[0].syncAsync()); // the queue goes on, and the batch that failed is gone
+    expect(spare(rig)).toBe(2);
+  });
+
+  test('of a requester that has no port comes too; blocking threads find it as well', async () => {
+    const rig = await up({ timeoutMs: 50 });
+    rig.ops[0].invalidateDevice(11, -1);
+    const promise = rig.ops[0].syncAsync();
+    promise.catch(() => {});
+    rig.hw.pump(64);
+    rig.tick += 1000;
+    await expect(rig.during(promise)).rejects.toThrow('rid = 11');
+    rig.ops[0].invalidateDevice(RID, -1);
+    expect(() => rig.ops[0].sync({ id: 1, spins: 3 })).toThrow(
+      'VtdOps.sync: timeoutMs = 50: the wait is not over (ETIMEDOUT)',
+    );
+  });
+
+  test('of a device that is there but dead gives up at last', async () => {
+    const rig = await up({ timeoutMs: 80 });
+    rig.completing = false;
+    rig.ops[0].invalidateDevice(RID, PASID);
+    const promise = rig.ops[0].syncAsync();
+    promise.catch(() => {});
+    const dying = setInterval(() => {
+      rig.tick += 1000;
+    }, 1);
+    await expect(rig.during(promise)).rejects.toThrow('the device does not complete its invalidations (ETIMEDOUT)');
+    clearInterval(dying);
+    expect(stat(rig, 'timeouts')).toBeGreaterThan(1);
+  });
+
+  test('another thread’s wait is submitted again, responses are not', async () => {
+    const rig = await up();
+    rig.completing = false;
+    rig.ops[0].invalidateDevice(RID, PASID);
+    const first = rig.ops[0].syncAsync();
+    first.catch(() => {});
+    rig.ops[1].respond(RID, PASID, 5, 0);
+    const second = rig.ops[1].syncAsync();
+    rig.hw.pump(64);
+    expect(rig.received().map((one) => one.kind)).toEqual(['invalidation', 'response']);
+    rig.tick += 1000;
+    rig.hw.pump(64);
+    rig.driver.surpriseRemove(RID);
+    await rig.during(Promise.all([expect(first).rejects.toThrow('the device is gone'), second]));
+    expect(rig.received()).toEqual([]);
+  });
+});
+
+describe('an invalidation completion error', () => {
+  test('names the requester and stops nothing', async () => {
+    const rig = await up();
+    rig.complete(17);
+    rig.hw.pump(64);
+    expect([rig.fsts, rig.register(VTD_IQERCD + 1) >>> 16]).toEqual([FSTS_ICE, RID]);
+    waitFor(rig, 5);
+    await rig.during(rig.ops[0].syncAsync(), false);
+    expect([spare(rig), rig.fsts]).toEqual([5, 0]); // acknowledged on the way
+  });
+
+  test('comes of completing twice, of completing for another, and of completing too late', async () => {
+    const rig = await up({ portRids: [RID, 9] });
+    rig.completing = false;
+    rig.ops[0].invalidateDevice(RID, PASID);
+    const promise = rig.ops[0].syncAsync();
+    rig.hw.pump(64);
+    const [{ index }] = rig.received();
+    rig.complete(index, 1);
+    rig.hw.pump(64);
+    expect([stat(rig, 'completionErrors'), rig.hw.pendingWaits]).toEqual([1, 1]);
+    rig.complete(index);
+    rig.complete(index);
+    rig.hw.pump(64);
+    expect([stat(rig, 'completionErrors'), rig.hw.pendingWaits]).toEqual([2, 0]);
+    await rig.during(promise);
+    rig.ops[0].invalidateDevice(RID, PASID);
+    const late = rig.ops[0].syncAsync();
+    rig.hw.pump(64);
+    const [second] = rig.received();
+    rig.tick += 1000;
+    rig.hw.pump(64);
+    rig.complete(second.index);
+    rig.hw.pump(64);
+    expect(stat(rig, 'completionErrors')).toBe(3);
+    rig.completing = true;
+    await rig.during(late);
+  });
+});
+
+test('a batch that is full is put and waited for in between', async () => {
+  const rig = await up({ timeoutMs: 60 });
+  for (let i = 0; i < 62; i++) waitFor(rig, i);
+  expect(() => waitFor(rig, 62)).toThrow('the wait is not over'); // nobody runs the hardware here
+});
+
+test.each([
+  ['one page', 0x1000, 0, 1, { g: 3, am: 0, addressLo: 0x1000000 }],
+  ['three pages, aligned', 0x1000, 0, 3, { g: 3, am: 2, addressLo: 0x1000000 }],
+  ['two pages across a boundary', 0x1fff, 0, 2, { g: 3, am: 14, addressLo: 0 }],
+  ['512 pages', 0x1200, 0, 512, { g: 3, am: 9, addressLo: 0x1200000 }],
+  ['too many', 0, 0, 2 ** 20, { g: 2, am: 0 }],
+  ['across the halves of the page number', -1, 0, 2, { g: 2 }],
+])('a range becomes one descriptor: %s', async (_name, lo, hi, pages, expected) => {
+  const rig = await up();
+  const at = (rig.register(VTD_IQA) & ~0xfff) / 4 + rig.register(VTD_IQH) / 4;
+  rig.ops[0].invalidateRange(1, PASID, lo, hi, pages);
+  const { promise } = submit(rig);
+  const { kind, fields, errors } = describeInvalidation(rig.words, at);
+  expect([kind, errors]).toEqual(['PASID_IOTLB', []]);
+  expect(fields).toMatchObject({ did: 1, pasid: PASID, ...expected });
+  await rig.during(promise);
+});
