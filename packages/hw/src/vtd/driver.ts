@@ -1,345 +1,87 @@
-import { IommuError } from '@faultline/core/errors';
-import type { Doorbell, Words } from '@faultline/core/sync';
-import { WAIT_FENCE } from './descriptor-codec.ts';
-import {
-  checkVtd,
-  deviceEntryAt,
-  NO_DEVICE,
-  requestQueueBytes,
-  VTD_GCMD,
-  VTD_GSTS,
-  VTD_IQ,
-  VTD_IQ_ORDER,
-  VTD_IQ_WIDE,
-  VTD_IQA,
-  VTD_IQH,
-  VTD_IQT,
-  VTD_PASS_WAITERS,
-  VTD_PASSES,
-  VTD_PECTL,
-  VTD_PQA,
-  VTD_PQH,
-  VTD_PQT,
-  VTD_PRQ,
-  VTD_PRQ_ORDER,
-  VTD_PRS,
-} from './layout.ts';
-import { REQUEST_DESCRIPTOR_BYTES, requestPasid, requestRid } from './page-requests.ts';
-import { PasidTables } from './pasid-tables.ts';
-import { GCMD_QIE, GCMD_TE, IQA_DW, PECTL_IM, PRS_PRO } from './registers.ts';
-import { byteAddressHi, byteAddressLo, type Translation } from './tables.ts';
-import type { VtdOps } from './vtd-ops.ts';
+import type { Words } from '@faultline/core/sync';
+import { type Procedure, type VtdDomain, VtdProcedures, type VtdProceduresConfig } from './procedures.ts';
 
 const SLICE_MS = 20;
 
-/** The PASID under which a device's traffic without one is translated. */
-export const NO_PASID = 0;
-
-export interface VtdDriverConfig {
-  /** This thread's own. */
-  readonly ops: VtdOps;
-  readonly hardwareDoorbell: Doorbell;
-  /** Waits until the groups of a device that are under way have been handled (Linux iopf_queue_flush_dev()). Default: nothing to wait for. */
-  readonly flushWork?: (device: number) => Promise<void>;
-  /** The device's last domain with a fault handler goes, so the core forgets the device (Linux iopf_queue_remove_device()). */
-  readonly removeFaults?: (device: number) => void | Promise<void>;
-  /** How long to wait for the hardware, or for the event pump. Default 10 s. */
-  readonly timeoutMs?: number;
-}
-
-/** What is attached at a PASID: its translation, and whether its faults are reported to a handler. */
-export interface VtdDomain extends Translation {
-  /** Default false: page requests are not let in on its account. */
-  readonly faults?: boolean;
-}
-
-interface Attached {
-  readonly device: number;
-  readonly domains: Map<number, VtdDomain>; // by PASID
-  faultUsers: number; // domains with a fault handler: PRE is set while there are any
-}
-
-/** Control of a VT-d unit: switching it on, attaching and detaching, fencing and draining. One thread at a time. Never blocks the event
- * loop, but for the time that others hold the invalidation queue's mutex. */
+/** Control of a VT-d unit for an event loop: each call is a procedure of VtdProcedures, awaited. One at a time. Blocks for no longer than
+ * others hold the invalidation queue's mutex. */
 export class VtdDriver {
   readonly #words: Words;
-  readonly #base: number;
-  readonly #ops: VtdOps;
-  readonly #hardware: Doorbell;
-  readonly #flushWork: (device: number) => Promise<void>;
-  readonly #removeFaults: (device: number) => void | Promise<void>;
-  readonly #timeoutMs: number;
-  readonly #tables: PasidTables;
-  readonly #attached: Map<number, Attached> = new Map(); // by RID
+  readonly #procedures: VtdProcedures;
 
   /** @throws IommuError EINVAL when `base` holds no unit. */
-  constructor(words: Words, base: number, config: VtdDriverConfig) {
-    checkVtd(words, base, 'VtdDriver');
+  constructor(words: Words, base: number, config: VtdProceduresConfig) {
     this.#words = words;
-    this.#base = base;
-    this.#ops = config.ops;
-    this.#hardware = config.hardwareDoorbell;
-    this.#flushWork = config.flushWork ?? (async () => {});
-    this.#removeFaults = config.removeFaults ?? (() => {});
-    this.#timeoutMs = config.timeoutMs ?? 10_000;
-    this.#tables = new PasidTables(words, base);
+    this.#procedures = new VtdProcedures(words, base, config);
   }
 
-  /** Switches the queues and translation on. @throws IommuError ETIMEDOUT */
-  async enable(): Promise<void> {
-    const words = this.#words;
-    const iqa = byteAddressLo(this.#base + words[this.#base + VTD_IQ]);
-    const pqa = byteAddressLo(this.#base + words[this.#base + VTD_PRQ]);
-    Atomics.store(words, this.#base + VTD_IQT, 0);
-    Atomics.store(words, this.#base + VTD_PQH, 0);
-    Atomics.store(words, this.#base + VTD_PQT, 0);
-    Atomics.store(words, this.#base + VTD_IQA + 1, byteAddressHi(this.#base + words[this.#base + VTD_IQ]));
-    Atomics.store(
-      words,
-      this.#base + VTD_IQA,
-      iqa | words[this.#base + VTD_IQ_ORDER] | (words[this.#base + VTD_IQ_WIDE] === 1 ? IQA_DW : 0),
-    );
-    Atomics.store(words, this.#base + VTD_PQA + 1, byteAddressHi(this.#base + words[this.#base + VTD_PRQ]));
-    Atomics.store(words, this.#base + VTD_PQA, pqa | words[this.#base + VTD_PRQ_ORDER]);
-    this.maskPageRequests(false);
-    await this.#control(GCMD_TE | GCMD_QIE, 0);
+  /** @see VtdProcedures.enable */
+  enable(): Promise<void> {
+    return this.#run(this.#procedures.enable());
   }
-
-  /** Translation and the queues off; descriptors that the hardware has not taken are taken first. @throws IommuError ETIMEDOUT */
-  async disable(): Promise<void> {
-    const words = this.#words;
-    await this.#until('disable', this.#base + VTD_IQH, (head) => head === Atomics.load(words, this.#base + VTD_IQT));
-    await this.#control(0, GCMD_TE | GCMD_QIE);
+  /** @see VtdProcedures.disable */
+  disable(): Promise<void> {
+    return this.#run(this.#procedures.disable());
   }
-
-  /** Masks page request events, or lets them through again: one that came meanwhile is delivered then. */
+  /** @see VtdProcedures.maskPageRequests */
   maskPageRequests(masked: boolean): void {
-    const at = this.#base + VTD_PECTL;
-    if (masked) Atomics.or(this.#words, at, PECTL_IM);
-    else Atomics.and(this.#words, at, ~PECTL_IM);
-    if (!masked) this.#hardware.ring();
+    this.#procedures.maskPageRequests(masked);
   }
-
-  /** Gives a requester to `device` (index in the core's device table), blocking: no PASID translates.
-   * @throws IommuError ENODEV outside the context table, EBUSY when it has a driver, ETIMEDOUT */
-  async attachDevice(rid: number, device: number): Promise<void> {
-    const at = deviceEntryAt(this.#words, this.#base, rid);
-    if (Atomics.load(this.#words, at) !== NO_DEVICE)
-      throw new IommuError('EBUSY', 'attachDevice', 'rid', rid, 'has a driver already');
-    this.#attached.set(rid, { device, domains: new Map(), faultUsers: 0 });
-    Atomics.store(this.#words, at, device + 1);
-    this.#tables.writeContext(rid);
-    this.#ops.invalidateContext(rid);
-    await this.#ops.syncAsync();
+  /** @see VtdProcedures.attachDevice */
+  attachDevice(rid: number, device: number): Promise<void> {
+    return this.#run(this.#procedures.attachDevice(rid, device));
   }
-
-  /** Takes a requester from its driver: every PASID is detached first. @throws IommuError ENODEV, ETIMEDOUT */
-  async detachDevice(rid: number): Promise<void> {
-    const attached = this.#of('detachDevice', rid);
-    for (const pasid of [...attached.domains.keys()]) await this.detach(rid, pasid);
-    this.#tables.clearContext(rid);
-    this.#ops.invalidateContext(rid);
-    this.#ops.invalidateDevice(rid, -1);
-    await this.#ops.syncAsync();
-    Atomics.store(this.#words, deviceEntryAt(this.#words, this.#base, rid), NO_DEVICE);
-    this.#attached.delete(rid);
+  /** @see VtdProcedures.detachDevice */
+  detachDevice(rid: number): Promise<void> {
+    return this.#run(this.#procedures.detachDevice(rid));
   }
-
-  /** A device that was pulled out: what waits for its invalidations gives up. Its tables stay until {@link detachDevice}. */
+  /** @see VtdProcedures.surpriseRemove */
   surpriseRemove(rid: number): void {
-    Atomics.store(this.#words, deviceEntryAt(this.#words, this.#base, rid), NO_DEVICE);
+    this.#procedures.surpriseRemove(rid);
+  }
+  /** @see VtdProcedures.attach */
+  attach(rid: number, pasid: number, domain: VtdDomain): Promise<void> {
+    return this.#run(this.#procedures.attach(rid, pasid, domain));
+  }
+  /** @see VtdProcedures.replace */
+  replace(rid: number, pasid: number, domain: VtdDomain): Promise<void> {
+    return this.#run(this.#procedures.replace(rid, pasid, domain));
+  }
+  /** @see VtdProcedures.detach */
+  detach(rid: number, pasid: number): Promise<void> {
+    return this.#run(this.#procedures.detach(rid, pasid));
+  }
+  /** @see VtdProcedures.blockRid */
+  blockRid(rid: number, order?: 'fence-first' | 'remove-first'): Promise<void> {
+    return this.#run(this.#procedures.blockRid(rid, order));
+  }
+  /** @see VtdProcedures.drain */
+  drain(rid: number, pasid: number, did: number): Promise<boolean> {
+    return this.#run(this.#procedures.drain(rid, pasid, did));
+  }
+  /** @see VtdProcedures.blockDevice */
+  blockDevice(rid: number): Promise<void> {
+    return this.#run(this.#procedures.blockDevice(rid));
+  }
+  /** @see VtdProcedures.fenceEventQueue */
+  fenceEventQueue(rid: number): Promise<void> {
+    return this.#run(this.#procedures.fenceEventQueue(rid));
+  }
+  /** @see VtdProcedures.fenceResponses */
+  fenceResponses(rid: number): Promise<void> {
+    return this.#run(this.#procedures.fenceResponses(rid));
+  }
+  /** @see VtdProcedures.disablePri */
+  disablePri(rid: number): Promise<void> {
+    return this.#run(this.#procedures.disablePri(rid));
   }
 
-  /** Attaches a domain at a PASID, NO_PASID for traffic without one.
-   * @throws IommuError ENODEV no such requester, EINVAL or ENOSPC as PasidTables.writePasid, EBUSY something is attached there, ETIMEDOUT */
-  async attach(rid: number, pasid: number, domain: VtdDomain): Promise<void> {
-    const attached = this.#of('attach', rid);
-    this.#tables.writePasid(rid, pasid, domain);
-    attached.domains.set(pasid, domain);
-    if (domain.faults === true) await this.#addFaultUser(rid, attached);
-    this.#ops.invalidatePasid(domain.did, pasid); // entries that were not present are not kept, but a unit may say otherwise (CAP.CM)
-    await this.#ops.syncAsync();
-  }
-
-  /** Attaches another domain in place of the present one; then drains what was asked on the old one's account.
-   * @throws IommuError ENODEV, ENOENT nothing is attached there, ETIMEDOUT */
-  async replace(rid: number, pasid: number, domain: VtdDomain): Promise<void> {
-    const attached = this.#of('replace', rid);
-    const old = this.#domainAt('replace', attached, pasid);
-    if (domain.faults === true) await this.#addFaultUser(rid, attached);
-    this.#tables.replacePasid(rid, pasid, domain);
-    attached.domains.set(pasid, domain);
-    await this.#invalidatePasid(rid, pasid, old);
-    await this.drain(rid, pasid, old.did);
-    if (old.faults === true) await this.#dropFaultUser(rid, attached);
-  }
-
-  /** Detaches: entry not present, caches invalidated, entry cleared, drained, and only then the last fault user's device forgotten.
-   * @throws IommuError ENODEV, ENOENT nothing is attached there, ETIMEDOUT */
-  async detach(rid: number, pasid: number): Promise<void> {
-    const attached = this.#of('detach', rid);
-    const old = this.#domainAt('detach', attached, pasid);
-    await this.#tearDown(rid, pasid, old);
-    attached.domains.delete(pasid);
-    if (old.faults === true) await this.#dropFaultUser(rid, attached);
-  }
-
-  /** A device's own domain gives way to blocking, in one of two orders.
-   * `fence-first` is {@link detach}. `remove-first` is what Linux v7.0 does for a RID: the device leaves the fault queue before the entry goes,
-   * so that the drain inside finds no fault user and returns at once, and requests that wait in the queue are reported afterwards. */
-  async blockRid(rid: number, order: 'fence-first' | 'remove-first' = 'fence-first'): Promise<void> {
-    if (order === 'fence-first') {
-      await this.detach(rid, NO_PASID);
-      return;
-    }
-    const attached = this.#of('blockRid', rid);
-    const old = this.#domainAt('blockRid', attached, NO_PASID);
-    if (old.faults === true) await this.#dropFaultUser(rid, attached);
-    await this.#tearDown(rid, NO_PASID, old);
-    attached.domains.delete(NO_PASID);
-  }
-
-  // The steps of turning PRI off, as core's PriDriver names them.
-
-  /** Every PASID of the requester stops translating: on return the hardware lets no further request of it in. */
-  async blockDevice(rid: number): Promise<void> {
-    const attached = this.#of('blockDevice', rid);
-    for (const [pasid, domain] of attached.domains) {
-      this.#tables.unsetPasid(rid, pasid);
-      await this.#invalidatePasid(rid, pasid, domain);
-    }
-  }
-
-  /** Drains every PASID of a requester that was blocked: no report of an older request is under way or can start. */
-  async fenceEventQueue(rid: number): Promise<void> {
-    for (const [pasid, domain] of this.#of('fenceEventQueue', rid).domains) await this.drain(rid, pasid, domain.did);
-  }
-
-  /** On return the requester has every response that was queued before, by any thread: an invalidation pushes them. */
-  async fenceResponses(rid: number): Promise<void> {
-    this.#of('fenceResponses', rid);
-    this.#ops.invalidateDevice(rid, -1);
-    await this.#ops.syncAsync();
-  }
-
-  /** PRE off, and the blocked PASIDs' entries cleared. PRI at the device goes off next, ATS last. */
-  async disablePri(rid: number): Promise<void> {
-    const attached = this.#of('disablePri', rid);
-    for (const pasid of attached.domains.keys()) this.#tables.clearPasid(rid, pasid);
-    attached.domains.clear();
-    attached.faultUsers = 0;
-    await this.#flipPageRequests(rid, false);
-  }
-
-  /** Waits until nothing of the requester and PASID is under way: in the queue, being reported, or between device and unit.
-   * Nothing to do when the requester has no domain with a fault handler. The entry is not present any more, or another, and its caches are invalidated.
-   * @returns whether there was anything to do. @throws IommuError ETIMEDOUT
-   * @see Linux intel_iommu_drain_pasid_prq(); VT-d 7.10 */
-  async drain(rid: number, pasid: number, did: number): Promise<boolean> {
-    const attached = this.#of('drain', rid);
-    if (attached.faultUsers === 0) return false;
-    await this.#waitForQueued(rid, pasid);
-    await this.#flushWork(attached.device);
+  async #run<T>(procedure: Procedure<T>): Promise<T> {
     for (;;) {
-      const passes = Atomics.load(this.#words, this.#base + VTD_PASSES);
-      this.#ops.wait(WAIT_FENCE);
-      this.#ops.invalidateAll(did, pasid === NO_PASID ? -1 : pasid);
-      this.#ops.invalidateDevice(rid, pasid === NO_PASID ? -1 : pasid);
-      await this.#ops.syncAsync(true);
-      // An overflow meanwhile had the hardware answer by itself, behind the responses that this pushed: once more.
-      if ((Atomics.load(this.#words, this.#base + VTD_PRS) & PRS_PRO) === 0) return true;
-      await this.#nextPass(passes);
-    }
-  }
-
-  /** Until no request of this kind lies between head and tail. On real hardware a read of PQT pushes what was accepted to where it can be seen; here
-   * a wait with PD stands for that. */
-  async #waitForQueued(rid: number, pasid: number): Promise<void> {
-    const words = this.#words;
-    const mask = requestQueueBytes(words, this.#base) - REQUEST_DESCRIPTOR_BYTES;
-    const queue = this.#base + words[this.#base + VTD_PRQ];
-    await this.#ops.syncAsync(true);
-    for (;;) {
-      const passes = Atomics.load(words, this.#base + VTD_PASSES); // before the look, so that a pass that ends meanwhile counts
-      const tail = Atomics.load(words, this.#base + VTD_PQT) & mask;
-      let head = Atomics.load(words, this.#base + VTD_PQH) & mask;
-      for (; head !== tail; head = (head + REQUEST_DESCRIPTOR_BYTES) & mask) {
-        const at = queue + (head >>> 2);
-        if (requestRid(words, at) === rid && Math.max(requestPasid(words, at), NO_PASID) === pasid) break;
-      }
-      if (head === tail) return;
-      await this.#nextPass(passes);
-    }
-  }
-
-  async #nextPass(passes: number): Promise<void> {
-    Atomics.add(this.#words, this.#base + VTD_PASS_WAITERS, 1); // [D]
-    try {
-      await this.#until('drain', this.#base + VTD_PASSES, (seen) => seen !== passes);
-    } finally {
-      Atomics.sub(this.#words, this.#base + VTD_PASS_WAITERS, 1);
-    }
-  }
-
-  async #tearDown(rid: number, pasid: number, domain: VtdDomain): Promise<void> {
-    this.#tables.unsetPasid(rid, pasid);
-    await this.#invalidatePasid(rid, pasid, domain);
-    this.#tables.clearPasid(rid, pasid);
-    await this.drain(rid, pasid, domain.did);
-  }
-
-  /** PASID cache, then IOTLB, then device-TLB, and one wait. */
-  async #invalidatePasid(rid: number, pasid: number, domain: VtdDomain): Promise<void> {
-    this.#ops.invalidatePasid(domain.did, pasid);
-    const byDomain = domain.kind === 'second-level' || domain.kind === 'nested';
-    this.#ops.invalidateAll(domain.did, byDomain ? -1 : pasid);
-    this.#ops.invalidateDevice(rid, pasid === NO_PASID ? -1 : pasid);
-    await this.#ops.syncAsync();
-  }
-
-  async #addFaultUser(rid: number, attached: Attached): Promise<void> {
-    if (attached.faultUsers++ === 0) await this.#flipPageRequests(rid, true);
-  }
-
-  async #dropFaultUser(rid: number, attached: Attached): Promise<void> {
-    if (--attached.faultUsers > 0) return;
-    await this.#flipPageRequests(rid, false);
-    await this.#removeFaults(attached.device);
-  }
-
-  async #flipPageRequests(rid: number, on: boolean): Promise<void> {
-    this.#tables.enablePageRequests(rid, on);
-    this.#ops.invalidateContext(rid);
-    await this.#ops.syncAsync();
-  }
-
-  #of(call: string, rid: number): Attached {
-    const attached = this.#attached.get(rid);
-    if (attached === undefined) throw new IommuError('ENODEV', call, 'rid', rid, 'is not attached');
-    return attached;
-  }
-
-  #domainAt(call: string, attached: Attached, pasid: number): VtdDomain {
-    const domain = attached.domains.get(pasid);
-    if (domain === undefined) throw new IommuError('ENOENT', call, 'pasid', pasid, 'nothing is attached there');
-    return domain;
-  }
-
-  async #control(set: number, clear: number): Promise<void> {
-    const at = this.#base + VTD_GCMD;
-    Atomics.or(this.#words, at, set);
-    Atomics.and(this.#words, at, ~clear);
-    this.#hardware.ring();
-    await this.#until('GCMD', this.#base + VTD_GSTS, (status) => (status & set) === set && (status & clear) === 0);
-  }
-
-  async #until(call: string, at: number, isTrue: (value: number) => boolean): Promise<void> {
-    for (const deadline = performance.now() + this.#timeoutMs; ; ) {
-      const seen = Atomics.load(this.#words, at);
-      if (isTrue(seen)) return;
-      if (performance.now() >= deadline)
-        throw new IommuError('ETIMEDOUT', call, 'timeoutMs', this.#timeoutMs, 'the other side did not answer');
-      await Atomics.waitAsync(this.#words, at, seen, SLICE_MS).value;
+      const { done, value } = procedure.next();
+      if (done === true) return value;
+      if (value instanceof Promise) await value;
+      else await Atomics.waitAsync(this.#words, value.at, value.seen, SLICE_MS).value;
     }
   }
 }

@@ -1,5 +1,5 @@
 export * from './descriptor-codec.ts';
-export { NO_PASID, type VtdDomain, VtdDriver, type VtdDriverConfig } from './driver.ts';
+export { VtdDriver } from './driver.ts';
 export { EventPump, type EventPumpConfig, PUMP_OUTCOMES, type PumpOutcome } from './event-pump.ts';
 export * from './fault-records.ts';
 export { VtdHardware, type VtdHardwareConfig } from './hardware.ts';

@@ -82,6 +82,8 @@ export class VtdOps implements IommuOps {
   #refused = 0; // BAD when the last wait was put
   #first = 0; // position of the batch's first descriptor
   #waitAt = 0; // and of its wait
+  #drain = false;
+  #deadline = 0;
 
   /** @param thread this thread's number among those that submit, from 0.
    * @throws IommuError EINVAL when there is no such thread. */
@@ -197,39 +199,46 @@ export class VtdOps implements IommuOps {
     this.#batch.set(descriptor, this.#claim());
   }
 
-  /** Publishes the batch and one wait, and waits until that is over: all of it has taken effect, devices included.
-   * With `drain`, page requests that the hardware had taken before are in their queue. Context: blocks.
-   * @throws IommuError EINVAL the hardware refused a descriptor of the batch (the rest took effect), ETIMEDOUT a device that is gone, or does
-   * not answer, or a hardware that does not run */
-  sync(self: ThreadSelf, drain: boolean = false): void {
-    const deadline = performance.now() + this.#timeoutMs;
-    for (;;) {
-      this.#submit(drain);
-      for (let spin = 0; spin < self.spins && !this.#isDone(); spin++);
-      let state = this.#poll('VtdOps.sync', deadline);
-      for (; state === PENDING; state = this.#poll('VtdOps.sync', deadline)) {
-        const seen = Atomics.load(this.#words, this.#line + THREAD_STATUS);
-        if (((seen - this.#sequence) | 0) < 0) Atomics.wait(this.#words, this.#line + THREAD_STATUS, seen, SLICE_MS);
-      }
-      if (state === DONE) break;
-    }
-    this.#end('VtdOps.sync');
+  /** Publishes the batch and one wait; {@link isOver} says when all of it has taken effect. Nothing is added to the batch until then.
+   * @param drain page requests that the hardware had taken before are then in their queue, too. */
+  begin(drain: boolean = false): void {
+    this.#drain = drain;
+    this.#deadline = performance.now() + this.#timeoutMs;
+    this.#submit();
   }
 
-  /** {@link sync} for a thread that must not block. Nothing is added to the batch meanwhile. */
-  async syncAsync(drain: boolean = false): Promise<void> {
-    const deadline = performance.now() + this.#timeoutMs;
-    for (;;) {
-      this.#submit(drain);
-      let state = this.#poll('VtdOps.syncAsync', deadline);
-      for (; state === PENDING; state = this.#poll('VtdOps.syncAsync', deadline)) {
-        const seen = Atomics.load(this.#words, this.#line + THREAD_STATUS);
-        if (((seen - this.#sequence) | 0) < 0)
-          await Atomics.waitAsync(this.#words, this.#line + THREAD_STATUS, seen, SLICE_MS).value;
-      }
-      if (state === DONE) break;
+  /** Looks whether what {@link begin} published is over, and puts it again if a time-out aborted its wait. Never waits for the hardware.
+   * @throws IommuError EINVAL the hardware refused a descriptor of the batch (the rest took effect), ETIMEDOUT a device that is gone, or does
+   * not answer, or a hardware that does not run */
+  isOver(): boolean {
+    const state = this.#poll();
+    if (state === ABORTED) this.#submit();
+    if (state === DONE) this.#end();
+    return state === DONE;
+  }
+
+  /** Word offset that changes when a wait of this thread is over. */
+  get statusAt(): number {
+    return this.#line + THREAD_STATUS;
+  }
+
+  /** {@link begin}, and waits until it is over. Context: blocks. @throws IommuError as {@link isOver} */
+  sync(self: ThreadSelf, drain: boolean = false): void {
+    this.begin(drain);
+    for (let spin = 0; spin < self.spins && !this.#isDone(); spin++);
+    while (!this.isOver()) {
+      const seen = Atomics.load(this.#words, this.statusAt);
+      if (((seen - this.#sequence) | 0) < 0) Atomics.wait(this.#words, this.statusAt, seen, SLICE_MS);
     }
-    this.#end('VtdOps.syncAsync');
+  }
+
+  /** {@link sync} for a thread that must not block. @throws IommuError as {@link isOver} */
+  async syncAsync(drain: boolean = false): Promise<void> {
+    this.begin(drain);
+    while (!this.isOver()) {
+      const seen = Atomics.load(this.#words, this.statusAt);
+      if (((seen - this.#sequence) | 0) < 0) await Atomics.waitAsync(this.#words, this.statusAt, seen, SLICE_MS).value;
+    }
   }
 
   #claim(): number {
@@ -238,10 +247,10 @@ export class VtdOps implements IommuOps {
   }
 
   /** The batch is kept until its wait is over: a time-out of another's device aborts it, and it is put again. */
-  #submit(drain: boolean): void {
+  #submit(): void {
     this.flushResponses();
     this.#sequence = (this.#sequence + 1) | 0;
-    const flags = WAIT_STATUS | (drain ? WAIT_DRAIN : 0);
+    const flags = WAIT_STATUS | (this.#drain ? WAIT_DRAIN : 0);
     writeWait(this.#batch, this.#batchCount * DESCRIPTOR_WORDS, flags, this.#line + THREAD_STATUS, this.#sequence);
     this.#refused = Atomics.load(this.#words, this.#line + THREAD_BAD);
     this.#first = this.#queue.put(this.#batch, this.#batchCount + 1);
@@ -253,7 +262,7 @@ export class VtdOps implements IommuOps {
   }
 
   /** @throws IommuError ETIMEDOUT */
-  #poll(call: string, deadline: number): number {
+  #poll(): number {
     if (this.#isDone()) return DONE;
     this.#queue.recover();
     const { before, rid } = this.#queue.lastTimeout();
@@ -261,29 +270,29 @@ export class VtdOps implements IommuOps {
     const behind = (before - this.#waitAt) | 0;
     if (behind > 0 && behind <= this.#queue.capacity + 1) {
       if (this.#asks(rid) && !this.#isPresent(rid))
-        this.#timedOut(call, 'rid', rid, 'the device is gone, and its invalidation timed out');
-      if (performance.now() >= deadline)
-        this.#timedOut(call, 'rid', rid, 'the device does not complete its invalidations');
+        this.#timedOut('rid', rid, 'the device is gone, and its invalidation timed out');
+      if (performance.now() >= this.#deadline)
+        this.#timedOut('rid', rid, 'the device does not complete its invalidations');
       return ABORTED;
     }
-    if (performance.now() >= deadline) this.#timedOut(call, 'timeoutMs', this.#timeoutMs, 'the wait is not over');
+    if (performance.now() >= this.#deadline) this.#timedOut('timeoutMs', this.#timeoutMs, 'the wait is not over');
     this.#queue.kick(); // a hardware that sleeps does not see its devices' deadlines pass
     return PENDING;
   }
 
-  #timedOut(call: string, field: string, value: number, why: string): never {
+  #timedOut(field: string, value: number, why: string): never {
     this.#batchCount = 0;
-    throw new IommuError('ETIMEDOUT', call, field, value, why);
+    throw new IommuError('ETIMEDOUT', 'VtdOps.sync', field, value, why);
   }
 
-  #end(call: string): void {
+  #end(): void {
     const count = this.#batchCount;
     this.#batchCount = 0;
     if (Atomics.load(this.#words, this.#line + THREAD_BAD) === this.#refused) return;
     const bad = (Atomics.load(this.#words, this.#line + THREAD_BAD_AT) - this.#first) >>> 0;
     if (bad >= count) return; // a response that nobody waits for
     const type = this.#batch[bad * DESCRIPTOR_WORDS] & 15;
-    throw new IommuError('EINVAL', call, 'descriptor', bad, `the hardware refused it (type ${type})`);
+    throw new IommuError('EINVAL', 'VtdOps.sync', 'descriptor', bad, `the hardware refused it (type ${type})`);
   }
 
   /** Whether the batch invalidates that device. Linux gives up in whichever thread finds the time-out, be it another's. */

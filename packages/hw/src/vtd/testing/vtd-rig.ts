@@ -30,7 +30,7 @@ import {
   RESPONSE_PASID_VALID,
   RESPONSE_PRGI,
 } from '../../pcie/index.ts';
-import { VtdDriver, type VtdDriverConfig } from '../driver.ts';
+import { VtdDriver } from '../driver.ts';
 import { EventPump, type EventPumpConfig, type PumpOutcome } from '../event-pump.ts';
 import { VtdHardware } from '../hardware.ts';
 import {
@@ -44,6 +44,7 @@ import {
   vtdAnnounceBase,
   vtdWords,
 } from '../layout.ts';
+import type { VtdProceduresConfig } from '../procedures.ts';
 import { VtdOps } from '../vtd-ops.ts';
 
 /** A record as the endpoint got it. */
@@ -111,7 +112,7 @@ export interface VtdRigConfig extends Partial<VtdConfig> {
   readonly portRids?: readonly number[];
   readonly credits?: number;
   readonly addressBits?: 48 | 57;
-  readonly driver?: Partial<VtdDriverConfig>;
+  readonly driver?: Partial<VtdProceduresConfig>;
   readonly timeoutTicks?: number;
   readonly timeoutMs?: number;
   /** In place of the fake core. */
