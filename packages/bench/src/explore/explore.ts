@@ -2,6 +2,7 @@
 import {
   FAIL_NONDETERMINISM,
   FAIL_NONE,
+  FAIL_OUTCOME,
   STRATEGY_BOUNDED,
   STRATEGY_DPOR,
   STRATEGY_PCT,
@@ -184,18 +185,20 @@ async function toFinding(
   index: number,
 ): Promise<Finding> {
   if (end.failure === FAIL_NONDETERMINISM)
-    return recorded(crew, scenario, design, end.choices, index, end.choices, end);
+    return recorded(crew, scenario, design, end.choices, index, end.choices, FAIL_NONDETERMINISM);
   const wanted = fingerprint(end);
   const shortest = await minimise(end.choices, async (choices) => {
     const again = await crew.session({ strategy: STRATEGY_REPLAY, limit: 1, choices, index });
     return again.failure === end.failure && fingerprint(again) === wanted ? again.choices : undefined;
   });
-  return recorded(crew, scenario, design, shortest, index, end.choices);
+  return recorded(crew, scenario, design, shortest, index, end.choices, end.failure);
 }
 
 /** What broke, numbers aside: they may differ from schedule to schedule. */
 function fingerprint(end: SessionEnd): string {
-  return `${end.problem?.message.replace(/\d+/g, '#') ?? ''} ${end.problem?.race?.loc ?? ''}`;
+  const message = end.problem?.message ?? '';
+  const told = end.failure === FAIL_OUTCOME ? message : message.replace(/\d+/g, '#');
+  return `${told} ${end.problem?.race?.loc ?? ''} ${end.stuckOn}`;
 }
 
 async function recorded(
@@ -205,7 +208,7 @@ async function recorded(
   choices: Uint8Array,
   index: number,
   found: Uint8Array,
-  original?: SessionEnd,
+  broke?: number,
 ): Promise<Finding> {
   const plain = await crew.session({ strategy: STRATEGY_REPLAY, limit: 1, choices, index });
   const end = await crew.session({
@@ -216,7 +219,8 @@ async function recorded(
     record: true,
     watched: plain.problem?.race?.loc ?? -1,
   });
-  const shown = original === undefined ? end : { ...end, failure: original.failure };
+  // What broke once and breaks no more does not depend on the schedule alone.
+  const shown = broke === undefined || broke === end.failure ? end : { ...end, failure: FAIL_NONDETERMINISM };
   const schedule = runsOf(end.choices);
   return {
     scenario: scenario.spec.name,

@@ -19,7 +19,7 @@ import {
   K_WAKE,
   K_XOR,
   LOCALS,
-  NOW,
+  MAX_WAITERS,
   P_KIND,
   P_WOKEN,
   QUEUE_READ,
@@ -34,6 +34,7 @@ import {
   WOKEN_TIMED_OUT,
 } from './control.layout.ts';
 import type { Memory } from './memory.ts';
+import { toTimeout, toWhole } from './numbers.ts';
 import type { Scheduler } from './scheduler.ts';
 import { addWaiter, hasWaiters, removeWaiter, type Woken, wake } from './waiters.ts';
 
@@ -47,7 +48,7 @@ export class ScheduledAtomics {
   readonly #scheduler: Scheduler;
   readonly #memory: Memory;
   readonly #words: Int32Array;
-  readonly #woken: Woken = { count: 0, threads: 0 };
+  readonly #woken: Woken = { count: 0, threads: 0, posted: 0 };
   /** Promises of waitAsync that are out, by number. */
   readonly promises: Map<number, (value: string) => void> = new Map();
   #promise = 0;
@@ -95,7 +96,7 @@ export class ScheduledAtomics {
   }
 
   #loadUnscheduled(view: View, index: number): number {
-    if (view === this.#memory.view) this.#memory.readUnscheduled(index);
+    this.#memory.readUnscheduledIn(view, index);
     return real.load(this.#memory.raw(view), index);
   }
 
@@ -103,25 +104,27 @@ export class ScheduledAtomics {
     if (!this.#scheduler.active) return real.store(this.#memory.raw(view), index, value);
     const loc = this.#memory.locate(view, index);
     if (loc < 0) return real.store(this.#memory.raw(view), index, value);
+    const given = toWhole(value);
     if (this.#memory.checked) this.#memory.beforeAtomicWrite(loc);
-    this.#scheduler.point(K_STORE, loc, value);
+    this.#scheduler.point(K_STORE, loc, given);
     if (this.#memory.checked) this.#memory.atomicWrite(loc, false);
     const old = this.#words[loc];
-    this.#words[loc] = value;
-    this.#scheduler.after(K_STORE, loc, value, VALUE_WRITE, old !== this.#words[loc], value);
+    this.#words[loc] = given;
+    this.#scheduler.after(K_STORE, loc, given | 0, VALUE_WRITE, old !== this.#words[loc], given | 0);
     if (this.#scheduler.recording) this.#record(K_STORE, loc, `${old} → ${this.#words[loc]}`);
-    return value;
+    return given;
   }
 
   #update(kind: number, view: View, index: number, value: number): number {
     const loc = this.#scheduler.active ? this.#memory.locate(view, index) : -1;
     if (loc < 0) return applyReal(kind, this.#memory.raw(view), index, value);
+    const given = toWhole(value) | 0;
     if (this.#memory.checked) this.#memory.beforeAtomicWrite(loc);
-    this.#scheduler.point(kind, loc, value);
+    this.#scheduler.point(kind, loc, given);
     if (this.#memory.checked) this.#memory.atomicWrite(loc, true);
     const old = this.#words[loc];
-    this.#words[loc] = updated(kind, old, value);
-    this.#scheduler.after(kind, loc, value, READ_WRITE, old !== this.#words[loc], old);
+    this.#words[loc] = updated(kind, old, given);
+    this.#scheduler.after(kind, loc, given, READ_WRITE, old !== this.#words[loc], old);
     if (this.#scheduler.recording) this.#record(kind, loc, `${old} → ${this.#words[loc]}`);
     return old;
   }
@@ -130,19 +133,20 @@ export class ScheduledAtomics {
     if (!this.#scheduler.active) return real.compareExchange(this.#memory.raw(view), index, expected, value);
     const loc = this.#memory.locate(view, index);
     if (loc < 0) return real.compareExchange(this.#memory.raw(view), index, expected, value);
-    // One that fails only looks, which is no harm in memory that keeps its type.
-    if (this.#memory.checked && this.#words[loc] === (expected | 0)) this.#memory.beforeAtomicWrite(loc);
-    this.#scheduler.point(K_CAS, loc, expected);
+    const wanted = toWhole(expected) | 0;
+    const given = toWhole(value) | 0;
+    if (this.#memory.checked) this.#memory.beforeAtomicWrite(loc, wanted);
+    this.#scheduler.point(K_CAS, loc, wanted);
     const old = this.#words[loc];
-    const fits = old === (expected | 0);
+    const fits = old === wanted;
     if (this.#memory.checked) {
       if (fits) this.#memory.atomicWrite(loc, true);
       else this.#memory.atomicRead(loc);
     }
-    if (fits) this.#words[loc] = value;
-    this.#scheduler.after(K_CAS, loc, expected, fits ? READ_WRITE : VALUE_READ, fits && old !== this.#words[loc], old);
+    if (fits) this.#words[loc] = given;
+    this.#scheduler.after(K_CAS, loc, wanted, fits ? READ_WRITE : VALUE_READ, fits && old !== given, old);
     if (this.#scheduler.recording)
-      this.#record(K_CAS, loc, fits ? `${old} → ${this.#words[loc]}` : `= ${old}, expected ${expected}: fails`);
+      this.#record(K_CAS, loc, fits ? `${old} → ${this.#words[loc]}` : `= ${old}, expected ${wanted}: fails`);
     return old;
   }
 
@@ -151,19 +155,29 @@ export class ScheduledAtomics {
     const { control, me, bit, row } = scheduler;
     const loc = scheduler.active ? this.#memory.locate(view, index) : -1;
     if (loc < 0) return real.wait(this.#memory.raw(view), index, value, timeout);
-    scheduler.point(K_WAIT, loc, value);
-    if (this.#memory.checked) this.#memory.atomicRead(loc);
+    const wanted = toWhole(value) | 0;
+    const most = toTimeout(timeout);
+    const timed = most < LONGEST_TIMEOUT_MS && control[TIMEOUTS] !== TIMEOUTS_NEVER;
+    if (!timed && most > 0 && this.#words[loc] === wanted) scheduler.forgetLooks(); // who sleeps does not spin
+    scheduler.point(K_WAIT, loc, wanted);
+    if (this.#memory.checked) this.#memory.entersWait(loc);
     const found = this.#words[loc];
-    if (found !== (value | 0)) {
-      scheduler.after(K_WAIT, loc, value, VALUE_READ, false, found);
-      if (scheduler.recording) this.#record(K_WAIT, loc, `= ${found}, expected ${value}: does not sleep`);
+    if (found !== wanted) {
+      scheduler.after(K_WAIT, loc, wanted, VALUE_READ, false, found);
+      if (scheduler.recording) this.#record(K_WAIT, loc, `= ${found}, expected ${wanted}: does not sleep`);
       return 'not-equal';
     }
-    const timed = timeout < LONGEST_TIMEOUT_MS && control[TIMEOUTS] !== TIMEOUTS_NEVER;
-    scheduler.after(K_WAIT, loc, value, VALUE_READ | QUEUE_WRITE, false, found);
+    if (most === 0 || (timed && scheduler.onTrial)) {
+      scheduler.after(K_WAIT, loc, wanted, VALUE_READ, false, found);
+      if (scheduler.recording) this.#record(K_WAIT, loc, `= ${found}: no time to sleep`);
+      scheduler.passOnTrial(Math.ceil(most));
+      return 'timed-out';
+    }
+    scheduler.after(K_WAIT, loc, wanted, VALUE_READ | QUEUE_WRITE, false, found);
     if (scheduler.recording) this.#record(K_WAIT, loc, `= ${found}: asleep`);
-    const deadline = timed ? control[NOW] + Math.ceil(timeout) : -1;
-    addWaiter(control, me, loc, 0, deadline);
+    const deadline = timed ? scheduler.now + Math.ceil(most) : -1;
+    if (!addWaiter(control, me, loc, 0, deadline)) this.#tooManyWaiters();
+    scheduler.fellAsleep(loc);
     control[row + P_WOKEN] = WOKEN_NO;
     control[row + P_KIND] = timed ? K_TIMEOUT : K_WAIT;
     control[ASLEEP] |= bit;
@@ -177,7 +191,7 @@ export class ScheduledAtomics {
       control[row + P_WOKEN] = WOKEN_TIMED_OUT;
       control[ASLEEP] &= ~bit;
       removeWaiter(control, me, 0);
-      control[NOW] = Math.max(control[NOW], deadline);
+      scheduler.clock = Math.max(scheduler.clock, deadline);
       scheduler.timeOut(loc);
     }
     if (this.#memory.checked && woken) this.#memory.woken(loc);
@@ -185,16 +199,17 @@ export class ScheduledAtomics {
     return woken ? 'ok' : 'timed-out';
   }
 
-  #notify(view: View, index: number, count: number = Infinity): number {
+  #notify(view: View, index: number, count?: number): number {
     const scheduler = this.#scheduler;
     const loc = scheduler.active ? this.#memory.locate(view, index) : -1;
     if (loc < 0) return real.notify(this.#memory.raw(view), index, count);
+    const most = count === undefined ? Infinity : Math.max(0, toWhole(count));
     scheduler.point(K_NOTIFY, loc, 0);
     if (this.#memory.checked) this.#memory.notified(loc);
     const any = hasWaiters(scheduler.control, loc);
-    wake(scheduler.control, loc, count, this.#woken);
+    wake(scheduler.control, loc, most, this.#woken);
     scheduler.after(K_NOTIFY, loc, 0, any ? QUEUE_WRITE : QUEUE_READ, any, this.#woken.count);
-    if (any) scheduler.woke(this.#woken.threads);
+    if (any) scheduler.woke(this.#woken.threads, this.#woken.posted);
     if (scheduler.recording) this.#record(K_NOTIFY, loc, any ? `wakes ${this.#woken.count}` : 'nobody is asleep');
     return this.#woken.count;
   }
@@ -203,18 +218,29 @@ export class ScheduledAtomics {
     const scheduler = this.#scheduler;
     const loc = scheduler.active ? this.#memory.locate(view, index) : -1;
     if (loc < 0) return real.waitAsync(this.#memory.raw(view), index, value, timeout);
-    scheduler.point(K_WAIT_ASYNC, loc, value);
-    if (this.#memory.checked) this.#memory.atomicRead(loc);
+    const wanted = toWhole(value) | 0;
+    const most = toTimeout(timeout);
+    if (most > 0 && most < LONGEST_TIMEOUT_MS && scheduler.control[TIMEOUTS] !== TIMEOUTS_NEVER)
+      this.#memory.refuse(
+        'waitAsync with a time-out, in a scenario whose time-outs fire: that of a wait fires, this would not',
+      );
+    scheduler.point(K_WAIT_ASYNC, loc, wanted);
+    if (this.#memory.checked) this.#memory.entersWait(loc);
     const found = this.#words[loc];
-    const asleep = found === (value | 0);
-    scheduler.after(K_WAIT_ASYNC, loc, value, asleep ? VALUE_READ | QUEUE_WRITE : VALUE_READ, false, found);
+    const asleep = found === wanted && most > 0;
+    scheduler.after(K_WAIT_ASYNC, loc, wanted, asleep ? VALUE_READ | QUEUE_WRITE : VALUE_READ, false, found);
     if (scheduler.recording)
-      this.#record(K_WAIT_ASYNC, loc, `= ${found}${asleep ? '' : `, expected ${value}: does not wait`}`);
-    if (!asleep) return { async: false, value: 'not-equal' };
-    if (timeout === 0) return { async: false, value: 'timed-out' };
+      this.#record(K_WAIT_ASYNC, loc, `= ${found}${found === wanted ? '' : `, expected ${wanted}: does not wait`}`);
+    if (!asleep) return { async: false, value: found === wanted ? 'timed-out' : 'not-equal' };
     const number = ++this.#promise;
-    addWaiter(scheduler.control, scheduler.me, loc, number, -1);
+    if (!addWaiter(scheduler.control, scheduler.me, loc, number, -1)) this.#tooManyWaiters();
+    scheduler.fellAsleep(loc);
+    scheduler.forgetLooks(); // with one promise more it is not where it was
     return { async: true, value: new Promise<string>((resolve) => this.promises.set(number, resolve)) };
+  }
+
+  #tooManyWaiters(): never {
+    return this.#memory.refuse(`more than ${MAX_WAITERS} waiters at once`);
   }
 
   #record(kind: number, loc: number, effect: string): void {

@@ -4,26 +4,25 @@ import {
   ABORT,
   ABORT_NO,
   ASLEEP,
-  ENABLED,
   FAIL_EXCEPTION,
   K_END,
-  K_WAIT_ASYNC,
   K_YIELD,
-  LOCALS,
+  loopAt,
   NOWHERE,
   OPENED,
+  P_IDLE,
   P_KIND,
-  P_WOKEN,
+  P_LOC,
   QUIT,
   RESULTS,
-  WOKEN_NO,
+  VALUE_READ,
 } from './control.layout.ts';
 import { messageOf, stackOf } from './judge.ts';
 import type { Report } from './memory.ts';
 import { stackHere } from './recorder.ts';
 import type { ScheduleEnd } from './schedule-end.ts';
 import { ABORTED, type Scheduler } from './scheduler.ts';
-import { hasPromises, takeResolved } from './waiters.ts';
+import { hasPromises, hasResolved, takeResolved } from './waiters.ts';
 
 const { setImmediate } = globalThis;
 
@@ -73,7 +72,7 @@ export class Body {
       if (control[ABORT] === ABORT_NO) {
         const result: unknown = this.#parts.thread.run(this.#parts.context, this.#local as never);
         if (result instanceof Promise) return this.#drive(result);
-        control[RESULTS + scheduler.me] = Number(result ?? 0);
+        this.#keep(result);
       }
     } catch (error) {
       this.#caught(error, report);
@@ -86,6 +85,7 @@ export class Body {
   #open(): boolean {
     const { scheduler, thread, context, prepare, report } = this.#parts;
     const { control, bit } = scheduler;
+    scheduler.draws = 0;
     prepare();
     try {
       this.#local = thread.open?.(context);
@@ -99,6 +99,14 @@ export class Body {
       scheduler.turn.take();
     }
     return control[QUIT] === 0;
+  }
+
+  #keep(value: unknown): void {
+    const { scheduler, context, report } = this.#parts;
+    const result = Number(value ?? 0);
+    scheduler.control[RESULTS + scheduler.me] = result;
+    if ((result | 0) !== result)
+      report(FAIL_EXCEPTION, `${context.name} returned ${String(value)}, which is no whole number of 32 bits`, '');
   }
 
   #caught(error: unknown, report: Report): void {
@@ -126,13 +134,12 @@ export class Body {
 
   /** Runs an asynchronous body: between two stretches its thread is back on the event loop, and asleep as far as the others go. */
   async #drive(promise: Promise<unknown>): Promise<void> {
-    const { scheduler, report } = this.#parts;
-    const { control, me } = scheduler;
+    const { report } = this.#parts;
     let settled = false;
     promise.then(
       (value) => {
         settled = true;
-        control[RESULTS + me] = Number(value ?? 0);
+        this.#keep(value);
       },
       (error: unknown) => {
         settled = true;
@@ -152,35 +159,35 @@ export class Body {
     this.#parts.promises.clear();
   }
 
-  /** Sleeps until a promise of this thread was notified, or makes the step that an awaited setImmediate is. */
+  /** A turn of the event loop, which is a step: goes on with the promise of this thread that was notified first, else with the awaited
+   * setImmediates. With nothing to do it sleeps until there is. */
   #idle(): void {
     const { scheduler, promises, report, context } = this.#parts;
     const { control, bit, row, me } = scheduler;
-    for (;;) {
-      const resolved = takeResolved(control, me);
-      if (resolved.length > 0) {
-        for (const number of resolved) promises.get(number)?.('ok');
-        return;
-      }
-      if (this.#yields.length > 0) {
-        scheduler.point(K_YIELD, NOWHERE, 0);
-        scheduler.after(K_YIELD, NOWHERE, 0, 0, false, 0);
-        if (scheduler.recording) scheduler.record(K_YIELD, NOWHERE, 'the event loop goes round');
-        for (const resume of this.#yields.splice(0)) resume();
-        return;
-      }
-      if (!hasPromises(control, me)) {
-        report(FAIL_EXCEPTION, `${context.name} awaits something that nobody here can resolve`, stackHere());
-        throw ABORTED;
-      }
-      control[row + P_KIND] = K_WAIT_ASYNC;
-      control[row + P_WOKEN] = WOKEN_NO;
+    const loop = loopAt(scheduler.memory.length, me);
+    if (hasResolved(control, me)) scheduler.forgetLooks();
+    else if (this.#yields.length === 0 && !hasPromises(control, me)) {
+      report(FAIL_EXCEPTION, `${context.name} awaits something that nobody here can resolve`, stackHere());
+      throw ABORTED;
+    }
+    if (this.#yields.length > 0 || hasResolved(control, me)) scheduler.point(K_YIELD, loop, 0);
+    else {
+      control[row + P_KIND] = K_YIELD;
+      control[row + P_LOC] = loop;
+      control[row + P_IDLE] = 1;
       control[ASLEEP] |= bit;
       scheduler.sleep();
-      control[LOCALS] &= ~bit;
-      control[ENABLED] &= ~bit;
-      scheduler.forgetLooks();
+      control[row + P_IDLE] = 0;
+      scheduler.goOn();
     }
+    const number = takeResolved(control, me);
+    scheduler.after(K_YIELD, loop, 0, VALUE_READ, false, number === 0 ? 0 : 1);
+    if (scheduler.recording)
+      scheduler.record(K_YIELD, NOWHERE, number === 0 ? 'the event loop goes round' : 'a promise is resolved');
+    if (number !== 0) {
+      scheduler.forgetLooks();
+      promises.get(number)?.('ok');
+    } else for (const resume of this.#yields.splice(0)) resume();
   }
 
   /** An awaited setImmediate. */

@@ -2,16 +2,15 @@
 import type { Context, Scenario, SharedMemory, ThreadContext } from '../scenario.ts';
 import {
   HISTORY,
-  INDEX,
   K_CALL,
   K_DONE,
   MARK_CALL,
   MARK_DONE,
   MAX_OPERATIONS,
-  NOW,
+  marksAt,
+  NOWHERE,
   OPERATION_STRIDE,
   OPERATIONS,
-  SEED,
   STEP,
 } from './control.layout.ts';
 import type { Memory } from './memory.ts';
@@ -32,38 +31,44 @@ export function makeContext(spec: Scenario['spec'], memory: Memory, shared: Shar
   };
 }
 
-export function makeThreadContext(base: Context, scheduler: Scheduler, name: string): ThreadContext {
+/** @param refuse says why the scenario cannot be explored. */
+export function makeThreadContext(
+  base: Context,
+  scheduler: Scheduler,
+  name: string,
+  refuse: (message: string) => never,
+): ThreadContext {
   const { control, me, memory } = scheduler;
-  const marks = memory.length; // a location of its own, past the words
-  let draws = 0;
+  const marks = marksAt(memory.length);
+  const mark = (kind: number): void => {
+    if (!scheduler.active) refuse(`${name} marked an operation outside its run`);
+    scheduler.point(kind, marks, 0);
+  };
   return {
     ...base,
     name,
     self: { id: me + 1, spins: 0 },
-    random: () => {
-      draws = Math.imul(draws, 31) + 1;
-      return (
-        (seedFor(control[SEED] ^ Math.imul(me + 1, 0x2545f491), Math.imul(control[INDEX], 0x10001) + draws) >>> 0) /
-        2 ** 32
-      );
-    },
-    now: () => control[NOW],
+    random: () => (seedFor(Math.imul(me + 1, 0x2545f491), ++scheduler.draws) >>> 0) / 2 ** 32,
+    now: () => scheduler.now,
     call: (operation, argument) => {
-      scheduler.point(K_CALL, marks, 0);
-      const index = control[HISTORY]++;
-      if (index >= MAX_OPERATIONS) throw new RangeError(`more than ${MAX_OPERATIONS} operations in one history`);
+      mark(K_CALL);
+      const index = control[HISTORY];
+      if (index === MAX_OPERATIONS) refuse(`more than ${MAX_OPERATIONS} operations in one history`);
+      control[HISTORY]++;
       control.set([me, operation, argument, 0, control[STEP], 0], OPERATIONS + index * OPERATION_STRIDE);
       scheduler.after(K_CALL, marks, 0, MARK_CALL, true, operation);
-      if (scheduler.recording) scheduler.record(K_CALL, marks, `operation ${operation}, argument ${argument}`);
+      if (scheduler.recording) scheduler.record(K_CALL, NOWHERE, `operation ${operation}, argument ${argument}`);
       return index;
     },
     done: (call, result) => {
-      scheduler.point(K_DONE, marks, 0);
+      mark(K_DONE);
       const at = OPERATIONS + call * OPERATION_STRIDE;
+      if (!(call >= 0 && call < control[HISTORY]) || control[at] !== me || control[at + 5] !== 0)
+        refuse(`${name} marked the end of operation ${call}, which it has not under way`);
       control[at + 3] = result;
       control[at + 5] = control[STEP];
       scheduler.after(K_DONE, marks, 0, MARK_DONE, true, result);
-      if (scheduler.recording) scheduler.record(K_DONE, marks, `result ${result}`);
+      if (scheduler.recording) scheduler.record(K_DONE, NOWHERE, `result ${result}`);
     },
   };
 }

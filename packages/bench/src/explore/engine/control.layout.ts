@@ -143,7 +143,7 @@ export const FAIL_USE_AFTER_FREE = 7;
 export const FAIL_NONDETERMINISM = 8;
 export const FAIL_REFUSED = 9;
 /** No finding: a loop went on otherwise after more looks than threads are let make. */
-export const FAIL_LOOKS = 10;
+export const FAIL_LOOKS = 11;
 export const FAIL_BOOKS = 10;
 
 export const WOKEN_NO = 0;

@@ -5,14 +5,18 @@ import { Worker } from 'node:worker_threads';
 import { AS_SHIPPED, memoryOf, type Scenario, type SharedMemory } from '../scenario.ts';
 import { BOOT_ARGUMENTS, BOOT_URL, bootData, keepStripped } from './boot.ts';
 import {
+  ASLEEP,
   CHECKED,
   CHOICES,
   CUT,
   controlWords,
   DIVERGED,
   EXHAUSTED,
+  FAIL_LIVELOCK,
+  FAIL_LOOKS,
   FAIL_NONE,
   FAIL_REFUSED,
+  FAIL_STUCK,
   FAILURE,
   FIRST_INDEX,
   FRAME_STRIDE,
@@ -22,11 +26,15 @@ import {
   KEEP,
   LIMIT,
   LONGEST,
+  LOOKS,
   MAX_OUTCOMES,
   MAX_STEPS,
   MAX_THREADS,
   OUTCOMES,
+  P_LOC,
   PARAMETER,
+  PENDING,
+  PENDING_STRIDE,
   QUIT,
   RECORD,
   REDUNDANT,
@@ -35,6 +43,7 @@ import {
   SECOND_RUN,
   SEED,
   SPIN_LIMIT,
+  SPINNING,
   STEP,
   STOP,
   STRATEGY,
@@ -76,6 +85,8 @@ export interface SessionEnd {
   readonly hash: number;
   readonly diverged: number;
   readonly exhausted: boolean;
+  /** Who is stuck and on what; '' when nobody is. */
+  readonly stuckOn: string;
   readonly steps: readonly RecordedStep[];
   readonly accesses: readonly RecordedAccess[];
   /** By thread: where it was when the schedule ended without it; '' when it had ended. */
@@ -189,6 +200,16 @@ export class Crew {
 
   /** Runs schedules until the session's end. @throws ScenarioError when the scenario cannot be explored, or never ends. */
   async session(options: SessionOptions): Promise<SessionEnd> {
+    for (let restarted = false; ; ) {
+      const end = await this.#session({ ...options, continues: options.continues === true && !restarted });
+      if (end.failure !== FAIL_LOOKS) return end;
+      // A loop gives up after more looks than threads were let make: with so many, from the start.
+      this.control[SPIN_LIMIT] = this.control[LOOKS];
+      restarted = true;
+    }
+  }
+
+  async #session(options: SessionOptions): Promise<SessionEnd> {
     const { control } = this;
     this.#prepare(options);
     const watchdog = this.#watch();
@@ -207,6 +228,7 @@ export class Crew {
         hash: control[HASH],
         diverged: control[DIVERGED] - 1,
         exhausted: control[EXHAUSTED] !== 0,
+        stuckOn: this.#stuckOn(),
         steps: ends.flatMap((end) => end.steps),
         accesses: ends.flatMap((end) => end.accesses),
         stuckAt: ends.map((end) => end.stuckAt),
@@ -214,6 +236,17 @@ export class Crew {
     } finally {
       clearInterval(watchdog);
     }
+  }
+
+  #stuckOn(): string {
+    const { control } = this;
+    if (control[FAILURE] !== FAIL_STUCK && control[FAILURE] !== FAIL_LIVELOCK) return '';
+    return this.names
+      .flatMap((name, me) => {
+        const held = ((control[ASLEEP] | control[SPINNING]) & (1 << me)) !== 0;
+        return held ? [`${name} ${control[PENDING + me * PENDING_STRIDE + P_LOC]}`] : [];
+      })
+      .join(', ');
   }
 
   #prepare(options: SessionOptions): void {

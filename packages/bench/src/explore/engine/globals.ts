@@ -1,5 +1,5 @@
 // What a scenario's threads must not use while they run: a schedule must replay. Each is told by name.
-import { NOW, TIMEOUTS, TIMEOUTS_NEVER } from './control.layout.ts';
+import { TIMEOUTS, TIMEOUTS_NEVER } from './control.layout.ts';
 import type { Memory } from './memory.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -22,6 +22,8 @@ const OTHER_VIEWS = [
   'Uint8ClampedArray',
   'Int16Array',
   'Uint16Array',
+  'Uint32Array',
+  'Float16Array',
   'Float32Array',
   'Float64Array',
   'BigInt64Array',
@@ -48,7 +50,7 @@ export function refuseClocksAndChance(scheduler: Scheduler, memory: Memory): voi
     if (!scheduler.active) return now.call(performance);
     if (scheduler.control[TIMEOUTS] === TIMEOUTS_NEVER)
       memory.refuse(`performance.now was used: ${INSTEAD['performance.now']}`);
-    return scheduler.control[NOW];
+    return scheduler.now;
   };
   guarded(Math, 'random', 'Math.random');
   guarded(crypto, 'getRandomValues', 'crypto.getRandomValues');
@@ -72,7 +74,15 @@ export function watchViews(memory: Memory): void {
   }) as unknown as new (
     ...rest: unknown[]
   ) => object;
+  const { from } = Buffer;
+  Buffer.from = ((...rest: Parameters<typeof from>) => {
+    if (memory.isRegistered(rest[0])) memory.refuse(`Buffer over the scenario's memory: its elements are 32-bit words`);
+    return Reflect.apply(from, Buffer, rest) as Buffer;
+  }) as typeof from;
+  const { isView } = ArrayBuffer;
+  ArrayBuffer.isView = ((value: unknown) => isView(memory.raw(value as never))) as typeof isView;
   for (const name of OTHER_VIEWS) {
+    if (globals[name] === undefined) continue; // Float16Array is young
     globals[name] = new Proxy(globals[name], {
       construct(target, rest: unknown[], newTarget) {
         if (memory.isRegistered(rest[0]))

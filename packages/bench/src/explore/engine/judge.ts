@@ -38,7 +38,7 @@ export function makeJudge(
         if (index < 0) fail(FAIL_OUTCOME, `${outcome} (an outcome that the scenario does not name)`, '');
         else if (spec.outcomes?.[outcome] === 'forbidden') fail(FAIL_OUTCOME, outcome, '');
       }
-      history?.(operationsOf(control));
+      if (history !== undefined) history(operationsOf(control, names));
     } catch (error) {
       fail(
         error instanceof Error && error.name === UNBALANCED ? FAIL_BOOKS : FAIL_CHECK,
@@ -49,11 +49,12 @@ export function makeJudge(
   };
 }
 
-function operationsOf(control: Int32Array): Operation[] {
+function operationsOf(control: Int32Array, names: readonly string[]): Operation[] {
   const operations: Operation[] = [];
   for (let i = 0; i < control[HISTORY]; i++) {
     const at = OPERATIONS + i * OPERATION_STRIDE;
     const [thread, operation, argument, result, start, end] = control.subarray(at, at + 6);
+    if (end === 0) throw new Error(`${names[thread]} called operation ${operation} and never marked its end`);
     operations.push({ thread, operation, argument, result, start, end });
   }
   return operations;

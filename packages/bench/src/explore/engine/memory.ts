@@ -10,6 +10,7 @@ import {
   VALUE_WRITE,
 } from './control.layout.ts';
 import { instrument, type PlainAccess } from './instrument.ts';
+import { toWhole } from './numbers.ts';
 import { MARK_STATE } from './placement.ts';
 import { Races } from './races.ts';
 import { stackHere } from './recorder.ts';
@@ -29,8 +30,6 @@ export interface RaceDetail {
 }
 
 const RealInt32Array = Int32Array;
-const NOT_ASKING = -2;
-const ASKING = -1;
 
 export class Memory implements PlainAccess {
   readonly checked: boolean;
@@ -46,7 +45,8 @@ export class Memory implements PlainAccess {
   readonly #instrumented = new WeakMap<object, View>();
   /** State words of objects that this thread has touched since its last operation. */
   #touched: number[] = [];
-  #stateRead = NOT_ASKING;
+  /** While a guard is asked: the words that it reads. */
+  #stateReads: number[] | undefined;
 
   constructor(
     scheduler: Scheduler,
@@ -100,9 +100,9 @@ export class Memory implements PlainAccess {
       this.refuse('a SharedArrayBuffer that the scenario did not declare as its memory was used atomically');
     if (!(view instanceof RealInt32Array))
       this.refuse(`${view} over the scenario's memory: its elements are 32-bit words`);
-    if (index >>> 0 !== index || index >= view.length)
-      throw new RangeError(`Atomics at index ${index} of an array of ${view.length}`);
-    return view.byteOffset / 4 + index;
+    const at = toWhole(index);
+    if (at < 0 || at >= view.length) throw new RangeError(`Atomics at index ${index} of an array of ${view.length}`);
+    return view.byteOffset / 4 + at;
   }
 
   /** Says by name why the scenario cannot be explored. */
@@ -117,26 +117,26 @@ export class Memory implements PlainAccess {
     this.#races.atomicRead(loc);
   }
   /** Before an atomic write announces itself. */
-  beforeAtomicWrite(loc: number): void {
-    this.#guarded(loc, 'atomic write');
+  beforeAtomicWrite(loc: number, wanted?: number): void {
+    this.#guarded(loc, 'atomic write', wanted);
   }
 
   atomicWrite(loc: number, finds: boolean): void {
     this.#watch(loc, 'atomic write');
     this.#newStretch();
-    if (this.guard !== undefined) this.#mayTouch(loc, 'atomic write');
+    if (this.guard !== undefined) this.#ask(loc, 'atomic write', true);
     this.#races.atomicWrite(loc, finds);
   }
   notified(loc: number): void {
     this.#newStretch();
-    this.#races.notified(loc);
+    this.#races.critical(loc);
+  }
+  entersWait(loc: number): void {
+    this.atomicRead(loc);
+    this.#races.critical(loc);
   }
   woken(loc: number): void {
-    this.#races.woken(loc);
-  }
-
-  isActive(): boolean {
-    return this.#scheduler.active;
+    this.#races.critical(loc);
   }
 
   #newStretch(): void {
@@ -171,32 +171,40 @@ export class Memory implements PlainAccess {
     if (scheduler.recording) scheduler.record(kind, loc, kind === K_READ ? `= ${this.#raw[loc]}` : effect);
   }
 
-  // Whether an object may be touched depends on a word that says so, which the access itself does not read. So the first touch of
-  // an object in a stretch is a step that reads that word: what frees the object conflicts with it, and both orders are explored.
+  // Whether an object may be touched depends on words that say so, which the access itself does not read. So the first touch of
+  // an object in a stretch is a step for each of them, that reads it: what frees the object conflicts with it, and both orders are
+  // explored.
 
-  /** Before an access: for an atomic write, before its own step. */
-  #guarded(loc: number, what: string): void {
+  /** Before an access: for an atomic write, before its own step.
+   * @param wanted of a compare-exchange: one that fails only looks, which is no harm in memory that keeps its type. */
+  #guarded(loc: number, what: string, wanted?: number): void {
     if (this.guard === undefined) return;
-    const state = this.#mayTouch(loc, what);
-    if (state < 0 || this.#touched.includes(state)) return;
     const scheduler = this.#scheduler;
-    scheduler.point(K_READ, state, 0);
-    scheduler.after(K_READ, state, 0, VALUE_READ, false, this.#raw[state]);
-    if (scheduler.recording) scheduler.record(K_READ, state, `= ${this.#raw[state]}, before the ${what}`);
-    this.#touched.push(state);
-    this.#mayTouch(loc, what);
+    for (;;) {
+      const writes = wanted === undefined || this.#raw[loc] === wanted;
+      const state = this.#ask(loc, what, writes).find((word) => !this.#touched.includes(word));
+      if (state === undefined) return;
+      scheduler.point(K_READ, state, 0);
+      scheduler.after(K_READ, state, 0, VALUE_READ, false, this.#raw[state]);
+      if (scheduler.recording) scheduler.record(K_READ, state, `= ${this.#raw[state]}, before the ${what}`);
+      this.#touched.push(state);
+    }
   }
 
-  /** @returns the word that says whether `loc` may be touched, -1 for none. */
-  #mayTouch(loc: number, what: string): number {
+  /** Asks the guard about a word. @returns the words that say whether it may be touched. */
+  #ask(loc: number, what: string, reports: boolean): readonly number[] {
     const scheduler = this.#scheduler;
+    const states: number[] = [];
+    let why: string | undefined;
     scheduler.active = false;
-    this.#stateRead = ASKING;
-    const why = this.guard?.(loc);
-    const state = this.#stateRead;
-    this.#stateRead = NOT_ASKING;
-    scheduler.active = true;
-    if (why === undefined) return state;
+    this.#stateReads = states;
+    try {
+      why = this.guard?.(loc);
+    } finally {
+      this.#stateReads = undefined;
+      scheduler.active = true;
+    }
+    if (why === undefined || !reports) return states;
     this.#breaks(loc, what, 'freed');
     this.#report(FAIL_USE_AFTER_FREE, `${what} of a freed object: ${why}`, stackHere());
     throw ABORTED;
@@ -206,17 +214,23 @@ export class Memory implements PlainAccess {
    * an object changes them. Once, before the first schedule. */
   markStates(): void {
     if (this.guard === undefined) return;
-    for (let word = 0; word < this.#raw.length; word++) {
-      this.#stateRead = ASKING;
-      this.guard(word);
-      if (this.#stateRead >= 0) this.#marks[this.#stateRead] |= MARK_STATE;
-    }
-    this.#stateRead = NOT_ASKING;
+    const states: number[] = [];
+    this.#stateReads = states;
+    for (let word = 0; word < this.#raw.length; word++) this.guard(word);
+    this.#stateReads = undefined;
+    for (const word of states) this.#marks[word] |= MARK_STATE;
   }
 
   /** Outside a body: a guard has read a word. */
   readUnscheduled(loc: number): void {
-    if (this.#stateRead === ASKING) this.#stateRead = loc;
+    this.#stateReads?.push(loc);
+  }
+
+  /** The same, by an operation on any view of the scenario's memory. */
+  readUnscheduledIn(view: View, index: number): void {
+    if (this.#stateReads === undefined) return;
+    const raw = this.raw(view);
+    if (this.isRegistered(raw.buffer)) this.#stateReads.push(raw.byteOffset / 4 + index);
   }
 
   /** Notes the access that breaks, which is not made any more. */

@@ -48,7 +48,7 @@ export function pendingClasses(scheduler: Scheduler, thread: number): number {
     case K_TIMEOUT:
       return QUEUE_WRITE;
     case K_YIELD:
-      return 0;
+      return VALUE_READ;
     case K_CALL:
       return MARK_CALL;
     case K_DONE:

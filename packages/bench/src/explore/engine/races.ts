@@ -1,13 +1,18 @@
 // Data races, by vector clocks. Two accesses to one word race when one of them writes, one of them is plain, and nothing that
 // synchronises stands between. An atomic write synchronises with the atomic reads that find its value (JavaScript has no weaker
-// order), a notify with whom it wakes. Fidge-Mattern clocks, with epochs for the last write as in FastTrack (Flanagan, Freund, 2009).
+// order); wait and notify on one word go through the critical section of those asleep there, one after the other (ECMA-262,
+// EnterCriticalSection). Fidge-Mattern clocks, with an epoch for the last plain write as in FastTrack (Flanagan, Freund, 2009): plain
+// writes that do not race come one after the other, atomic ones need not.
+
+import { MARK_RACY } from './placement.ts';
 
 /** What raced: told to whoever made the detector. `other` made the first access. */
 export type OnRace = (loc: number, what: string, other: number, otherWhat: string) => never;
 
 const HEADER = 64; // a clock a thread
 
-// A row a location: clock of the last atomic write, clock of the last notify, then who wrote last, then last reads.
+// A row a location: who wrote plainly last, clock of the last atomic write, clock of the critical section, then by thread when it
+// last read plainly, read atomically, wrote atomically.
 export class Races {
   readonly #shadow: Int32Array<SharedArrayBuffer>;
   readonly #threads: number;
@@ -31,66 +36,66 @@ export class Races {
   static begin(shadow: Int32Array, threads: number): void {
     let newest = 0;
     for (let i = 0; i < threads * threads; i++) newest = Math.max(newest, shadow[i]);
+    if (newest > 2 ** 30) {
+      shadow.fill(0);
+      newest = 0;
+    }
     for (let i = 0; i < threads * threads; i++) shadow[i] = newest + 1;
     for (let t = 0; t < threads; t++) shadow[t * threads + t]++;
   }
 
   plainRead(loc: number): void {
-    if (this.#marks[loc] !== 0) return;
+    if ((this.#marks[loc] & MARK_RACY) !== 0) return;
     const row = this.#row(loc);
     this.#against(loc, row + PLAIN_WRITE, 'plain read', 'plain write');
-    this.#against(loc, row + ATOMIC_WRITE, 'plain read', 'atomic write');
-    this.#shadow[this.#reads(row, PLAIN_READS)] = this.#shadow[this.#own + this.#me];
+    this.#againstAll(loc, row, ATOMIC_WRITES, 'plain read', 'atomic write');
+    this.#shadow[this.#last(row, PLAIN_READS)] = this.#shadow[this.#own + this.#me];
   }
 
   plainWrite(loc: number): void {
-    if (this.#marks[loc] !== 0) return;
+    if ((this.#marks[loc] & MARK_RACY) !== 0) return;
     const row = this.#row(loc);
     this.#against(loc, row + PLAIN_WRITE, 'plain write', 'plain write');
-    this.#against(loc, row + ATOMIC_WRITE, 'plain write', 'atomic write');
-    this.#againstReads(loc, row, PLAIN_READS, 'plain write', 'plain read');
-    this.#againstReads(loc, row, ATOMIC_READS, 'plain write', 'atomic read');
+    this.#againstAll(loc, row, ATOMIC_WRITES, 'plain write', 'atomic write');
+    this.#againstAll(loc, row, PLAIN_READS, 'plain write', 'plain read');
+    this.#againstAll(loc, row, ATOMIC_READS, 'plain write', 'atomic read');
     this.#shadow[row + PLAIN_WRITE] = this.#me;
     this.#shadow[row + PLAIN_WRITE + 1] = this.#shadow[this.#own + this.#me];
   }
 
+  /** What it finds is known before it is held against what others did: who wrote plainly and then published here does not race. */
   atomicRead(loc: number): void {
     const row = this.#row(loc);
-    if (this.#marks[loc] === 0) {
-      this.#against(loc, row + PLAIN_WRITE, 'atomic read', 'plain write');
-      this.#shadow[this.#reads(row, ATOMIC_READS)] = this.#shadow[this.#own + this.#me];
-    }
     this.#join(row + CLOCKS);
+    if ((this.#marks[loc] & MARK_RACY) !== 0) return;
+    this.#against(loc, row + PLAIN_WRITE, 'atomic read', 'plain write');
+    this.#shadow[this.#last(row, ATOMIC_READS)] = this.#shadow[this.#own + this.#me];
   }
 
   /** @param finds whether the operation reads what was there: then it synchronises with who wrote that, too. */
   atomicWrite(loc: number, finds: boolean): void {
     const row = this.#row(loc);
-    if (this.#marks[loc] === 0) {
-      this.#against(loc, row + PLAIN_WRITE, 'atomic write', 'plain write');
-      this.#againstReads(loc, row, PLAIN_READS, 'atomic write', 'plain read');
-      this.#shadow[row + ATOMIC_WRITE] = this.#me;
-      this.#shadow[row + ATOMIC_WRITE + 1] = this.#shadow[this.#own + this.#me];
-    }
     if (finds) this.#join(row + CLOCKS);
+    if ((this.#marks[loc] & MARK_RACY) === 0) {
+      this.#against(loc, row + PLAIN_WRITE, 'atomic write', 'plain write');
+      this.#againstAll(loc, row, PLAIN_READS, 'atomic write', 'plain read');
+      this.#shadow[this.#last(row, ATOMIC_WRITES)] = this.#shadow[this.#own + this.#me];
+    }
     this.#publish(row + CLOCKS);
   }
 
-  notified(loc: number): void {
+  /** Goes through the critical section of those asleep on a word: a notify, a wait, one that was woken. */
+  critical(loc: number): void {
     const at = this.#row(loc) + CLOCKS + this.#threads;
     this.#join(at);
     this.#publish(at);
-  }
-
-  woken(loc: number): void {
-    this.#join(this.#row(loc) + CLOCKS + this.#threads);
   }
 
   #row(loc: number): number {
     return HEADER + loc * this.#stride;
   }
 
-  #reads(row: number, which: number): number {
+  #last(row: number, which: number): number {
     return row + CLOCKS + which * this.#threads + this.#me;
   }
 
@@ -100,7 +105,7 @@ export class Races {
       this.#onRace(loc, what, other, otherWhat);
   }
 
-  #againstReads(loc: number, row: number, which: number, what: string, otherWhat: string): void {
+  #againstAll(loc: number, row: number, which: number, what: string, otherWhat: string): void {
     const at = row + CLOCKS + which * this.#threads;
     for (let other = 0; other < this.#threads; other++)
       if (other !== this.#me && this.#shadow[at + other] > this.#shadow[this.#own + other])
@@ -121,13 +126,13 @@ export class Races {
 }
 
 const PLAIN_WRITE = 0; // thread, clock
-const ATOMIC_WRITE = 2;
-const CLOCKS = 4; // last atomic write's, last notify's, then plain and atomic reads by thread
+const CLOCKS = 2;
 const PLAIN_READS = 2;
 const ATOMIC_READS = 3;
+const ATOMIC_WRITES = 4;
 
 function rowWords(threads: number): number {
-  return CLOCKS + 4 * threads;
+  return CLOCKS + 5 * threads;
 }
 
 export function shadowWords(locations: number, threads: number): number {

@@ -8,11 +8,13 @@ import {
   DIVERGED,
   ENABLED,
   EXHAUSTED,
+  FAIL_LOOKS,
   FAIL_NONDETERMINISM,
   FAIL_NONE,
   FAILURE,
   FINISHED,
   FIRST_HASH,
+  FIRST_STATE,
   FIRST_STEPS,
   HASH,
   HISTORY,
@@ -27,6 +29,9 @@ import {
   MAX_THREADS,
   NOW,
   OPENED,
+  P_IDLE,
+  PENDING,
+  PENDING_STRIDE,
   PREEMPTIONS,
   QUIT,
   REDUNDANT,
@@ -101,7 +106,8 @@ export class ScheduleEnd {
     if (control[SECOND_RUN] !== 0) this.#compareRuns();
     else {
       if (control[ABORT] === ABORT_REDUNDANT) control[REDUNDANT]++;
-      else control[SCHEDULES]++;
+      else if (control[FAILURE] !== FAIL_LOOKS) control[SCHEDULES]++;
+      if (control[INDEX] < control[TWICE]) control[FIRST_STATE] = this.#state(); // the judge may write
       if (control[ABORT] === ABORT_NO) judge();
       if (this.#runsAgain()) return false;
     }
@@ -157,8 +163,20 @@ export class ScheduleEnd {
   #compareRuns(): void {
     const { scheduler } = this.#parts;
     const { control } = scheduler;
-    const same = control[HASH] === control[FIRST_HASH] && control[STEP] === control[FIRST_STEPS];
+    const same =
+      control[HASH] === control[FIRST_HASH] &&
+      control[STEP] === control[FIRST_STEPS] &&
+      control[FIRST_STATE] === this.#state();
     if (!same && control[FAILURE] === FAIL_NONE) scheduler.fail(FAIL_NONDETERMINISM);
+  }
+
+  /** Of what the schedule left: plain writes and results are no operations. */
+  #state(): number {
+    const { memory, control } = this.#parts.scheduler;
+    let state = 0x811c9dc5;
+    for (let i = 0; i < memory.length; i++) state = Math.imul(state ^ memory[i], 0x01000193);
+    for (let i = 0; i < MAX_THREADS; i++) state = Math.imul(state ^ control[RESULTS + i], 0x01000193);
+    return state | 0;
   }
 
   /** Sets memory and scheduler back: everybody is about to start. */
@@ -172,6 +190,7 @@ export class ScheduleEnd {
     control[LOCALS] = scheduler.all;
     control[RNG] = seedFor(control[SEED], control[INDEX]);
     control.fill(0, RESULTS, RESULTS + MAX_THREADS);
+    for (let thread = 0; thread < MAX_THREADS; thread++) control[PENDING + thread * PENDING_STRIDE + P_IDLE] = 0;
     if (control[STRATEGY] === STRATEGY_PCT) drawPriorities(control);
   }
 }

@@ -12,8 +12,10 @@ import {
   ENABLED,
   F_EVENT,
   F_LOC,
+  F_POSTED,
   F_WOKE,
   FAIL_LIVELOCK,
+  FAIL_LOOKS,
   FAIL_NONDETERMINISM,
   FAIL_NONE,
   FAIL_STUCK,
@@ -25,13 +27,15 @@ import {
   FRAME_STRIDE,
   framesAt,
   HASH,
+  K_NOTIFY,
   K_TIMEOUT,
   KEEP,
   LAST,
   LOCALS,
+  LOOKS,
   MAX_SPIN_SET,
   MAX_STEPS,
-  NOWHERE,
+  NOW,
   P_ARG,
   P_KIND,
   P_LOC,
@@ -54,6 +58,7 @@ import {
   STRATEGY_REPLAY,
   THREADS,
   TIMEOUTS,
+  TIMEOUTS_ANY,
   TIMEOUTS_LAST,
 } from './control.layout.ts';
 import { type Recorder, stackHere } from './recorder.ts';
@@ -63,7 +68,7 @@ import { pickPriority } from './strategy/pct.ts';
 import { pickRandom } from './strategy/random.ts';
 import { pickGiven } from './strategy/replay.ts';
 import type { Turn } from './turn.ts';
-import { fireEarliestTimeout } from './waiters.ts';
+import { fireEarliestTimeouts, hasWaiters } from './waiters.ts';
 
 /** Thrown through the code under test when a schedule is over before its threads are. */
 export const ABORTED: object = Object.freeze({ name: 'the schedule is over' });
@@ -71,6 +76,18 @@ export const ABORTED: object = Object.freeze({ name: 'the schedule is over' });
 /** Of one schedule: past it, whoever is held back looks in vain. */
 const MAX_RELEASES = 32;
 const NO_RECORDS = 0;
+/** How often a thread that is about to be held back looks on first, to see whether its loop gives up: so often the first times. */
+const MOST_TRIAL_LOOKS = 1_024;
+const LONG_TRIALS = 64;
+const FEWEST_TRIAL_LOOKS = 32;
+
+/** Held back until any word changes: there are too many to name. */
+const ANY_WORD = -1;
+
+/** What stands for those asleep on a word among the words that a thread is held back on. */
+function queueOf(loc: number): number {
+  return -2 - loc;
+}
 
 /** What one thread sees of the exploration. */
 export class Scheduler {
@@ -102,6 +119,16 @@ export class Scheduler {
   readonly #silentCounts: Int32Array = new Int32Array(32);
   readonly #silentWhen: Int32Array = new Int32Array(32);
   #silent = 0;
+  /** Counts what this thread did, so that it is known what came before what. */
+  #moment = 0;
+  /** Looks of a trial that are left; 0 outside a trial. */
+  #trialLooks = 0;
+  #trials = 0;
+  #trialTime = 0;
+  /** Where time-outs fire at any moment: this thread's own virtual time. */
+  clock = 0;
+  /** Random numbers that this thread has drawn in this schedule. */
+  draws = 0;
   /** When the loop that the thread is held back in began its last round. */
   #loopSince = 0;
   #released = 0;
@@ -134,17 +161,38 @@ export class Scheduler {
     this.#spinLimit = control[SPIN_LIMIT];
     this.#recording = control[RECORD] !== NO_RECORDS;
     this.abortedAt = '';
+    this.#trials = 0;
     this.frames = framesAt(this.#maxSteps);
   }
 
   get recording(): boolean {
-    return this.#recording;
+    return this.#recording && this.#trialLooks === 0;
+  }
+
+  /** A thread in a trial makes operations that are no steps: they find what it found before, and nobody else runs. */
+  get onTrial(): boolean {
+    return this.#trialLooks !== 0;
+  }
+
+  /** Virtual milliseconds. Where time-outs fire at any moment each thread has a time of its own, which moves with its own time-outs:
+   * else what time it is would depend on steps that nothing orders. */
+  get now(): number {
+    return (this.control[TIMEOUTS] === TIMEOUTS_ANY ? this.clock : this.control[NOW]) + this.#trialTime;
+  }
+
+  /** On trial, a wait's time runs out at once. */
+  passOnTrial(ms: number): void {
+    if (this.#trialLooks !== 0) this.#trialTime += ms;
   }
 
   beginBody(): void {
     this.control[LOCALS] &= ~this.bit;
     this.#silent = 0;
     this.#released = 0;
+    this.#trialLooks = 0;
+    this.#trialTime = 0;
+    this.clock = 0;
+    this.draws = 0;
     this.active = true;
   }
 
@@ -153,10 +201,13 @@ export class Scheduler {
   point(kind: number, loc: number, arg: number): void {
     const { control, row, me, bit } = this;
     if (control[ABORT] !== ABORT_NO) throw this.#aborted();
+    const held = this.#silent !== 0 && this.#isHeld(kind, loc, arg);
+    if (held && this.#looksOn()) return;
+    if (!held && this.#trialLooks !== 0) this.#needsLooks();
     control[row + P_KIND] = kind;
     control[row + P_LOC] = loc;
     control[row + P_ARG] = arg;
-    if (this.#silent !== 0 && this.#isHeld(kind, loc, arg)) this.#hold();
+    if (held) this.#hold();
     else control[ENABLED] |= bit;
     const next = this.choose();
     if (next !== me) this.#passTo(next);
@@ -183,6 +234,11 @@ export class Scheduler {
     this.after(K_TIMEOUT, loc, 0, QUEUE_WRITE, false, 0);
   }
 
+  /** The step of a thread that slept on its event loop. */
+  goOn(): void {
+    this.#step();
+  }
+
   #passTo(next: number): void {
     if (next < 0) throw this.#aborted();
     this.turn.give(next);
@@ -205,6 +261,10 @@ export class Scheduler {
   /** Notes what the announced operation did. `changed`: memory is not as before; `seen`: the value found there. */
   after(kind: number, loc: number, arg: number, classes: number, changed: boolean, seen: number): void {
     const { control } = this;
+    if (this.#trialLooks !== 0) {
+      this.#noteSilent(kind, loc, arg, seen);
+      return;
+    }
     control[HASH] =
       Math.imul(control[HASH] ^ (loc + (kind << 20)) ^ Math.imul(seen, 0x9e3779b1), 0x01000193) ^ (this.me << 7);
     if (this.#strategy >= STRATEGY_BOUNDED) this.#frame(control[STEP] - 1, loc, classes);
@@ -226,12 +286,20 @@ export class Scheduler {
     control[at + F_EVENT] = event;
     control[at + F_LOC] = loc;
     control[at + F_WOKE] = 0;
+    control[at + F_POSTED] = 0;
   }
 
-  /** Threads that this thread's last step woke. */
-  woke(threads: number): void {
-    if (this.#strategy >= STRATEGY_BOUNDED)
-      this.control[this.frames + (this.control[STEP] - 1) * FRAME_STRIDE + F_WOKE] = threads;
+  /** Threads that this thread's last step woke, and those whose event loops it gave something to do. */
+  woke(threads: number, posted: number): void {
+    if (this.#strategy < STRATEGY_BOUNDED) return;
+    const at = this.frames + (this.control[STEP] - 1) * FRAME_STRIDE;
+    this.control[at + F_WOKE] = threads;
+    this.control[at + F_POSTED] = posted;
+  }
+
+  /** Somebody fell asleep on a word: who notifies there again and again may go on. */
+  fellAsleep(loc: number): void {
+    if (this.control[SPINNING] !== 0) this.#release(queueOf(loc));
   }
 
   /** Who runs next. @returns -1 when the schedule is over. */
@@ -277,12 +345,8 @@ export class Scheduler {
   #unstick(): number {
     const { control } = this;
     if (control[TIMEOUTS] === TIMEOUTS_LAST) {
-      const thread = fireEarliestTimeout(control);
-      if (thread >= 0) {
-        control[PENDING + thread * PENDING_STRIDE + P_KIND] = K_TIMEOUT;
-        control[ENABLED] |= 1 << thread;
-        return control[ENABLED];
-      }
+      control[ENABLED] = fireEarliestTimeouts(control);
+      if (control[ENABLED] !== 0) return control[ENABLED];
     }
     if (control[SPINNING] !== 0 && control[RELEASED] < MAX_RELEASES) {
       control[RELEASED]++;
@@ -299,7 +363,9 @@ export class Scheduler {
   fail(kind: number): void {
     const { control } = this;
     if (control[FAILURE] === FAIL_NONE) {
-      control[FAILURE] = kind;
+      // What breaks on trial is found again as steps, once the thread is let look so often.
+      control[FAILURE] = this.#trialLooks === 0 ? kind : FAIL_LOOKS;
+      if (this.#trialLooks !== 0) control[LOOKS] = this.#mostLooks();
       control[FAILED_THREAD] = this.me;
       control[FAILED_STEP] = control[STEP];
     }
@@ -318,6 +384,8 @@ export class Scheduler {
   /** This thread's body is over. @returns whether it was the last; otherwise the turn is somebody else's now. */
   finish(): boolean {
     const { control } = this;
+    if (this.#trialLooks !== 0 && control[ABORT] === ABORT_NO) this.fail(FAIL_LOOKS);
+    this.#trialLooks = 0;
     this.active = false;
     control[FINISHED] |= this.bit;
     const left = this.all & ~control[FINISHED];
@@ -329,29 +397,58 @@ export class Scheduler {
   }
 
   // A loop that only looks is the same however often it goes round: after SPIN_LIMIT looks with the same results the thread is
-  // held back until one of the words that it looked at changes.
+  // held back until one of the words that it looked at changes. That is wrong of a loop that gives up, and of what is no loop. So
+  // the thread looks on first, with nobody else running; once it does anything else, the search starts again with a higher limit.
+
+  /** @returns whether the thread makes its operation as part of a trial. */
+  #looksOn(): boolean {
+    if (this.#trialLooks === 0)
+      this.#trialLooks = 1 + (this.#trials++ < LONG_TRIALS ? MOST_TRIAL_LOOKS : FEWEST_TRIAL_LOOKS);
+    if (--this.#trialLooks > 0) return true;
+    this.#trialTime = 0;
+    // It does go round: as often as the limit says is as often as it looked.
+    for (let i = 0; i < this.#silent; i++)
+      if (this.#silentCounts[i] > this.#spinLimit) this.#silentCounts[i] = this.#spinLimit;
+    return false;
+  }
+
+  #needsLooks(): never {
+    this.fail(FAIL_LOOKS);
+    this.#trialLooks = 0;
+    throw this.#aborted();
+  }
+
+  #mostLooks(): number {
+    let most = this.#spinLimit + 1;
+    for (let i = 0; i < this.#silent; i++) most = Math.max(most, this.#silentCounts[i]);
+    return most;
+  }
 
   #noteSilent(kind: number, loc: number, arg: number, seen: number): void {
     const n = this.#silent;
-    const when = this.control[STEP];
+    const when = this.#moment++;
     for (let i = 0; i < n; i++) {
       if (this.#silentLocs[i] !== loc || this.#silentKinds[i] !== kind || this.#silentArgs[i] !== arg) continue;
       this.#silentWhen[i] = when;
       if (this.#silentValues[i] === seen) this.#silentCounts[i]++;
       else {
+        this.#silentCounts.fill(0, 0, n); // the loop has seen something new: all that it looks at is looked at afresh
         this.#silentValues[i] = seen;
         this.#silentCounts[i] = 1;
       }
       return;
     }
-    if (n === this.#silentKinds.length) return;
-    this.#silentKinds[n] = kind;
-    this.#silentLocs[n] = loc;
-    this.#silentArgs[n] = arg;
-    this.#silentValues[n] = seen;
-    this.#silentCounts[n] = 1;
-    this.#silentWhen[n] = when;
-    this.#silent = n + 1;
+    let at = n;
+    if (n === this.#silentKinds.length) {
+      at = 0; // what was longest ago is the least likely to be part of a loop
+      for (let i = 1; i < n; i++) if (this.#silentWhen[i] < this.#silentWhen[at]) at = i;
+    } else this.#silent = n + 1;
+    this.#silentKinds[at] = kind;
+    this.#silentLocs[at] = loc;
+    this.#silentArgs[at] = arg;
+    this.#silentValues[at] = seen;
+    this.#silentCounts[at] = 1;
+    this.#silentWhen[at] = when;
   }
 
   /** Whether the thread is about to make, once more, an operation that it made SPIN_LIMIT times, and nothing that it looked at
@@ -369,7 +466,9 @@ export class Scheduler {
     for (let i = 0; i < n; i++) {
       const at = this.#silentLocs[i];
       if (this.#silentWhen[i] < since || at < 0 || at >= this.memory.length) continue;
-      if (this.memory[at] !== this.#silentValues[i]) return false;
+      if (this.#silentKinds[i] === K_NOTIFY) {
+        if (hasWaiters(this.control, at)) return false;
+      } else if (this.memory[at] !== this.#silentValues[i]) return false;
     }
     return true;
   }
@@ -378,12 +477,13 @@ export class Scheduler {
     const { control, row } = this;
     let count = 0;
     for (let i = 0; i < this.#silent; i++) {
-      if (this.#silentLocs[i] === NOWHERE || this.#silentWhen[i] < this.#loopSince) continue;
+      if (this.#silentWhen[i] < this.#loopSince || this.#silentLocs[i] >= this.memory.length) continue;
       if (count === MAX_SPIN_SET) {
-        control[ENABLED] |= this.bit; // too many words to watch: it goes on, and the bound on steps ends it
-        return;
+        count = ANY_WORD;
+        break;
       }
-      control[row + P_SPIN_SET + count++] = this.#silentLocs[i];
+      const at = this.#silentLocs[i];
+      control[row + P_SPIN_SET + count++] = this.#silentKinds[i] === K_NOTIFY ? queueOf(at) : at;
     }
     control[row + P_SPINS] = count;
     control[SPINNING] |= this.bit;
@@ -394,12 +494,12 @@ export class Scheduler {
     for (let left = control[SPINNING]; left !== 0; left &= left - 1) {
       const thread = 31 - Math.clz32(left & -left);
       const row = PENDING + thread * PENDING_STRIDE;
-      for (let i = control[row + P_SPINS]; i > 0; i--) {
-        if (control[row + P_SPIN_SET + i - 1] !== loc) continue;
-        control[SPINNING] &= ~(1 << thread);
-        control[ENABLED] |= 1 << thread;
-        break;
-      }
+      const words = control[row + P_SPINS];
+      let watched = words === ANY_WORD;
+      for (let i = 0; i < words && !watched; i++) watched = control[row + P_SPIN_SET + i] === loc;
+      if (!watched) continue;
+      control[SPINNING] &= ~(1 << thread);
+      control[ENABLED] |= 1 << thread;
     }
   }
 

@@ -5,7 +5,7 @@ import { ScheduledAtomics } from './atomics.ts';
 import { Body } from './body.ts';
 import { freshlyStripped } from './boot.ts';
 import { makeContext, makeThreadContext } from './context.ts';
-import { FAIR_STEPS, MAX_STEPS, THREADS } from './control.layout.ts';
+import { FAIR_STEPS, MAX_STEPS, PAST_WORDS, THREADS } from './control.layout.ts';
 import { refuseClocksAndChance, watchViews } from './globals.ts';
 import { hookModules, provideImmediate } from './hooks.ts';
 import { makeJudge, messageOf, stackOf } from './judge.ts';
@@ -56,13 +56,13 @@ async function start(): Promise<void> {
   const judge = makeJudge(spec, control, context, report);
   const end = new ScheduleEnd(
     { scheduler, snapshot: task.snapshot, shadow: task.shadow, judge },
-    words.length + 1,
+    words.length + PAST_WORDS,
     control[MAX_STEPS] + FAIR_STEPS + 1,
   );
   const body: Body = new Body({
     scheduler,
     end,
-    context: makeThreadContext(context, scheduler, name),
+    context: makeThreadContext(context, scheduler, name, (message) => memory.refuse(message)),
     thread,
     opens: spec.guard !== undefined || Object.values(spec.threads).some((each) => each.open !== undefined),
     prepare: () => {

@@ -2,14 +2,14 @@
 import {
   ASLEEP,
   ENABLED,
-  K_WAIT_ASYNC,
   LOCALS,
   MAX_WAITERS,
   NOW,
-  P_KIND,
+  P_IDLE,
   P_WOKEN,
   PENDING,
   PENDING_STRIDE,
+  SPINNING,
   W_ASYNC,
   W_DEADLINE,
   W_LOC,
@@ -25,10 +25,16 @@ import {
 /** In an entry's location: notified, and not yet taken off. */
 const RESOLVED = -2;
 
-/** Puts a thread (or one of its promises, from 1) on the list. @returns its entry's order number. */
-export function addWaiter(control: Int32Array, thread: number, loc: number, promise: number, deadline: number): number {
+/** Puts a thread (or one of its promises, from 1) on the list. @returns whether there is room. */
+export function addWaiter(
+  control: Int32Array,
+  thread: number,
+  loc: number,
+  promise: number,
+  deadline: number,
+): boolean {
   const count = control[WAITERS];
-  if (count === MAX_WAITERS) throw new RangeError(`more than ${MAX_WAITERS} waiters at once`);
+  if (count === MAX_WAITERS) return false;
   const at = WAITER + count * WAITER_STRIDE;
   control[WAITERS] = count + 1;
   control[at + W_THREAD] = thread;
@@ -36,7 +42,7 @@ export function addWaiter(control: Int32Array, thread: number, loc: number, prom
   control[at + W_ASYNC] = promise;
   control[at + W_DEADLINE] = deadline;
   control[at + W_ORDER] = ++control[WAIT_ORDER];
-  return control[WAIT_ORDER];
+  return true;
 }
 
 /** Takes entry `i` off, keeping the others' order. */
@@ -62,16 +68,18 @@ export function hasWaiters(control: Int32Array, loc: number): boolean {
   return false;
 }
 
-/** What {@link wake} leaves: how many woke, and which threads, as bits. */
+/** What {@link wake} leaves: how many woke; as bits, which threads, and whose event loops got something to do. */
 export interface Woken {
   count: number;
   threads: number;
+  posted: number;
 }
 
 /** Lets up to `most` of those asleep on a word go on, oldest first. */
 export function wake(control: Int32Array, loc: number, most: number, woken: Woken): void {
   woken.count = 0;
   woken.threads = 0;
+  woken.posted = 0;
   for (let i = 0; i < control[WAITERS] && woken.count < most; ) {
     const at = WAITER + i * WAITER_STRIDE;
     if (control[at + W_LOC] !== loc) {
@@ -79,33 +87,63 @@ export function wake(control: Int32Array, loc: number, most: number, woken: Woke
       continue;
     }
     const thread = control[at + W_THREAD];
-    const idle = control[PENDING + thread * PENDING_STRIDE + P_KIND] === K_WAIT_ASYNC;
     woken.count++;
     if (control[at + W_ASYNC] === 0) {
       removeAt(control, i);
+      letGo(control, thread);
+      woken.threads |= 1 << thread;
     } else {
       control[at + W_LOC] = RESOLVED; // its thread takes it off, once it is back on its event loop
+      control[at + W_ORDER] = ++control[WAIT_ORDER];
       i++;
-      if (!idle || (control[ASLEEP] & (1 << thread)) === 0) continue;
+      post(control, thread);
+      woken.posted |= 1 << thread;
     }
-    letGo(control, thread);
-    woken.threads |= 1 << thread;
   }
 }
 
-/** Takes off the promises of a thread that were notified. @returns their numbers. */
-export function takeResolved(control: Int32Array, thread: number): number[] {
-  const numbers: number[] = [];
-  for (let i = 0; i < control[WAITERS]; ) {
-    const at = WAITER + i * WAITER_STRIDE;
-    if (control[at + W_THREAD] !== thread || control[at + W_LOC] !== RESOLVED) {
-      i++;
-      continue;
-    }
-    numbers.push(control[at + W_ASYNC]);
-    removeAt(control, i);
+/** A thread has something to do on its event loop: whether it sleeps there or goes round in vain, it may go on. */
+function post(control: Int32Array, thread: number): void {
+  const bit = 1 << thread;
+  const idle = control[PENDING + thread * PENDING_STRIDE + P_IDLE] !== 0;
+  if (idle || (control[SPINNING] & bit) !== 0) {
+    if (idle) control[ASLEEP] &= ~bit;
+    control[SPINNING] &= ~bit;
+    control[ENABLED] |= bit;
   }
-  return numbers;
+}
+
+function firstResolved(control: Int32Array, thread: number): number {
+  let first = -1;
+  for (let i = 0; i < control[WAITERS]; i++) {
+    const at = WAITER + i * WAITER_STRIDE;
+    if (control[at + W_THREAD] !== thread || control[at + W_LOC] !== RESOLVED) continue;
+    if (first < 0 || control[at + W_ORDER] < control[WAITER + first * WAITER_STRIDE + W_ORDER]) first = i;
+  }
+  return first;
+}
+
+export function hasResolved(control: Int32Array, thread: number): boolean {
+  return firstResolved(control, thread) >= 0;
+}
+
+/** Takes off the promise of a thread that was notified first. @returns its number, 0 for none. */
+export function takeResolved(control: Int32Array, thread: number): number {
+  const first = firstResolved(control, thread);
+  if (first < 0) return 0;
+  const number = control[WAITER + first * WAITER_STRIDE + W_ASYNC];
+  removeAt(control, first);
+  return number;
+}
+
+/** Threads whose promises a notify of a word would resolve, as bits. */
+export function wouldPost(control: Int32Array, loc: number): number {
+  let threads = 0;
+  for (let i = 0; i < control[WAITERS]; i++) {
+    const at = WAITER + i * WAITER_STRIDE;
+    if (control[at + W_LOC] === loc && control[at + W_ASYNC] !== 0) threads |= 1 << control[at + W_THREAD];
+  }
+  return threads;
 }
 
 export function hasPromises(control: Int32Array, thread: number): boolean {
@@ -125,15 +163,18 @@ export function letGo(control: Int32Array, thread: number): void {
   control[PENDING + thread * PENDING_STRIDE + P_WOKEN] = WOKEN_OK;
 }
 
-/** Moves virtual time on to the earliest deadline of a blocking wait. @returns its thread, or -1 when nobody's time can run out. */
-export function fireEarliestTimeout(control: Int32Array): number {
-  let best = -1;
+/** Moves virtual time on to the earliest deadline of a blocking wait. @returns whose time runs out then, as bits: which of them is
+ * first is not said by the order in which they fell asleep. */
+export function fireEarliestTimeouts(control: Int32Array): number {
+  let earliest = -1;
+  let threads = 0;
   for (let i = 0; i < control[WAITERS]; i++) {
     const at = WAITER + i * WAITER_STRIDE;
-    if (control[at + W_DEADLINE] < 0 || control[at + W_ASYNC] !== 0) continue;
-    if (best < 0 || control[at + W_DEADLINE] < control[best + W_DEADLINE]) best = at;
+    const deadline = control[at + W_DEADLINE];
+    if (deadline < 0 || control[at + W_ASYNC] !== 0 || (earliest >= 0 && deadline > earliest)) continue;
+    threads = (deadline === earliest ? threads : 0) | (1 << control[at + W_THREAD]);
+    earliest = deadline;
   }
-  if (best < 0) return -1;
-  control[NOW] = Math.max(control[NOW], control[best + W_DEADLINE]);
-  return control[best + W_THREAD];
+  if (threads !== 0) control[NOW] = Math.max(control[NOW], earliest);
+  return threads;
 }

@@ -10,18 +10,26 @@ import {
   F_ENABLED,
   F_EVENT,
   F_LOC,
+  F_POSTED,
   F_SLEEP,
   F_WOKE,
   FAIL_NONDETERMINISM,
   FRAME_STRIDE,
+  K_NOTIFY,
   KEEP,
+  loopAt,
+  MAX_THREADS,
+  P_KIND,
   P_LOC,
   PENDING,
   PENDING_STRIDE,
   THREADS,
+  VALUE_READ,
+  VALUE_WRITE,
 } from '../control.layout.ts';
 import { pendingClasses } from '../pending.ts';
 import type { Scheduler } from '../scheduler.ts';
+import { wouldPost } from '../waiters.ts';
 import { goOn } from './replay.ts';
 
 export function pickPartialOrder(scheduler: Scheduler, step: number, enabled: number): number {
@@ -52,15 +60,21 @@ export function pickPartialOrder(scheduler: Scheduler, step: number, enabled: nu
 function stillAsleep(scheduler: Scheduler, before: number): number {
   const { control } = scheduler;
   const event = control[before + F_EVENT];
-  let sleep = control[before + F_SLEEP] & ~(1 << (event & 0xff));
+  // Whoever it woke has announced another operation by now, in place of the time-out that it needed no trying for.
+  let sleep = control[before + F_SLEEP] & ~(1 << (event & 0xff)) & ~control[before + F_WOKE];
   const loc = control[before + F_LOC];
   const conflicts = CONFLICTS[event >> 8];
-  if (conflicts === 0) return sleep;
+  const loops = scheduler.memory.length;
+  // Event loops that the step touched: those it gave something to do, or its own thread's, whose turn it was.
+  const touched = control[before + F_POSTED] | (loc > loops ? 1 << (event & 0xff) : 0);
   for (let left = sleep; left !== 0; left &= left - 1) {
     const thread = 31 - Math.clz32(left & -left);
+    const row = PENDING + thread * PENDING_STRIDE;
+    const pending = control[row + P_LOC];
     if (
-      control[PENDING + thread * PENDING_STRIDE + P_LOC] === loc &&
-      (pendingClasses(scheduler, thread) & conflicts) !== 0
+      (pending === loc && (pendingClasses(scheduler, thread) & conflicts) !== 0) ||
+      (touched !== 0 && pending === loopAt(loops, thread) && (touched & (1 << thread)) !== 0) ||
+      (touched !== 0 && control[row + P_KIND] === K_NOTIFY && (wouldPost(control, pending) & touched) !== 0)
     )
       sleep &= ~(1 << thread);
   }
@@ -79,6 +93,8 @@ export class PartialOrder {
   readonly #now: Int32Array;
   readonly #candidates: Int32Array;
   readonly #first: Int32Array;
+  /** The location of the first thread's event loop. */
+  readonly #loops: number;
 
   constructor(scheduler: Scheduler, locations: number, maxSteps: number) {
     this.#scheduler = scheduler;
@@ -86,7 +102,8 @@ export class PartialOrder {
     this.#latest = new Int32Array(locations * CLASS_BITS * this.#threads);
     this.#clocks = new Int32Array(maxSteps * this.#threads);
     this.#now = new Int32Array(this.#threads * this.#threads);
-    this.#candidates = new Int32Array(CLASS_BITS * this.#threads);
+    this.#candidates = new Int32Array(CLASS_BITS * this.#threads * (1 + MAX_THREADS));
+    this.#loops = loopAt(scheduler.memory.length, 0);
     this.#first = new Int32Array(this.#threads);
   }
 
@@ -112,9 +129,8 @@ export class PartialOrder {
     const threads = this.#threads;
     const now = this.#now;
     const clocks = this.#clocks;
-    const latest = this.#latest;
     if (this.#base > 2 ** 30) {
-      latest.fill(0);
+      this.#latest.fill(0);
       this.#base = 0;
     }
     const base = this.#base;
@@ -129,8 +145,12 @@ export class PartialOrder {
       const loc = control[at + F_LOC];
       const own = thread * threads;
       if (loc >= 0) {
-        const row = loc * CLASS_BITS * threads;
-        const count = this.#conflicting(row, CONFLICTS[classes], thread, base);
+        const posted = control[at + F_POSTED];
+        let count = this.#conflicting(loc, CONFLICTS[classes], thread, base, 0);
+        for (let bits = posted; bits !== 0; bits &= bits - 1) {
+          const loop = this.#loops + 31 - Math.clz32(bits & -bits);
+          count = this.#conflicting(loop, VALUE_READ | VALUE_WRITE, thread, base, count);
+        }
         for (let i = 0; i < count; i++) {
           const earlier = this.#candidates[i]; // a step plus 1
           const other = control[frames + (earlier - 1) * FRAME_STRIDE + F_EVENT] & 0xff;
@@ -139,29 +159,39 @@ export class PartialOrder {
           join(now, own, clocks, (earlier - 1) * threads, threads);
         }
         now[own + thread] = step + 1;
-        for (let bits = classes; bits !== 0; bits &= bits - 1)
-          latest[row + (31 - Math.clz32(bits & -bits)) * threads + thread] = base + step + 1;
+        this.#note(loc, classes, thread, base + step + 1);
+        for (let bits = posted; bits !== 0; bits &= bits - 1)
+          this.#note(this.#loops + 31 - Math.clz32(bits & -bits), VALUE_WRITE, thread, base + step + 1);
       } else now[own + thread] = step + 1;
       const clock = step * threads;
       for (let t = 0; t < threads; t++) clocks[clock + t] = now[own + t];
+      // Whoever is woken could have run out of time instead: that step is not in this schedule to be found.
+      control[at + F_BACKTRACK] |= control[at + F_WOKE] & control[at + F_ENABLED];
       for (let woke = control[at + F_WOKE]; woke !== 0; woke &= woke - 1)
         join(now, (31 - Math.clz32(woke & -woke)) * threads, clocks, clock, threads);
     }
   }
 
-  /** Other threads' last steps of conflicting classes at a location, latest first. @returns how many. */
-  #conflicting(row: number, conflicts: number, thread: number, base: number): number {
+  #note(loc: number, classes: number, thread: number, moment: number): void {
+    const row = loc * CLASS_BITS * this.#threads + thread;
+    for (let bits = classes; bits !== 0; bits &= bits - 1)
+      this.#latest[row + (31 - Math.clz32(bits & -bits)) * this.#threads] = moment;
+  }
+
+  /** Adds other threads' last steps of conflicting classes at a location to the candidates, latest first. @returns how many. */
+  #conflicting(loc: number, conflicts: number, thread: number, base: number, found: number): number {
     const threads = this.#threads;
     const candidates = this.#candidates;
-    let count = 0;
+    const row = loc * CLASS_BITS * threads;
+    let count = found;
     for (let bits = conflicts; bits !== 0; bits &= bits - 1) {
       const at = row + (31 - Math.clz32(bits & -bits)) * threads;
       for (let other = 0; other < threads; other++) {
-        const found = this.#latest[at + other] - base;
-        if (found <= 0 || other === thread) continue;
+        const step = this.#latest[at + other] - base;
+        if (step <= 0 || other === thread) continue;
         let slot = count++;
-        for (; slot > 0 && candidates[slot - 1] < found; slot--) candidates[slot] = candidates[slot - 1];
-        candidates[slot] = found;
+        for (; slot > 0 && candidates[slot - 1] < step; slot--) candidates[slot] = candidates[slot - 1];
+        candidates[slot] = step;
       }
     }
     return count;
