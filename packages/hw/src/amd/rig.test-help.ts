@@ -1,0 +1,316 @@
+import {
+  FAULT_DEVICE,
+  FAULT_FLAG_PASID_VALID,
+  FAULT_FLAGS,
+  FAULT_GRPID,
+  FAULT_PAGE_HI,
+  FAULT_PAGE_LO,
+  FAULT_PASID,
+  FAULT_PERM,
+  FAULT_TOKEN,
+  FAULT_WORDS,
+  type FaultReporter,
+  RESPONSE_SUCCESS,
+  type ResponseCode,
+} from '@faultline/core/iopf';
+import { Arena, planArena } from '@faultline/core/memory';
+import { Doorbell, doorbellWords, initDoorbell, LINE, type Words } from '@faultline/core/sync';
+import {
+  initPriPort,
+  priPortWords,
+  REQUEST_INVALIDATED,
+  REQUEST_LAST,
+  REQUEST_PASID_VALID,
+  REQUEST_READ,
+  RESPONSE_CODE,
+  RESPONSE_FLAGS,
+  RESPONSE_INVALIDATE,
+  RESPONSE_PAGE_HI,
+  RESPONSE_PAGE_LO,
+  RESPONSE_PASID,
+  RESPONSE_PASID_VALID,
+  RESPONSE_PRGI,
+} from '../pcie/pri-port.layout.ts';
+import { NO_RECORD, PriRequester } from '../pcie/pri-port.ts';
+import { AmdOps } from './amd-ops.ts';
+import { AmdDriver, type AmdEnableOptions } from './driver.ts';
+import { decodeEventEntry } from './event-log.ts';
+import { AmdEventPump, type AmdEventPumpConfig, type AmdPumpOutcome } from './event-pump.ts';
+import { AmdHardware } from './hardware.ts';
+import {
+  AMD_PPR_HEAD,
+  AMD_PPR_TAIL,
+  AMD_PPRLOG,
+  AMD_STATUS,
+  type AmdConfig,
+  type AmdStatName,
+  amdAnnounceBase,
+  amdWords,
+  initAmd,
+  readAmdStats,
+} from './layout.ts';
+import type { DecodedRecord } from './records.ts';
+
+export interface RigConfig extends Partial<AmdConfig> {
+  /** Device ids of the ports. Default one port, of device 0x10. */
+  readonly rids?: readonly number[];
+  readonly credits?: number;
+  readonly enable?: AmdEnableOptions;
+  readonly asLinux?: boolean;
+  readonly lateEntries?: boolean;
+  readonly reporter?: (words: Words, ops: AmdOps) => FaultReporter;
+  readonly onLost?: () => void;
+}
+
+/** One fault as the reporter got it. */
+export interface Reported {
+  readonly at: number;
+  readonly device: number;
+  readonly flags: number;
+  readonly pasid: number;
+  readonly grpid: number;
+  readonly perm: number;
+  readonly pageLo: number;
+  readonly pageHi: number;
+  readonly token: number;
+}
+
+/** A core that keeps what it is told and answers when the test says so. */
+export class FakeReporter implements FaultReporter {
+  readonly #words: Words;
+  readonly #records: number;
+  readonly faults: Reported[] = [];
+  batches = 0;
+  verdict = 0;
+
+  constructor(words: Words, records: number) {
+    this.#words = words;
+    this.#records = records;
+  }
+  prepareFault(): number {
+    return this.#records + (this.faults.length % 64) * FAULT_WORDS;
+  }
+  reportDeviceFault(at: number): number {
+    const w = this.#words;
+    this.faults.push({
+      at,
+      device: w[at + FAULT_DEVICE],
+      flags: w[at + FAULT_FLAGS],
+      pasid: w[at + FAULT_PASID],
+      grpid: w[at + FAULT_GRPID],
+      perm: w[at + FAULT_PERM],
+      pageLo: w[at + FAULT_PAGE_LO],
+      pageHi: w[at + FAULT_PAGE_HI],
+      token: w[at + FAULT_TOKEN],
+    });
+    return this.verdict;
+  }
+  endBatch(): void {
+    this.batches++;
+  }
+  take(): Reported[] {
+    return this.faults.splice(0);
+  }
+}
+
+/** What a port's endpoint got. */
+export interface Received {
+  readonly prgi: number;
+  readonly code: number;
+  /** Or -1. */
+  readonly pasid: number;
+  /** An invalidation request; `prgi` is its ITAG, `code` its size. */
+  readonly invalidate?: true;
+  readonly page?: number;
+}
+
+/** A whole AMD IOMMU on one thread: ports, hardware, pump and a fake core, stepped by hand. */
+export class Rig {
+  readonly arena: Arena;
+  readonly words: Words;
+  readonly base: number;
+  readonly irq: Doorbell;
+  readonly hw: AmdHardware;
+  readonly ops: AmdOps;
+  readonly driver: AmdDriver;
+  readonly pump: AmdEventPump;
+  readonly reporter: FakeReporter;
+  readonly ports: PriRequester[];
+  readonly rids: readonly number[];
+  readonly notes: AmdPumpOutcome[] = [];
+  readonly events: DecodedRecord[] = [];
+  readonly spareAt: number;
+  readonly #enable: AmdEnableOptions;
+  tick = 1000;
+  lost = 0;
+
+  constructor(config: RigConfig = {}) {
+    const { rids = [0x10], credits = 600 } = config;
+    this.rids = rids;
+    this.#enable = config.enable ?? {};
+    const amd: AmdConfig = {
+      pprEntries: config.pprEntries ?? 512,
+      eventEntries: config.eventEntries ?? 256,
+      commandEntries: config.commandEntries ?? 512,
+      devices: config.devices ?? 64,
+      ports: rids.length,
+      gcr3Tables: config.gcr3Tables ?? rids.length,
+    };
+    this.arena = Arena.create(
+      planArena([
+        { name: 'amd', words: amdWords(amd) },
+        { name: 'records', words: 64 * FAULT_WORDS },
+        { name: 'spare', words: LINE },
+        ...['irq', 'hardware', 'wake'].map((name) => ({ name, words: doorbellWords() })),
+        ...rids.map((_, i) => ({ name: `port${i}`, words: priPortWords(credits) })),
+      ]),
+    );
+    const { arena } = this;
+    this.words = arena.words;
+    this.base = arena.base('amd');
+    this.spareAt = arena.base('spare');
+    initAmd(this.words, this.base, amd);
+    for (const name of ['irq', 'hardware', 'wake']) initDoorbell(this.words, arena.base(name));
+    this.irq = new Doorbell(this.words, arena.base('irq'));
+    const hardwareDoorbell = new Doorbell(this.words, arena.base('hardware'));
+    const counts = new Map<number, number>();
+    for (const rid of rids) counts.set(rid, (counts.get(rid) ?? 0) + 1);
+    const placed = new Map<number, number>();
+    rids.forEach((rid, port) => {
+      const share = Math.floor(512 / (counts.get(rid) ?? 1));
+      const place = placed.get(rid) ?? 0;
+      placed.set(rid, place + 1);
+      initPriPort(this.words, arena.base(`port${port}`), {
+        ...{ port, rid, credits, groupFirst: place * share, groupCount: share, wakeAt: arena.base('wake') },
+        announceBase: amdAnnounceBase(this.words, this.base),
+        doorbellBase: arena.base('hardware'),
+      });
+    });
+    const bases = rids.map((_, i) => arena.base(`port${i}`));
+    this.ports = bases.map((base) => new PriRequester(this.words, base));
+    const clock = (): number => this.tick;
+    const late = config.lateEntries ?? false;
+    this.hw = new AmdHardware(this.words, this.base, { ports: bases, irq: this.irq, clock, lateEntries: late });
+    this.ops = this.opsOf(1);
+    this.driver = new AmdDriver(this.words, this.base, { ops: this.opsOf(2), hardwareDoorbell, timeoutMs: 1000 });
+    this.reporter = new FakeReporter(this.words, arena.base('records'));
+    const pump: AmdEventPumpConfig = {
+      reporter: config.reporter?.(this.words, this.ops) ?? this.reporter,
+      ops: this.ops,
+      clock,
+      asLinux: config.asLinux ?? false,
+      onLost: () => {
+        this.lost++;
+        config.onLost?.();
+      },
+      onEvent: (outcome, entry) => {
+        this.notes.push(outcome);
+        if (outcome === 'events') this.events.push(decodeEventEntry(entry, 0));
+      },
+    };
+    this.pump = new AmdEventPump(this.words, this.base, pump);
+  }
+
+  opsOf(id: number): AmdOps {
+    const hardwareDoorbell = new Doorbell(this.words, this.arena.base('hardware'));
+    return new AmdOps(this.words, this.base, { self: { id, spins: 0 }, hardwareDoorbell, timeoutMs: 300 });
+  }
+
+  /** Switches on, and gives every device of a port a page table of PASID 1 and leave to send page requests. Device index 10 + its place. */
+  static async on(config: RigConfig = {}): Promise<Rig> {
+    const rig = new Rig(config);
+    await rig.during(rig.driver.enable(rig.#enable));
+    for (const [i, rid] of [...new Set(rig.rids)].entries()) {
+      rig.driver.bindDevice(rid, 10 + i, { maxPasids: 16 });
+      await rig.during(rig.driver.attach(rid, { kind: 'identity', domain: 1 + i }));
+      await rig.during(rig.driver.attachPasid(rid, 1, 0x1000));
+      await rig.during(rig.driver.enablePri(rid));
+    }
+    return rig;
+  }
+
+  /** Posts one request; defaults: a last read of PASID 1. */
+  post(prgi: number, request: { port?: number; page?: number; flags?: number; pasid?: number } = {}): void {
+    const { port = 0, page = 0x1000, flags = REQUEST_READ | REQUEST_LAST | REQUEST_PASID_VALID, pasid = 1 } = request;
+    this.ports[port].post(page | 0, Math.floor(page / 2 ** 32), flags, pasid, prgi, this.tick);
+    this.ports[port].publish();
+  }
+
+  /** Runs hardware and pump until neither finds anything to do. */
+  settle(): void {
+    for (let i = 0; i < 50; i++) if (this.hw.pump(1000) + this.pump.pump(1000) === 0 && !this.hw.needsWork()) return;
+  }
+
+  answer(fault: Pick<Reported, 'token' | 'grpid' | 'pasid'>, code: ResponseCode = RESPONSE_SUCCESS): void {
+    this.words[this.spareAt + FAULT_TOKEN] = fault.token;
+    this.words[this.spareAt + FAULT_GRPID] = fault.grpid;
+    this.words[this.spareAt + FAULT_PASID] = fault.pasid;
+    this.words[this.spareAt + FAULT_FLAGS] = FAULT_FLAG_PASID_VALID;
+    this.ops.pageResponse(this.spareAt, code);
+  }
+
+  /** What the port's endpoint has been sent since the last time. */
+  received(port: number = 0): Received[] {
+    const list: Received[] = [];
+    const { words } = this;
+    for (let at = this.ports[port].peek(); at !== NO_RECORD; at = this.ports[port].peek()) {
+      const flags = words[at + RESPONSE_FLAGS];
+      const pasid = (flags & RESPONSE_PASID_VALID) !== 0 ? words[at + RESPONSE_PASID] : -1;
+      const record = { prgi: words[at + RESPONSE_PRGI], code: words[at + RESPONSE_CODE], pasid };
+      const page = (words[at + RESPONSE_PAGE_LO] >>> 0) + words[at + RESPONSE_PAGE_HI] * 2 ** 32;
+      list.push((flags & RESPONSE_INVALIDATE) !== 0 ? { ...record, invalidate: true, page } : record);
+      this.ports[port].next();
+    }
+    this.ports[port].release();
+    return list;
+  }
+
+  /** Sends the completion of an invalidation. */
+  complete(itag: number, port: number = 0): void {
+    this.ports[port].post(0, 0, REQUEST_INVALIDATED, 0, itag, this.tick);
+    this.ports[port].publish();
+  }
+
+  /** Runs hardware and pump while a promise of the driver's is under way. */
+  async during<T>(promise: Promise<T>, step?: () => void): Promise<T> {
+    let open = true;
+    const end = (): void => {
+      open = false;
+    };
+    promise.then(end, end);
+    while (open) {
+      this.hw.pump(64);
+      this.pump.pump(64);
+      step?.();
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    return promise;
+  }
+
+  stat(name: AmdStatName): number {
+    return readAmdStats(this.words, this.base)[name];
+  }
+  get status(): number {
+    return Atomics.load(this.words, this.base + AMD_STATUS);
+  }
+  get head(): number {
+    return Atomics.load(this.words, this.base + AMD_PPR_HEAD);
+  }
+  get tail(): number {
+    return Atomics.load(this.words, this.base + AMD_PPR_TAIL);
+  }
+
+  /** Word offset of PPR log entry `entry`. */
+  pprEntry(entry: number): number {
+    return this.base + this.words[this.base + AMD_PPRLOG] + entry * 4;
+  }
+
+  /** Puts an entry into the PPR log as broken hardware might, behind what the hardware wrote: the hardware does not run meanwhile. */
+  inject(entry: readonly number[]): void {
+    const at = this.pprEntry(this.tail / 16);
+    entry.forEach((word, i) => {
+      this.words[at + i] = word;
+    });
+    Atomics.store(this.words, this.base + AMD_PPR_TAIL, this.tail + 16);
+  }
+}
