@@ -1,0 +1,119 @@
+// What follows from a format's widths alone: where an address falls in each level's table, which level a size belongs to, and the
+// largest size that fits. Addresses and lengths in 4 KiB pages.
+import { IommuError } from '@faultline/core/errors';
+import { type Format, PAGE_LG2 } from './format.ts';
+
+/** No size fits. */
+export const NO_SIZE = 0;
+const MAX_LG2 = 64;
+
+export class Geometry {
+  /** Slots of a table. */
+  readonly slots: number;
+  /** Slots of the root, joined tables included. */
+  readonly rootSlots: number;
+  /** Pages of a level's item. */
+  readonly itemPages: Float64Array;
+  /** log2 of the bytes of a level's item. */
+  readonly itemLg2: Uint8Array;
+  /** Pages that the input addresses count up to, at each top level. */
+  readonly #topPages: Float64Array;
+  /** Division of a page number by a level's item, as a factor: exact, being a power of two. */
+  readonly #scale: Float64Array;
+  readonly #mask: Int32Array;
+  /** Largest size of at most 2^i bytes. */
+  readonly #floor: Uint8Array;
+  /** Next larger size, or 0. */
+  readonly #next: Uint8Array;
+  readonly #levelOf: Uint8Array;
+  readonly #signExtended: boolean;
+
+  /** @param sizesLg2 the sizes to use: the format's own, or some of them. @throws IommuError EINVAL naming one that it lacks. */
+  constructor(format: Format, sizesLg2: readonly number[] = format.sizesLg2) {
+    const { granuleLg2, indexLg2, maxTopLevel, joinedLg2, iovaLg2 } = format;
+    const levels = maxTopLevel + 1;
+    this.slots = 2 ** indexLg2;
+    this.rootSlots = this.slots * 2 ** joinedLg2;
+    this.itemLg2 = Uint8Array.from({ length: levels + 1 }, (_, level) => granuleLg2 + level * indexLg2);
+    this.itemPages = Float64Array.from(this.itemLg2, (lg2) => 2 ** (lg2 - PAGE_LG2));
+    this.#scale = this.itemPages.map((pages) => 1 / pages);
+    this.#mask = new Int32Array(levels).fill(this.slots - 1);
+    this.#mask[maxTopLevel] = this.rootSlots - 1;
+    this.#topPages = Float64Array.from(
+      { length: levels },
+      (_, top) => 2 ** (Math.min(iovaLg2, this.itemLg2[top] + indexLg2 + joinedLg2) - PAGE_LG2),
+    );
+    this.#signExtended = format.signExtended;
+    this.#floor = new Uint8Array(MAX_LG2 + 1);
+    this.#next = new Uint8Array(MAX_LG2 + 1);
+    this.#levelOf = new Uint8Array(MAX_LG2 + 1);
+    const ascending = [...sizesLg2].sort((a, b) => a - b);
+    ascending.forEach((lg2, at) => {
+      if (!format.sizesLg2.includes(lg2))
+        throw new IommuError('EINVAL', 'Geometry', 'sizesLg2', lg2, `${format.name} has no leaf of 2^${lg2} bytes`);
+      this.#floor.fill(lg2, lg2);
+      this.#next[lg2] = ascending[at + 1] ?? 0;
+      let level = 0;
+      while (level < maxTopLevel && this.itemLg2[level + 1] <= lg2) level++;
+      this.#levelOf[lg2] = level;
+    });
+  }
+
+  /** The slot of an address in its table at a level. */
+  index(page: number, level: number): number {
+    return (page * this.#scale[level]) & this.#mask[level];
+  }
+
+  /** Level of the leaves of a size. */
+  levelOf(sizeLg2: number): number {
+    return this.#levelOf[sizeLg2];
+  }
+
+  /** Slots that a leaf takes at its level. */
+  slotsOf(sizeLg2: number, level: number): number {
+    return 2 ** (sizeLg2 - this.itemLg2[level]);
+  }
+
+  /** Whether addresses first to last can be told apart under a root at this level. */
+  reaches(top: number, first: number, last: number): boolean {
+    const pages = this.#topPages[top];
+    if (!this.#signExtended) return last < pages;
+    const half = pages / 2;
+    return last < half || (first >= 2 ** (MAX_LG2 - PAGE_LG2) - half && last < 2 ** (MAX_LG2 - PAGE_LG2));
+  }
+
+  /** The largest size that both addresses are aligned to and the length holds. @returns its log2 in bytes, or NO_SIZE. */
+  bestSizeLg2(iovaPage: number, oaPage: number, pages: number): number {
+    const length = PAGE_LG2 + floorLg2(pages);
+    const aligned = PAGE_LG2 + trailingZeros(iovaPage, oaPage);
+    return this.#floor[Math.min(aligned, length)];
+  }
+
+  /** How many leaves of a size go in a row before a larger one fits, or the length ends: the rest is left over.
+   * @see Linux pt_pgsz_count() */
+  run(sizeLg2: number, iovaPage: number, oaPage: number, pages: number): number {
+    const leafPages = 2 ** (sizeLg2 - PAGE_LG2);
+    const next = this.#next[sizeLg2];
+    let span = pages;
+    if (next !== 0) {
+      const nextPages = 2 ** (next - PAGE_LG2);
+      const into = iovaPage % nextPages;
+      if (into === oaPage % nextPages && nextPages - into < pages) span = nextPages - into;
+    }
+    return Math.floor(span / leafPages);
+  }
+}
+
+/** floor(log2(pages)). @param pages from 1 to 2^52. */
+export function floorLg2(pages: number): number {
+  const high = (pages / 2 ** 32) | 0;
+  return high !== 0 ? 63 - Math.clz32(high) : 31 - Math.clz32(pages);
+}
+
+/** Trailing zero bits of two page numbers ORed: 52 when both are 0. */
+export function trailingZeros(a: number, b: number): number {
+  const low = a | b;
+  if (low !== 0) return 31 - Math.clz32(low & -low);
+  const high = (a / 2 ** 32) | (b / 2 ** 32);
+  return high !== 0 ? 63 - Math.clz32(high & -high) : 52;
+}
