@@ -39,6 +39,7 @@ import {
   AMD_STATUS,
   checkAmd,
 } from './layout.ts';
+import { type Procedure, runProcedure } from './procedure.ts';
 import { CONTROL_CMDBUF_EN, STATUS_CMD_RUN } from './registers.ts';
 
 /** A thread that waits for the hardware looks for command errors, and makes the hardware look at its clock, this often. */
@@ -167,13 +168,18 @@ export class AmdOps implements IommuOps {
   }
 
   /** {@link sync} for a thread that must not block. @throws IommuError ETIMEDOUT */
-  async syncAsync(): Promise<void> {
+  syncAsync(): Promise<void> {
+    return runProcedure(this.#words, this.syncSteps());
+  }
+
+  /** {@link sync} as a procedure. @throws IommuError ETIMEDOUT */
+  *syncSteps(): Procedure {
     const target = this.#submit(true);
     const at = this.#base + AMD_CMD_STORE;
     for (const deadline = this.#deadline(); !this.#isStored(target); ) {
-      this.#checkHardware('AmdOps.syncAsync', deadline);
+      this.#checkHardware('AmdOps.sync', deadline);
       const seen = Atomics.load(this.#words, at);
-      if (((seen - target) | 0) < 0) await Atomics.waitAsync(this.#words, at, seen, SLICE_MS).value;
+      if (((seen - target) | 0) < 0) yield { at, seen };
     }
   }
 

@@ -97,7 +97,7 @@ describe('COMPLETION_WAIT', () => {
 
   test('times out on a hardware that does not run', async () => {
     const rig = await Rig.on();
-    await expect(rig.ops.syncAsync()).rejects.toThrow('AmdOps.syncAsync: timeoutMs = 300');
+    await expect(rig.ops.syncAsync()).rejects.toThrow('AmdOps.sync: timeoutMs = 300');
     expect(() => rig.ops.sync()).toThrow('(ETIMEDOUT)');
   });
 

@@ -33,7 +33,7 @@ import {
 } from '../pcie/pri-port.layout.ts';
 import { NO_RECORD, PriRequester } from '../pcie/pri-port.ts';
 import { AmdOps } from './amd-ops.ts';
-import { AmdDriver, type AmdEnableOptions } from './driver.ts';
+import { AmdDriver } from './driver.ts';
 import { decodeEventEntry } from './event-log.ts';
 import { AmdEventPump, type AmdEventPumpConfig, type AmdPumpOutcome } from './event-pump.ts';
 import { AmdHardware } from './hardware.ts';
@@ -49,6 +49,7 @@ import {
   initAmd,
   readAmdStats,
 } from './layout.ts';
+import type { AmdEnableOptions } from './procedures.ts';
 import type { DecodedRecord } from './records.ts';
 
 export interface RigConfig extends Partial<AmdConfig> {

@@ -1,0 +1,69 @@
+export { AmdOps, type AmdOpsConfig } from './amd-ops.ts';
+export { type AmdAttach, NestedDomainIds } from './attach.ts';
+export {
+  CMD_COMPLETE_PPR_REQUEST,
+  CMD_COMPLETION_WAIT,
+  CMD_INVALIDATE_DEVTAB_ENTRY,
+  CMD_INVALIDATE_INTERRUPT_TABLE,
+  CMD_INVALIDATE_IOMMU_ALL,
+  CMD_INVALIDATE_IOMMU_PAGES,
+  CMD_INVALIDATE_IOTLB_PAGES,
+  COMMAND_KINDS,
+  COMMAND_WORDS,
+  decodeCommand,
+  encodeCommand,
+  LAST_PAGE_NUMBER,
+} from './commands.ts';
+export type { AmdDeviceOptions, AtsSwitch, PriSwitch } from './device-tables.ts';
+export { AmdDriver } from './driver.ts';
+export { DTE_FIELDS, DTE_WORDS, decodeDte, encodeDte, gcr3Fields, gcr3Page } from './dte.ts';
+export {
+  decodeEventEntry,
+  EVENT_COMMAND_HARDWARE_ERROR,
+  EVENT_COUNTER_ZERO,
+  EVENT_DEV_TAB_HARDWARE_ERROR,
+  EVENT_ENTRY_WORDS,
+  EVENT_ILLEGAL_COMMAND_ERROR,
+  EVENT_ILLEGAL_DEV_TABLE_ENTRY,
+  EVENT_INVALID_DEVICE_REQUEST,
+  EVENT_INVALID_PPR_REQUEST,
+  EVENT_IO_PAGE_FAULT,
+  EVENT_IOTLB_INV_TIMEOUT,
+  EVENT_KINDS,
+  EVENT_PAGE_TAB_HARDWARE_ERROR,
+  encodeEventEntry,
+  eventName,
+} from './event-log.ts';
+export { AMD_PUMP_OUTCOMES, AmdEventPump, type AmdEventPumpConfig, type AmdPumpOutcome } from './event-pump.ts';
+export type { AmdFeatures } from './features.ts';
+export { AmdHardware, type AmdHardwareConfig } from './hardware.ts';
+export {
+  AMD_STAT_NAMES,
+  type AmdConfig,
+  type AmdStatName,
+  amdAnnounceBase,
+  amdLayout,
+  amdWords,
+  initAmd,
+  readAmdStats,
+} from './layout.ts';
+export { decodePprEntry, encodePprEntry, PPR_ENTRY_WORDS, PPR_KINDS, PPR_PAGE_SERVICE_REQUEST } from './ppr-log.ts';
+export { type Procedure, runProcedure, type Waiting } from './procedure.ts';
+export { type AmdDriverConfig, type AmdEnableOptions, AmdProcedures } from './procedures.ts';
+export type { DecodedRecord, RecordKind } from './records.ts';
+export {
+  INV_TIMEOUT_1S,
+  INV_TIMEOUT_10MS,
+  INV_TIMEOUT_MS,
+  INV_TIMEOUT_NONE,
+  MMIO_REGISTERS,
+  STATUS_CMD_RUN,
+  STATUS_COMWAIT_INT,
+  STATUS_EVT_INT,
+  STATUS_EVT_OVERFLOW,
+  STATUS_EVT_RUN,
+  STATUS_PPR_EARLY,
+  STATUS_PPR_INT,
+  STATUS_PPR_OVERFLOW,
+  STATUS_PPR_RUN,
+} from './registers.ts';
