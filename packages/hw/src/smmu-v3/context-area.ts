@@ -81,7 +81,12 @@ export function contextPointer(tableAt: number): { readonly s1ContextPtrLo: numb
 /** @returns a stream table entry over the uniform tables: linear up to 1024 substreams, two levels beyond. */
 export function uniformEntry(
   area: number,
-  stream: { readonly config: number; readonly stall: boolean; readonly substreams: number },
+  stream: {
+    readonly config: number;
+    readonly stall: boolean;
+    readonly substreams: number;
+    readonly pasidInResponses?: boolean;
+  },
 ): Int32Array {
   const ste = new Int32Array(STE_RECORD_WORDS);
   const s1CDMax = Math.ceil(Math.log2(Math.max(1, stream.substreams)));
@@ -96,6 +101,7 @@ export function uniformEntry(
   encodeSte(ste, 0, {
     v: 1,
     config: stream.config >>> STE_CONFIG_SHIFT,
+    ppar: stream.pasidInResponses === true ? 1 : 0,
     ...(stream.config === STE_TRANSLATE ? stage1 : {}),
   });
   return ste;

@@ -311,6 +311,8 @@ export interface StreamConfig {
   readonly substreams: number;
   /** Index into the core's device table. */
   readonly device: number;
+  /** PRG Response PASID Required of the function's PRI status (STE.PPAR). Default false. */
+  readonly pasidInResponses?: boolean;
 }
 
 /** Writes a stream table entry whose substreams all share one context: descriptors that the SMMU comes with (context-area.ts), so that no
