@@ -18,8 +18,8 @@ import { getVsmmu, putVsmmu } from './vsmmu.ts';
 // a vSMMU finds it by virtual id in an xarray. Both change under the device's group mutex, as attaching does: a vdevice that an
 // attach has found does not go before that attach is done.
 //
-// Linux destroys a vdevice at once, whatever is attached. Here it stays while a nested domain of its vSMMU is attached, as the discussion
-// has it: set before the attach, cleaned after the detach. Else a stream would translate for a guest that has no name for it.
+// destroy() keeps a vdevice while a nested domain of its vSMMU is attached, as the discussion has it: set before the attach, cleaned after the
+// detach. Else a stream would translate for a guest that has no name for it. Linux does not ask, nor does destroyNow().
 
 const MAX_VIRTUAL_ID = 2 ** 20 - 1; // what an xarray has room for
 
@@ -65,18 +65,14 @@ export class Vdevices implements VdeviceLookUp {
    * @returns 0, or negative errno: ENOENT it has none, EBUSY a nested domain of its vSMMU is attached. @throws IommuError EINVAL
    * Context: takes the group mutex. */
   destroy(device: number): number {
-    const { words } = this.#area;
-    const at = this.#area.masterAt('Vdevices.destroy', device);
-    mutexLock(words, words[at + MASTER_GROUP], this.#self);
-    try {
-      const vsmmu = words[at + MASTER_VDEV_VSMMU];
-      if (vsmmu === 0) return -ENOENT;
-      if (words[at + VSTREAM_VSMMU] === vsmmu) return -EBUSY; // only attaching changes it, under this mutex
-      this.#remove(at, vsmmu, device);
-      return 0;
-    } finally {
-      mutexUnlock(words, words[at + MASTER_GROUP], this.#self);
-    }
+    return this.#destroy('Vdevices.destroy', device, false);
+  }
+
+  /** Takes it away whatever is attached, as Linux does, and as who ends the device must. The stream's events keep the old name until the next
+   * attach; its guest's invalidations are refused from now on.
+   * @returns 0, or negative errno ENOENT. @throws IommuError EINVAL Context: takes the group mutex. @see Linux iommufd_vdevice_destroy() */
+  destroyNow(device: number): number {
+    return this.#destroy('Vdevices.destroyNow', device, true);
   }
 
   virtualId(vsmmu: number, device: number): number {
@@ -106,6 +102,21 @@ export class Vdevices implements VdeviceLookUp {
     words[at + MASTER_VDEV_ID] = virtualId;
     words[at + MASTER_VDEV_PAIR] = pair;
     return 0;
+  }
+
+  #destroy(call: string, device: number, now: boolean): number {
+    const { words } = this.#area;
+    const at = this.#area.masterAt(call, device);
+    mutexLock(words, words[at + MASTER_GROUP], this.#self);
+    try {
+      const vsmmu = words[at + MASTER_VDEV_VSMMU];
+      if (vsmmu === 0) return -ENOENT;
+      if (!now && words[at + VSTREAM_VSMMU] === vsmmu) return -EBUSY; // only attaching changes it, under this mutex
+      this.#remove(at, vsmmu, device);
+      return 0;
+    } finally {
+      mutexUnlock(words, words[at + MASTER_GROUP], this.#self);
+    }
   }
 
   #remove(at: number, vsmmu: number, device: number): void {
