@@ -19,12 +19,13 @@ export class DirtyBitmap {
   /** @param pageSizeLg2 log2 of the bytes of a bit's page. @throws IommuError EINVAL */
   constructor(first: number, pages: number, pageSizeLg2: number = PAGE_LG2) {
     checkInteger('DirtyBitmap', 'first', first, 0, 2 ** 52 - 1);
-    checkInteger('DirtyBitmap', 'pages', pages, 1, 2 ** 36);
+    checkInteger('DirtyBitmap', 'pages', pages, 1, 2 ** 52);
     checkInteger('DirtyBitmap', 'pageSizeLg2', pageSizeLg2, PAGE_LG2, 42);
     this.first = first;
     this.pages = pages;
     this.unitLg2 = pageSizeLg2 - PAGE_LG2;
     this.#scale = 1 / 2 ** this.unitLg2;
+    checkInteger('DirtyBitmap', 'bits', Math.ceil(pages * this.#scale), 1, 2 ** 36);
     this.bits = new Int32Array(Math.ceil((pages * this.#scale) / 32));
   }
 
@@ -38,22 +39,23 @@ export class DirtyBitmap {
     const from = Math.max(only, 0);
     const last = Math.min(end - this.first, this.pages) - 1;
     if (last < from) return;
+    const fromBit = Math.floor(from * this.#scale);
     const lastBit = Math.floor(last * this.#scale);
-    for (let bit = Math.floor(from * this.#scale); bit <= lastBit; ) {
-      if ((bit & 31) === 0 && lastBit - bit >= 31) {
-        this.bits[bit >>> 5] = -1;
-        bit += 32;
-      } else {
-        this.bits[bit >>> 5] |= 1 << (bit & 31);
-        bit++;
-      }
+    const { bits } = this;
+    const lastWord = Math.floor(lastBit / 32);
+    let word = Math.floor(fromBit / 32);
+    let mask = -1 << (fromBit & 31);
+    for (; word < lastWord; word++) {
+      bits[word] |= mask;
+      mask = -1;
     }
+    bits[word] |= mask & (-1 >>> (31 - (lastBit & 31)));
   }
 
   /** Whether the page's bit is set. */
   has(page: number): boolean {
     const bit = Math.floor((page - this.first) * this.#scale);
-    return (this.bits[bit >>> 5] & (1 << (bit & 31))) !== 0;
+    return (this.bits[Math.floor(bit / 32)] & (1 << (bit & 31))) !== 0;
   }
 
   /** Bits that are set. */

@@ -16,6 +16,8 @@ export class Geometry {
   readonly itemPages: Float64Array;
   /** log2 of the bytes of a level's item. */
   readonly itemLg2: Uint8Array;
+  /** Pages of a size, by its log2 in bytes. A table: ** calls out of compiled code. */
+  readonly sizePages: Float64Array;
   /** Pages that the input addresses count up to, at each top level. */
   readonly #topPages: Float64Array;
   /** Division of a page number by a level's item, as a factor: exact, being a power of two. */
@@ -36,6 +38,7 @@ export class Geometry {
     this.rootSlots = this.slots * 2 ** joinedLg2;
     this.itemLg2 = Uint8Array.from({ length: levels + 1 }, (_, level) => granuleLg2 + level * indexLg2);
     this.itemPages = Float64Array.from(this.itemLg2, (lg2) => 2 ** (lg2 - PAGE_LG2));
+    this.sizePages = Float64Array.from({ length: MAX_LG2 + 1 }, (_, lg2) => 2 ** (lg2 - PAGE_LG2));
     this.#scale = this.itemPages.map((pages) => 1 / pages);
     this.#mask = new Int32Array(levels).fill(this.slots - 1);
     this.#mask[maxTopLevel] = this.rootSlots - 1;
@@ -71,7 +74,7 @@ export class Geometry {
 
   /** Slots that a leaf takes at its level. */
   slotsOf(sizeLg2: number, level: number): number {
-    return 2 ** (sizeLg2 - this.itemLg2[level]);
+    return 1 << (sizeLg2 - this.itemLg2[level]);
   }
 
   /** Whether addresses first to last can be told apart under a root at this level. */
@@ -92,11 +95,11 @@ export class Geometry {
   /** How many leaves of a size go in a row before a larger one fits, or the length ends: the rest is left over.
    * @see Linux pt_pgsz_count() */
   run(sizeLg2: number, iovaPage: number, oaPage: number, pages: number): number {
-    const leafPages = 2 ** (sizeLg2 - PAGE_LG2);
+    const leafPages = this.sizePages[sizeLg2];
     const next = this.#next[sizeLg2];
     let span = pages;
     if (next !== 0) {
-      const nextPages = 2 ** (next - PAGE_LG2);
+      const nextPages = this.sizePages[next];
       const into = iovaPage % nextPages;
       if (into === oaPage % nextPages && nextPages - into < pages) span = nextPages - into;
     }

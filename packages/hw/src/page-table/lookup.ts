@@ -1,7 +1,7 @@
 // The way from an input address to an output address, with plain reads: a moment's truth. The tables stay in place because the
 // thread is online in their RCU.
 import { peekEntry, seenHi } from './entry.ts';
-import { EMPTY, LEAF, PAGE_LG2 } from './format.ts';
+import { EMPTY, LEAF } from './format.ts';
 import { TOP_LEVEL_MASK, TOP_TABLE_SHIFT } from './layout.ts';
 import type { TableTree } from './table-tree.ts';
 
@@ -27,7 +27,7 @@ export function lookUp(tree: TableTree, page: number): number {
 /** The output page of an address that a leaf's slot maps. */
 export function outputPage(tree: TableTree, lo: number, hi: number, level: number, page: number): number {
   const { format, geometry } = tree;
-  const pages = format.replicated ? 2 ** (format.leafLg2(lo, hi, level) - PAGE_LG2) : geometry.itemPages[level];
+  const pages = format.replicated ? geometry.sizePages[format.leafLg2(lo, hi, level)] : geometry.itemPages[level];
   const base = format.leafPage(lo, hi, level);
   return pages === 1 ? base : base + (page % pages);
 }

@@ -1,6 +1,6 @@
 // Mapping: the largest leaves that address, output address and length allow, each slot taken by one compare-exchange.
 import { compareExchangeEntry, installEntry, loadEntry, seenHi, seenLo, takeEntry } from './entry.ts';
-import { type Bits, EMPTY, PAGE_LG2, TABLE } from './format.ts';
+import { type Bits, EMPTY, TABLE } from './format.ts';
 import type { Gather } from './gather.ts';
 import { NO_SIZE } from './geometry.ts';
 import { PageTableError } from './refusal.ts';
@@ -53,7 +53,7 @@ function mapRun(
   const slotsOfLeaf = geometry.slotsOf(sizeLg2, level);
   const room = (tree.slots(table) - first) / slotsOfLeaf;
   const leaves = Math.min(geometry.run(sizeLg2, iovaPage, oaPage, pages), room);
-  const leafPages = 2 ** (sizeLg2 - PAGE_LG2);
+  const leafPages = geometry.sizePages[sizeLg2];
   const mapped =
     slotsOfLeaf === 1 && level === 0
       ? installPages(tree, tree.at(table, first), leaves, oaPage, leafPages, sizeLg2, attributes)
@@ -103,7 +103,7 @@ function installLeaves(
 ): number {
   const { geometry } = tree;
   const slots = geometry.slotsOf(sizeLg2, level);
-  const leafPages = 2 ** (sizeLg2 - PAGE_LG2);
+  const leafPages = geometry.sizePages[sizeLg2];
   for (let leaf = 0; leaf < leaves; leaf++) {
     const at = tree.at(table, first + leaf * slots);
     if (!clearTheWay(tree, at, slots, level, iovaPage + leaf * leafPages, gather)) return leaf;

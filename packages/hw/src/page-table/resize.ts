@@ -8,7 +8,7 @@
 //                      in between, and the caller sees to it that there are none, or that they are retried.
 import { IommuError } from '@faultline/core/errors';
 import { compareExchangeEntry, fillEntry, loadEntry, peekEntry, seenHi, seenLo, takeEntry } from './entry.ts';
-import { type Bits, cleaned, dirtied, EMPTY, isDirty, LEAF, PAGE_LG2, TABLE } from './format.ts';
+import { type Bits, cleaned, dirtied, EMPTY, isDirty, LEAF, TABLE } from './format.ts';
 import type { Gather } from './gather.ts';
 import { TOP_LEVEL_MASK, TOP_TABLE_SHIFT } from './layout.ts';
 import { installLeaf } from './map.ts';
@@ -24,7 +24,10 @@ interface Place {
   /** Its first input and output page. */
   readonly page: number;
   readonly oaPage: number;
+  /** As they are. */
   readonly attributes: Bits;
+  /** Accessed and clean, as if: what two leaves must have alike to be merged. */
+  readonly kin: Bits;
 }
 
 /** Cuts the leaf at a page into leaves of the next smaller size. Its range is invalidated, walk caches too, by the gather's next
@@ -37,7 +40,7 @@ export function cutLeaf(tree: TableTree, page: number, gather: Gather): number {
   const smaller = format.sizesLg2.filter((lg2) => lg2 < place.sizeLg2).at(-1);
   if (smaller === undefined) return 0;
   const level = geometry.levelOf(smaller);
-  const leafPages = 2 ** (place.sizeLg2 - PAGE_LG2);
+  const leafPages = geometry.sizePages[place.sizeLg2];
   const item = geometry.itemPages[place.level];
   const tables = level < place.level ? allocTables(tree, place.slots) : [];
   gather.addRange(place.page, leafPages);
@@ -72,7 +75,7 @@ export function cutLeaf(tree: TableTree, page: number, gather: Gather): number {
  * where break before make is demanded, and once after. @returns false when it cannot be merged: nothing is changed then. */
 export function promoteRange(tree: TableTree, page: number, sizeLg2: number, gather: Gather): boolean {
   const { format, geometry, entries } = tree;
-  const pages = 2 ** (sizeLg2 - PAGE_LG2);
+  const pages = geometry.sizePages[sizeLg2];
   if (!format.sizesLg2.includes(sizeLg2) || page % pages !== 0)
     throw new IommuError('EINVAL', 'promote', 'sizeLg2', sizeLg2, `no leaf of ${format.name} at page ${page}`);
   const level = geometry.levelOf(sizeLg2);
@@ -85,6 +88,7 @@ export function promoteRange(tree: TableTree, page: number, sizeLg2: number, gat
   const slots = geometry.slotsOf(sizeLg2, level);
   if (!isUniform(tree, page, pages, first)) return false;
 
+  const merged = isRangeAccessed(tree, page, pages) ? first.kin : first.attributes;
   let dirty = isRangeDirty(tree, page, pages);
   gather.addRange(page, pages);
   gather.addWalkCaches();
@@ -99,9 +103,9 @@ export function promoteRange(tree: TableTree, page: number, sizeLg2: number, gat
     // Not the gather's own sync: the tables join it only when they have been looked at.
     gather.sync();
     for (const below of unlinked) dirty = isTableDirty(tree, below, level - 1) || dirty;
-    installLeaf(tree, at, slots, level, first.oaPage, sizeLg2, withDirt(tree, first.attributes, dirty));
+    installLeaf(tree, at, slots, level, first.oaPage, sizeLg2, withDirt(tree, merged, dirty));
   } else {
-    const attributes = withDirt(tree, first.attributes, dirty);
+    const attributes = withDirt(tree, merged, dirty);
     for (let slot = 0; slot < slots; slot++) {
       const replacement = leafBits(
         tree,
@@ -140,11 +144,8 @@ function withDirt(tree: TableTree, { lo, hi }: Bits, dirty: boolean): Bits {
   return { lo: dirty ? dirtied(rule, lo) : cleaned(rule, lo), hi };
 }
 
-/** Attributes of a leaf, accessed and clean: what two leaves must have alike to be merged. */
-function attributesOf(tree: TableTree, lo: number, hi: number): Bits {
-  const { attributeMask, marked } = tree.format;
-  const accessed = marked(lo, hi, false);
-  return withDirt(tree, { lo: accessed & attributeMask.lo, hi: hi & attributeMask.hi }, false);
+function masked({ format }: TableTree, lo: number, hi: number): Bits {
+  return { lo: lo & format.attributeMask.lo, hi: hi & format.attributeMask.hi };
 }
 
 function leafBits({ format }: TableTree, page: number, sizeLg2: number, level: number, attributes: Bits): Bits {
@@ -239,7 +240,8 @@ function findLeaf(tree: TableTree, page: number): Place | undefined {
       sizeLg2: geometry.itemLg2[level] + Math.log2(slots),
       page: page - (page % (slots * item)),
       oaPage: format.replicated ? itemOa : itemOa - into * item,
-      attributes: attributesOf(tree, lo, hi),
+      attributes: masked(tree, lo, hi),
+      kin: withDirt(tree, masked(tree, format.marked(lo, hi, false), hi), false),
     };
   }
 }
@@ -249,9 +251,9 @@ function isUniform(tree: TableTree, page: number, pages: number, first: Place): 
   for (let at = page; at < page + pages; ) {
     const leaf = findLeaf(tree, at);
     if (leaf === undefined || leaf.page !== at) return false;
-    if (leaf.attributes.lo !== first.attributes.lo || leaf.attributes.hi !== first.attributes.hi) return false;
+    if (leaf.kin.lo !== first.kin.lo || leaf.kin.hi !== first.kin.hi) return false;
     if (leaf.oaPage !== first.oaPage + (at - page)) return false;
-    at += 2 ** (leaf.sizeLg2 - PAGE_LG2);
+    at += tree.geometry.sizePages[leaf.sizeLg2];
   }
   return true;
 }
@@ -266,7 +268,19 @@ function isRangeDirty(tree: TableTree, page: number, pages: number): boolean {
     const leaf = findLeaf(tree, at);
     if (leaf === undefined) return false;
     if (isLeafDirty(tree, leaf)) return true;
-    at += 2 ** (leaf.sizeLg2 - PAGE_LG2);
+    at += tree.geometry.sizePages[leaf.sizeLg2];
+  }
+  return false;
+}
+
+function isRangeAccessed(tree: TableTree, page: number, pages: number): boolean {
+  const { marked } = tree.format;
+  for (let at = page; at < page + pages; ) {
+    const leaf = findLeaf(tree, at);
+    if (leaf === undefined) return false;
+    const { lo, hi } = leaf.attributes;
+    if (marked(lo, hi, false) === lo) return true;
+    at = leaf.page + tree.geometry.sizePages[leaf.sizeLg2];
   }
   return false;
 }
@@ -292,6 +306,6 @@ function dirtyRange(tree: TableTree, page: number, pages: number): void {
     if (leaf === undefined) return;
     for (let lo = loadEntry(tree.entries, leaf.at), hi = seenHi(); tracks(tree, hi); lo = seenLo(), hi = seenHi())
       if (compareExchangeEntry(tree.entries, leaf.at, lo, hi, dirtied(rule, lo), hi)) break;
-    at = leaf.page + 2 ** (leaf.sizeLg2 - PAGE_LG2);
+    at = leaf.page + tree.geometry.sizePages[leaf.sizeLg2];
   }
 }
