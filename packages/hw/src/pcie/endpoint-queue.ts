@@ -101,15 +101,25 @@ export class EndpointQueue implements DevicePort {
     this.left--;
   }
 
-  /** The endpoint's: gives up what has no result, from slot `first` on. @returns how many. */
-  giveUp(first: number, tick: number): number {
+  /** The endpoint's: gives up what was sent and has no result. @returns how many. */
+  dropSent(tick: number): number {
+    return this.#giveUp(0, this.sent, tick);
+  }
+
+  /** The endpoint's: gives up what was not sent. @returns how many. */
+  dropUnsent(tick: number): number {
+    const given = this.#giveUp(this.sent, this.published, tick);
+    this.sent = this.published;
+    return given;
+  }
+
+  #giveUp(first: number, end: number, tick: number): number {
     let given = 0;
-    for (let slot = first; slot < this.published; slot++) {
+    for (let slot = first; slot < end; slot++) {
       if (this.slots[slot * SLOT_WORDS + SLOT_RESULT] !== STALL_PENDING) continue;
       this.finish(slot, STALL_ABORT, tick);
       given++;
     }
-    this.sent = this.published;
     return given;
   }
 }

@@ -213,7 +213,7 @@ export class Endpoint {
     if (this.#sender.isHalfSent)
       throw new IommuError('EBUSY', 'Endpoint.abandon', 'outstanding', this.outstanding, 'a group is half sent');
     let given = 0;
-    for (const queue of this.#sender.queues) given += queue.giveUp(0, this.#clock());
+    for (const queue of this.#sender.queues) given += queue.dropSent(this.#clock()) + queue.dropUnsent(this.#clock());
     this.#table.orphan();
     this.#count(EP_DROPPED, given);
     return given;
@@ -326,7 +326,7 @@ export class Endpoint {
 
   #giveUp(why: number): void {
     this.#count(why, 1);
-    this.#count(EP_DROPPED, this.#sender.dropAll());
+    this.#count(EP_DROPPED, this.#sender.drop());
   }
 
   #count(stat: number, count: number): void {

@@ -155,11 +155,11 @@ export class RequestSender {
     return true;
   }
 
-  /** Gives up everything: the groups are forgotten, the accesses aborted. @returns accesses. */
-  dropAll(): number {
+  /** Forgets what is outstanding: its accesses are aborted. What was not sent goes on waiting. @returns accesses. */
+  drop(): number {
     let dropped = 0;
     const now = this.#clock();
-    for (const queue of this.#queues) dropped += queue.giveUp(0, now);
+    for (const queue of this.#queues) dropped += queue.dropSent(now);
     this.#wave = undefined;
     this.#repeat = false;
     this.#table.clear();
@@ -276,7 +276,7 @@ export class RequestSender {
     for (const queue of this.#queues) {
       if (queue.sent === queue.published) continue;
       const isStuck = this.#limit() === 0 || !this.#state.enter(this.#switches.isOn(REQUESTS_AFTER_PRI_OFF));
-      if (isStuck) refused += queue.giveUp(queue.sent, this.#clock());
+      if (isStuck) refused += queue.dropUnsent(this.#clock());
     }
     if (refused !== 0) this.#count(EP_REFUSED, refused);
     return refused;
