@@ -166,24 +166,26 @@ export class AmdProcedures {
     if (attach.kind !== 'blocking' && bound.ats?.isEnabled() === false) bound.ats.enable(PAGE_LG2);
   }
 
-  /** Installs a guest page table for a PASID: `rootPage` is its root's page number.
+  /** Installs a guest page table for a PASID: `rootPage` is its root's page number. The device's own cache is left alone, as it was cleared
+   * of the PASID at the detach before and holds nothing that is not there (Linux invalidates it all the same).
    * @throws IommuError EINVAL, EBUSY taken, ENOSPC no GCR3 table left, ENODEV not bound, EOPNOTSUPP a device that is not attached, or nested */
   *attachPasid(deviceId: number, pasid: number, rootPage: number): Procedure {
     const call = 'AmdDriver.attachPasid';
     const bound = this.#tables.get(call, deviceId);
-    const { kind } = bound.attach;
+    const { attach } = bound;
     checkInteger(call, 'pasid', pasid, 1, bound.maxPasids - 1);
     checkInteger(call, 'rootPage', rootPage, 0, 2 ** 40 - 1);
-    if (kind === 'blocking' || kind === 'nested')
-      throw new IommuError('EOPNOTSUPP', call, 'deviceId', deviceId, `is attached ${kind}`);
+    if (attach.kind === 'blocking' || attach.kind === 'nested')
+      throw new IommuError('EOPNOTSUPP', call, 'deviceId', deviceId, `is attached ${attach.kind}`);
     if (this.#tables.hasPasid(bound, pasid)) throw new IommuError('EBUSY', call, 'pasid', pasid, 'has a page table');
     const isNew = this.#tables.takeTable(call, bound);
     this.#tables.setPasid(bound, pasid, rootPage);
     if (isNew) {
-      this.#tables.store(bound, bound.attach);
+      this.#tables.store(bound, attach);
       this.#ops.invalidateDevtabEntry(deviceId);
     }
-    yield* this.#flushPasid(bound, pasid);
+    this.#ops.invalidatePages(attach.domain, pasid);
+    yield* this.#ops.syncSteps();
   }
 
   /** Removes a PASID's page table: its entry is cleared, then everything that may hold it is invalidated, with one completion wait.
