@@ -16,6 +16,14 @@ export {
 } from './layout.ts';
 export * from './page-requests.ts';
 export { PasidTables } from './pasid-tables.ts';
+export {
+  NO_PASID,
+  type Procedure,
+  type VtdDomain,
+  VtdProcedures,
+  type VtdProceduresConfig,
+  type Waiting,
+} from './procedures.ts';
 export type { RecordView } from './record-view.ts';
 export * from './registers.ts';
 export {

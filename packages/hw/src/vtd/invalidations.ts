@@ -163,7 +163,13 @@ export function checkInvalidation(words: Int32Array, at: number, size: number): 
   const type = invalidationType(words, at);
   if (type === 0 || type >= KIND_COUNT) return IQEI_TYPE;
   if (type === INV_PAGE_GROUP_RESPONSE && size === NARROW_WORDS) return IQEI_TYPE;
-  const reserved = type * DESCRIPTOR_WORDS;
-  for (let i = 0; i < size; i++) if ((words[at + i] & RESERVED[reserved + i]) !== 0) return IQEI_RESERVED;
+  const r = type * DESCRIPTOR_WORDS;
+  let set =
+    (words[at] & RESERVED[r]) |
+    (words[at + 1] & RESERVED[r + 1]) |
+    (words[at + 2] & RESERVED[r + 2]) |
+    (words[at + 3] & RESERVED[r + 3]);
+  if (size === DESCRIPTOR_WORDS) set |= words[at + 4] | words[at + 5] | words[at + 6] | words[at + 7]; // no kind has fields here
+  if (set !== 0) return IQEI_RESERVED;
   return ((GRANULARITIES[type] >>> ((words[at] >>> 4) & 3)) & 1) === 1 ? IQEI_NONE : IQEI_RESERVED;
 }

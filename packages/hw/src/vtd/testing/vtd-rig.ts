@@ -149,6 +149,7 @@ export class VtdRig {
       invalidationOrder: config.invalidationOrder ?? 0,
       wideDescriptors: config.wideDescriptors ?? true,
       rids: config.rids ?? 16,
+      pasidTables: config.pasidTables ?? 16,
       ports: portRids.length,
       threads: 2,
       faultRecords: config.faultRecords ?? 4,
