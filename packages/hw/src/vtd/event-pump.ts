@@ -34,7 +34,8 @@ import {
 } from './layout.ts';
 import {
   canonicalShift,
-  judgeRequest,
+  judgeWords,
+  permOfWords,
   REQUEST_DESCRIPTOR_BYTES,
   REQUEST_EXECUTE,
   REQUEST_GOOD,
@@ -43,12 +44,11 @@ import {
   REQUEST_STOP_MARKER,
   REQUEST_UNKNOWN_TYPE,
   requestIsLast,
-  requestPageHi,
-  requestPageLo,
   requestPasid,
-  requestPerm,
   requestPrgi,
   requestRid,
+  W0_PASID_PRESENT,
+  W1_LPIG,
 } from './page-requests.ts';
 import { FSTS_PFO, FSTS_PPF, FSTS_QUEUE_ERRORS, PRS_PPR, PRS_PRO } from './registers.ts';
 import type { VtdOps } from './vtd-ops.ts';
@@ -195,37 +195,38 @@ export class EventPump {
     return count;
   }
 
+  /** Each word is read once: hardware that breaks its word finds one judgement and one record, of the same descriptor. */
   #take(at: number): void {
     const words = this.#words;
-    const judgement = judgeRequest(words, at, this.#signShift);
+    const w0 = words[at];
+    const w0High = words[at + 1];
+    const w1 = words[at + 2];
+    const w1High = words[at + 3];
+    const judgement = judgeWords(w0, w0High, w1, w1High, this.#signShift);
     if (judgement !== REQUEST_GOOD) {
       if (judgement !== REQUEST_STOP_MARKER && judgement !== REQUEST_UNKNOWN_TYPE) this.#answerInvalid(at);
       this.#note(OUTCOME_OF[judgement], at);
       return;
     }
-    const rid = requestRid(words, at);
+    const rid = w0 >>> 16;
     // Read plainly: the driver names the device before its context entry lets a request in, and clears it once the queue is drained.
     const device = rid < this.#rids ? words[this.#devices + rid] : NO_DEVICE;
-    if (device !== NO_DEVICE) this.#report(at, rid, device - 1);
-    else {
+    if (device === NO_DEVICE) {
       this.#answerInvalid(at);
       this.#note(UNKNOWN_REQUESTER, at);
+      return;
     }
-  }
-
-  #report(at: number, rid: number, device: number): void {
-    const words = this.#words;
     const record = this.#reporter.prepareFault();
-    const pasid = requestPasid(words, at);
-    words[record + FAULT_DEVICE] = device;
+    const present = (w0 & W0_PASID_PRESENT) !== 0;
+    words[record + FAULT_DEVICE] = device - 1;
     words[record + FAULT_FLAGS] =
-      (requestIsLast(words, at) ? FAULT_FLAG_LAST_PAGE : 0) |
-      (pasid >= 0 ? FAULT_FLAG_PASID_VALID | FAULT_FLAG_RESPONSE_NEEDS_PASID : 0);
-    words[record + FAULT_PASID] = Math.max(pasid, 0);
-    words[record + FAULT_GRPID] = requestPrgi(words, at);
-    words[record + FAULT_PERM] = requestPerm(words, at);
-    words[record + FAULT_PAGE_LO] = requestPageLo(words, at);
-    words[record + FAULT_PAGE_HI] = requestPageHi(words, at);
+      ((w1 & W1_LPIG) !== 0 ? FAULT_FLAG_LAST_PAGE : 0) |
+      (present ? FAULT_FLAG_PASID_VALID | FAULT_FLAG_RESPONSE_NEEDS_PASID : 0);
+    words[record + FAULT_PASID] = present ? w0High & 0xfffff : 0;
+    words[record + FAULT_GRPID] = (w1 >>> 3) & 0x1ff;
+    words[record + FAULT_PERM] = permOfWords(w0High, w1);
+    words[record + FAULT_PAGE_LO] = (w1 >>> 12) | (w1High << 20);
+    words[record + FAULT_PAGE_HI] = w1High >>> 12;
     words[record + FAULT_TOKEN] = rid;
     if (this.#reporter.reportDeviceFault(record) === 0) this.#counts[REPORTED]++;
     else this.#note(REFUSED, at);

@@ -114,12 +114,12 @@ export function requestIsLast(words: Int32Array, at: number): boolean {
 
 /** RD, WR, EXE and PRIV as FAULT_PERM_*: RD and WR have the same places. */
 export function requestPerm(words: Int32Array, at: number): number {
-  const high = words[at + 1];
-  return (
-    (words[at + 2] & (FAULT_PERM_READ | FAULT_PERM_WRITE)) |
-    ((high & W0_EXE) !== 0 ? FAULT_PERM_EXEC : 0) |
-    ((high & W0_PRIV) !== 0 ? FAULT_PERM_PRIV : 0)
-  );
+  return permOfWords(words[at + 1], words[at + 2]);
+}
+
+/** {@link requestPerm} of the high half of w0 and the low half of w1. EXE and PRIV stand side by side, as EXEC and PRIV do. */
+export function permOfWords(w0High: number, w1: number): number {
+  return (w1 & (FAULT_PERM_READ | FAULT_PERM_WRITE)) | ((w0High >>> 18) & (FAULT_PERM_EXEC | FAULT_PERM_PRIV));
 }
 
 /** Address bits 43:12, as i32. */
@@ -144,16 +144,19 @@ export const REQUEST_UNKNOWN_TYPE = 5; // not Linux's: it does not look at the t
  * @param signShift bits that a canonical address's sign takes in the high half of w1: 15 for 48-bit addresses, 24 for 57-bit ones.
  * @see Linux prq_event_thread() */
 export function judgeRequest(words: Int32Array, at: number, signShift: number): number {
-  if ((words[at] & 0xff) !== PAGE_REQUEST_TYPE) return REQUEST_UNKNOWN_TYPE;
-  const sign = words[at + 3] >> signShift;
+  return judgeWords(words[at], words[at + 1], words[at + 2], words[at + 3], signShift);
+}
+
+/** {@link judgeRequest} for who has the descriptor's four words in hand: the two of w0, then the two of w1. */
+export function judgeWords(w0: number, w0High: number, w1: number, w1High: number, signShift: number): number {
+  if ((w0 & 0xff) !== PAGE_REQUEST_TYPE) return REQUEST_UNKNOWN_TYPE;
+  const sign = w1High >> signShift;
   if (sign !== 0 && sign !== -1) return REQUEST_NOT_CANONICAL;
-  const high = words[at + 1];
-  const low = words[at + 2];
-  if ((high & (W0_PRIV | W0_EXE)) !== 0) {
-    if ((high & W0_PRIV) !== 0 && (low & (W1_RD | W1_WR)) !== 0) return REQUEST_PRIVILEGED;
-    if ((high & W0_EXE) !== 0 && (low & W1_RD) !== 0) return REQUEST_EXECUTE;
+  if ((w0High & (W0_PRIV | W0_EXE)) !== 0) {
+    if ((w0High & W0_PRIV) !== 0 && (w1 & (W1_RD | W1_WR)) !== 0) return REQUEST_PRIVILEGED;
+    if ((w0High & W0_EXE) !== 0 && (w1 & W1_RD) !== 0) return REQUEST_EXECUTE;
   }
-  return (low & (W1_RD | W1_WR | W1_LPIG)) === W1_LPIG ? REQUEST_STOP_MARKER : REQUEST_GOOD;
+  return (w1 & (W1_RD | W1_WR | W1_LPIG)) === W1_LPIG ? REQUEST_STOP_MARKER : REQUEST_GOOD;
 }
 
 /** {@link judgeRequest}'s argument. @throws IommuError EINVAL unless 48 or 57 */
