@@ -1,0 +1,106 @@
+import { Worker } from 'node:worker_threads';
+import { FAULT_WORDS } from '@faultline/core/iopf';
+import { Arena, planArena } from '@faultline/core/memory';
+import { Doorbell, doorbellWords, initDoorbell, LINE } from '@faultline/core/sync';
+import { describe, expect, test } from 'vitest';
+import { initPriPort, priPortDropped, priPortWords } from '../pcie/index.ts';
+import { initVtd, PasidTables, readVtdStats, VtdOps, VtdProcedures, vtdAnnounceBase, vtdWords } from './index.ts';
+import { deviceEntryAt } from './layout.ts';
+import type { Outcome, Task } from './vtd.test-worker.ts';
+
+const DEADLINE_MS = 20_000;
+
+interface Size {
+  readonly devices: number;
+  readonly groups: number;
+  readonly credits: number;
+  readonly syncs: number;
+}
+
+function start(task: Task): Promise<Outcome> {
+  const worker = new Worker(new URL('./vtd.test-worker.ts', import.meta.url), { workerData: task });
+  return new Promise((resolve, reject) => {
+    worker.on('message', resolve);
+    worker.on('error', reject);
+    worker.on('exit', (code) => reject(new Error(`${task.role} ended with ${code} and no outcome`)));
+  });
+}
+
+describe('device, hardware, interrupt and control threads', () => {
+  test.each<[string, Size]>([
+    ['room enough', { devices: 1, groups: 8000, credits: 64, syncs: 200 }],
+    ['more credits than descriptors', { devices: 3, groups: 4000, credits: 128, syncs: 200 }],
+  ])(
+    '%s: every group is answered once, with Success, and every wait is over',
+    async (_name, size) => {
+      const { devices, groups, credits, syncs } = size;
+      const vtd = { requestOrder: 0, invalidationOrder: 0, rids: devices + 1, ports: devices, threads: 3 };
+      const numbers = Array.from({ length: devices }, (_, i) => i);
+      const bells = ['irq', 'hardware', ...numbers.map((i) => `wake${i}`)];
+      const arena = Arena.create(
+        planArena([
+          { name: 'vtd', words: vtdWords(vtd) },
+          { name: 'left', words: LINE },
+          { name: 'records', words: 65 * FAULT_WORDS },
+          ...bells.map((name) => ({ name, words: doorbellWords() })),
+          ...numbers.map((i) => ({ name: `port${i}`, words: priPortWords(credits) })),
+        ]),
+      );
+      const { words } = arena;
+      const base = arena.base('vtd');
+      initVtd(words, base, vtd);
+      for (const name of bells) initDoorbell(words, arena.base(name));
+      words[arena.base('left')] = devices + 1;
+      const tables = new PasidTables(words, base);
+      for (const port of numbers) {
+        const rid = port + 1;
+        words[deviceEntryAt(words, base, rid)] = port + 1;
+        tables.writeContext(rid);
+        tables.enablePageRequests(rid, true);
+        tables.writePasid(rid, 5, { kind: 'first-level', did: 1 });
+        initPriPort(words, arena.base(`port${port}`), {
+          port,
+          rid,
+          credits,
+          wakeAt: arena.base(`wake${port}`),
+          announceBase: vtdAnnounceBase(words, base),
+          doorbellBase: arena.base('hardware'),
+        });
+      }
+      const hardwareDoorbell = new Doorbell(words, arena.base('hardware'));
+      const ops = new VtdOps(words, base, 0, { self: { id: 1, spins: 0 }, hardwareDoorbell });
+      new VtdProcedures(words, base, { ops, hardwareDoorbell }).enable().next(); // the hardware finds itself switched on
+      const task = { shared: arena.share(), devices, device: 0, groups, syncs, deadlineMs: DEADLINE_MS };
+      const outcomes = await Promise.all([
+        start({ ...task, role: 'hardware' }),
+        start({ ...task, role: 'interrupt' }),
+        start({ ...task, role: 'control' }),
+        ...numbers.map((device) => start({ ...task, role: 'device', device })),
+      ]);
+      for (const outcome of outcomes) {
+        expect(outcome.bad, JSON.stringify(outcome)).toBe(0);
+        if (outcome.role === 'device') expect(outcome.count).toBe(groups);
+        if (outcome.role === 'control') expect(outcome.count).toBe(syncs);
+      }
+      const stats = readVtdStats(words, base);
+      const total = devices * groups;
+      const pump = outcomes.find((outcome) => outcome.role === 'interrupt');
+      expect(stats.requests).toBe(2 * total);
+      expect(stats.queued + stats.autoSuccess + stats.dropped).toBe(2 * total);
+      expect(stats.responses + stats.autoSuccess).toBe(total);
+      expect(pump?.count).toBe(stats.responses);
+      expect(pump?.pumpCounts).toMatchObject({ reported: stats.queued, refused: 0, overflows: stats.overflows });
+      expect(stats).toMatchObject({
+        autoInvalid: 0,
+        strayResponses: 0,
+        timeouts: 0,
+        completionErrors: 0,
+        abortedWaits: 0,
+      });
+      expect(stats.queueErrors).toBe(Math.floor(syncs / 16));
+      expect(stats.deviceTlb).toBe(devices * syncs);
+      for (const port of numbers) expect(priPortDropped(words, arena.base(`port${port}`))).toBe(0);
+    },
+    DEADLINE_MS + 10_000,
+  );
+});
