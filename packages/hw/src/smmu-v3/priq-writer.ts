@@ -72,7 +72,12 @@ export class PriqWriter {
 
   /** @returns word offset of the next entry, to be filled at once, or NO_ENTRY in an overflow, which this may begin. */
   claim(last: boolean): number {
-    if (last) this.#lastSeen = true;
+    const at = this.#tryClaim();
+    if (last) this.#lastSeen = true; // recorded or lost to an overflow
+    return at;
+  }
+
+  #tryClaim(): number {
     if (queueOverflowed(this.#overflow, this.#consSeen) || queueFull(this.#prod, this.#consSeen, this.#log2)) {
       this.#consSeen = Atomics.load(this.#words, this.#consAt); // [F]
       if (queueOverflowed(this.#overflow, this.#consSeen)) return NO_ENTRY;
@@ -114,9 +119,7 @@ export class PriqWriter {
 
   /** The full queue is visible before the overflow is. */
   #beginOverflow(): void {
-    const last = this.#lastSeen;
     this.publish();
-    this.#lastSeen = last; // its request is not among those
     this.#overflow ^= QUEUE_OVERFLOW;
     this.#words[this.#stats + STAT_PRI_OVERFLOWS]++;
     Atomics.store(this.#words, this.#prodAt, this.#published | this.#overflow); // [O]

@@ -15,7 +15,28 @@ import {
 import { Arena, planArena } from '@faultline/core/memory';
 import { Doorbell, doorbellWords, initDoorbell, LINE, type Words } from '@faultline/core/sync';
 import {
+  initPriPort,
+  NO_RECORD,
+  PriRequester,
+  priPortWords,
+  REQUEST_INVALIDATED,
+  REQUEST_PASID_VALID,
+  RESPONSE_CODE,
+  RESPONSE_FLAGS,
+  RESPONSE_INVALIDATE,
+  RESPONSE_PAGE_HI,
+  RESPONSE_PAGE_LO,
+  RESPONSE_PASID,
+  RESPONSE_PASID_VALID,
+  RESPONSE_PRGI,
+} from '../pcie/index.ts';
+import { ownTableAt } from './context-area.ts';
+import {
+  COMMAND_WORDS,
+  decodeCommand,
   EventPump,
+  encodeSte,
+  type FieldValues,
   initSmmu,
   initStallPort,
   type PumpOutcome,
@@ -26,12 +47,28 @@ import {
   STE_TRANSLATE,
   StallPort,
   smmuAnnounceBase,
+  smmuPriAnnounceBase,
   smmuWords,
   stallPortWords,
   writeStream,
 } from './index.ts';
-import { SMMU_CR0, SMMU_CR2, SMMU_EVTQ, SMMU_EVTQ_CONS, SMMU_EVTQ_LOG2, SMMU_EVTQ_PROD } from './layout.ts';
-import { CR0_CMDQEN, CR0_EVTQEN, CR0_SMMUEN, CR2_RECINVSID } from './registers.ts';
+import {
+  CMDQ_ENTRIES,
+  CMDQ_PROD,
+  commandQueueBase,
+  SMMU_CONTEXT_LOG2,
+  SMMU_CONTEXTS,
+  SMMU_CR0,
+  SMMU_CR2,
+  SMMU_EVTQ,
+  SMMU_EVTQ_CONS,
+  SMMU_EVTQ_LOG2,
+  SMMU_EVTQ_PROD,
+  streamEntryAt,
+} from './layout.ts';
+import { CR0_CMDQEN, CR0_EVTQEN, CR0_PRIQEN, CR0_SMMUEN, CR2_RECINVSID } from './registers.ts';
+
+const CREDITS = 32;
 
 export interface RigPort {
   readonly streamId: number;
@@ -42,6 +79,9 @@ export interface RigConfig extends Partial<SmmuConfig> {
   readonly portCapacity?: number;
   /** Default: one port of stream 1, substream 5. */
   readonly portList?: readonly RigPort[];
+  /** Requester ids of functions, each with one PRI port of 32 credits. Default: none, and no PRI queue unless `priQueueEntries` says so. */
+  readonly functions?: readonly number[];
+  readonly atcTimeoutTicks?: number;
   /** Default: all on, streams 0 to 7 translate, stall, take 16 substreams and belong to device 10 + stream. */
   readonly off?: boolean;
 }
@@ -111,6 +151,9 @@ export class Rig {
   readonly hardwareBell: Doorbell;
   readonly wakeBell: Doorbell;
   readonly ports: StallPort[];
+  /** The functions' ends of their PRI ports. */
+  readonly functions: PriRequester[];
+  readonly errorIrq: Doorbell;
   readonly hw: SmmuHardware;
   readonly ops: SmmuOps[];
   readonly driver: SmmuDriver;
@@ -122,6 +165,7 @@ export class Rig {
   constructor(config: RigConfig = {}) {
     const portList = config.portList ?? [{ streamId: 1, substreamId: 5 }];
     const capacity = config.portCapacity ?? 64;
+    const functions = config.functions ?? [];
     const smmu: SmmuConfig = {
       eventQueueEntries: 16,
       commandQueueEntries: 64,
@@ -129,6 +173,8 @@ export class Rig {
       stallMax: 256,
       streams: 8,
       ports: portList.length,
+      priPorts: functions.length,
+      ...(functions.length > 0 ? { priQueueEntries: 16 } : {}),
       ...pick(config),
     };
     const plan = planArena([
@@ -138,17 +184,30 @@ export class Rig {
       { name: 'wake', words: doorbellWords() },
       { name: 'records', words: 64 * FAULT_WORDS },
       { name: 'spare', words: LINE },
+      { name: 'error', words: doorbellWords() },
       ...portList.map((_, i) => ({ name: `port${i}`, words: stallPortWords(capacity) })),
+      ...functions.map((_, i) => ({ name: `pri${i}`, words: priPortWords(CREDITS) })),
     ]);
     const arena = Arena.create(plan);
     const words = arena.words;
     this.words = words;
     this.base = arena.base('smmu');
     initSmmu(words, this.base, smmu);
-    for (const name of ['irq', 'hardware', 'wake']) initDoorbell(words, arena.base(name));
+    for (const name of ['irq', 'hardware', 'wake', 'error']) initDoorbell(words, arena.base(name));
     this.irq = new Doorbell(words, arena.base('irq'));
     this.hardwareBell = new Doorbell(words, arena.base('hardware'));
     this.wakeBell = new Doorbell(words, arena.base('wake'));
+    this.errorIrq = new Doorbell(words, arena.base('error'));
+    functions.forEach((rid, port) => {
+      initPriPort(words, arena.base(`pri${port}`), {
+        port,
+        rid,
+        credits: CREDITS,
+        wakeAt: arena.base('wake'),
+        announceBase: smmuPriAnnounceBase(words, this.base),
+        doorbellBase: arena.base('hardware'),
+      });
+    });
     portList.forEach((port, i) => {
       initStallPort(words, arena.base(`port${i}`), {
         capacity,
@@ -159,6 +218,8 @@ export class Rig {
         doorbellBase: arena.base('hardware'),
       });
     });
+    const priPorts = functions.map((_, i) => arena.base(`pri${i}`));
+    this.functions = priPorts.map((base) => new PriRequester(words, base));
     if (config.off !== true) {
       for (let stream = 0; stream < smmu.streams; stream++)
         writeStream(words, this.base, stream, {
@@ -171,7 +232,14 @@ export class Rig {
     }
     const bases = portList.map((_, i) => arena.base(`port${i}`));
     this.ports = bases.map((base) => new StallPort(words, base));
-    this.hw = new SmmuHardware(words, this.base, { ports: bases, irq: this.irq, clock: () => this.tick });
+    this.hw = new SmmuHardware(words, this.base, {
+      ports: bases,
+      priPorts,
+      irq: this.irq,
+      errorIrq: this.errorIrq,
+      ...(config.atcTimeoutTicks === undefined ? {} : { atcTimeoutTicks: config.atcTimeoutTicks }),
+      clock: () => this.tick,
+    });
     this.hw.pump(1); // makes the switches effective
     const queues = Array.from({ length: smmu.commandQueues }, (_, q) => q);
     this.ops = queues.map(
@@ -196,7 +264,8 @@ export class Rig {
 
   /** Switches everything on, from the hardware's next pump. */
   enable(): void {
-    Atomics.store(this.words, this.base + SMMU_CR0, CR0_SMMUEN | CR0_EVTQEN | CR0_CMDQEN);
+    const pri = this.functions.length > 0 ? CR0_PRIQEN : 0;
+    Atomics.store(this.words, this.base + SMMU_CR0, CR0_SMMUEN | CR0_EVTQEN | CR0_CMDQEN | pri);
     Atomics.store(this.words, this.base + SMMU_CR2, CR2_RECINVSID);
   }
 
@@ -204,6 +273,66 @@ export class Rig {
   post(port: number, count: number, page: number = 0x1000, perm: number = 2): void {
     for (let i = 0; i < count; i++) this.ports[port].post(page + i, 0, perm, this.tick);
     this.ports[port].publish();
+  }
+
+  /** Sends one request of a function. `pasid` -1: none. */
+  request(func: number, flags: number, pasid: number, prgi: number, page: number = 0x1000): void {
+    const withPasid = pasid < 0 ? 0 : REQUEST_PASID_VALID;
+    this.functions[func].post(page, 0, flags | withPasid, Math.max(0, pasid), prgi, this.tick);
+    this.functions[func].publish();
+  }
+
+  /** What a function has been sent since the last time. */
+  received(func: number): { prgi: number; code: number; pasid: number; invalidates: boolean; page: number }[] {
+    const port = this.functions[func];
+    const seen = [];
+    for (let at = port.peek(); at !== NO_RECORD; at = port.peek()) {
+      const w = this.words;
+      const flags = w[at + RESPONSE_FLAGS];
+      const invalidates = (flags & RESPONSE_INVALIDATE) !== 0;
+      seen.push({
+        prgi: w[at + RESPONSE_PRGI],
+        code: w[at + RESPONSE_CODE],
+        pasid: (flags & RESPONSE_PASID_VALID) === 0 ? -1 : w[at + RESPONSE_PASID],
+        invalidates,
+        page: invalidates ? w[at + RESPONSE_PAGE_HI] * 2 ** 32 + (w[at + RESPONSE_PAGE_LO] >>> 0) : 0,
+      });
+      port.next();
+    }
+    port.release();
+    return seen;
+  }
+
+  /** A function completes every invalidation it is sent. @returns how many. */
+  complete(func: number): number {
+    const itags = this.received(func).filter((each) => each.invalidates);
+    for (const { prgi } of itags) this.functions[func].post(0, 0, REQUEST_INVALIDATED, 0, prgi, 0);
+    this.functions[func].publish();
+    return itags.length;
+  }
+
+  /** Stream table entry `streamId`, as the hardware will read it at its next CFGI. */
+  setSte(streamId: number, values: FieldValues): void {
+    encodeSte(this.words, streamEntryAt(this.words, this.base, streamId), values);
+  }
+
+  /** Word offset of stream `streamId`'s own table of contexts. */
+  contextsAt(streamId: number): number {
+    const area = this.base + this.words[this.base + SMMU_CONTEXTS];
+    return ownTableAt(area, streamId, this.words[this.base + SMMU_CONTEXT_LOG2]);
+  }
+
+  /** Commands that queue `queue` has been given, from the `from`th on: name and fields that are not 0. */
+  commands(queue: number, from: number = 0): { name: string; [field: string]: unknown }[] {
+    const at = commandQueueBase(this.words, this.base, queue);
+    const prod = Atomics.load(this.words, at + CMDQ_PROD) & 0x7fffff;
+    return Array.from({ length: prod - from }, (_, i) => {
+      const { name, values } = decodeCommand(this.words, at + CMDQ_ENTRIES + ((from + i) % 64) * COMMAND_WORDS);
+      const set = Object.entries(values).filter(
+        ([key, value]) => value !== 0 && key !== 'op' && !key.startsWith('msi'),
+      );
+      return { name, ...Object.fromEntries(set) };
+    });
   }
 
   answer(fault: Pick<Reported, 'token' | 'grpid'>, code: ResponseCode = RESPONSE_SUCCESS): void {
@@ -264,6 +393,6 @@ export class Rig {
 }
 
 function pick(config: RigConfig): Partial<SmmuConfig> {
-  const { portCapacity: _capacity, portList: _list, off: _off, ...smmu } = config;
+  const { portCapacity: _c, portList: _l, off: _o, functions: _f, atcTimeoutTicks: _a, ...smmu } = config;
   return smmu;
 }

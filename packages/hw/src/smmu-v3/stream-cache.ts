@@ -43,15 +43,14 @@ export const PPAR_UNKNOWN = -1;
 const KIND = 0; // KIND_*, or the route of every access
 const CD_MAX = 1;
 const DSS = 2;
-const FMT = 3;
-const POINTER = 4; // word offset of the table; NOWHERE: not in memory
-const STAGE2 = 5; // route of a stage-2 fault, or 0 without stage 2
-const FLAGS = 6;
+const STAGE2 = 3; // route of a stage-2 fault, or 0 without stage 2
+const FLAGS = 4;
 const ENTRY = 8;
 const KIND_S1 = 0x200;
 const KIND_BYPASS = 0x201;
 const KIND_S2 = 0x202;
-const NOWHERE = 0;
+const NOWHERE = -1;
+const BYTES = 4; // of a word
 const FLAG_PPAR = 1;
 const FLAG_VALID = 2;
 const EATS_SHIFT = 2;
@@ -150,8 +149,6 @@ export class StreamCache {
     this.#ste[stream] = ste;
     this.#entries[at + CD_MAX] = ste.s1CDMax;
     this.#entries[at + DSS] = ste.s1DSS;
-    this.#entries[at + FMT] = ste.s1Fmt;
-    this.#entries[at + POINTER] = this.#wordAt(ste.s1ContextPtrLo, ste.s1ContextPtrHi);
     this.#entries[at + STAGE2] = stage2Route(ste);
     this.#entries[at + KIND] = legal ? kindOf(ste) : EVT_C_BAD_STE;
     this.#entries[at + FLAGS] =
@@ -183,43 +180,35 @@ export class StreamCache {
     return route;
   }
 
-  /** Reads and judges a descriptor. */
+  /** Reads and judges a descriptor. Addresses are in bytes: exact, as they are multiples of 8 below 2^56. */
   #fetch(streamId: number, index: number): number {
-    const entry = streamId * ENTRY;
-    const format = this.#entries[entry + CD_MAX] === 0 ? 0 : this.#entries[entry + FMT];
-    let table = this.#entries[entry + POINTER];
+    const ste = this.#ste[streamId];
+    let table = ste.s1ContextPtrHi * 2 ** 32 + ste.s1ContextPtrLo;
     let inTable = index;
-    if (format === S1FMT_4K_L2 || format === S1FMT_64K_L2) {
-      const leafLg2 = format === S1FMT_4K_L2 ? CD_LEAF_4K_LG2 : CD_LEAF_64K_LG2;
-      const l1 = table === NOWHERE ? NOWHERE : table + (index >>> leafLg2) * L1CD_WORDS;
-      if (!this.#inMemory(l1, L1CD_WORDS)) return this.#fetchFailed(l1);
+    if (ste.s1CDMax > 0 && (ste.s1Fmt === S1FMT_4K_L2 || ste.s1Fmt === S1FMT_64K_L2)) {
+      const leafLg2 = ste.s1Fmt === S1FMT_4K_L2 ? CD_LEAF_4K_LG2 : CD_LEAF_64K_LG2;
+      const l1 = this.#wordAt(table + (index >>> leafLg2) * L1CD_WORDS * BYTES, L1CD_WORDS);
+      if (l1 === NOWHERE) return EVT_F_CD_FETCH;
       const low = Atomics.load(this.#words, l1);
       if ((low & 1) === 0) return EVT_C_BAD_SUBSTREAMID;
-      table = this.#wordAt((low & -4096) >>> 0, Atomics.load(this.#words, l1 + 1) & 0xffffff);
+      table = (Atomics.load(this.#words, l1 + 1) & 0xffffff) * 2 ** 32 + ((low & -4096) >>> 0);
       inTable = index & ((1 << leafLg2) - 1);
     }
-    const at = table === NOWHERE ? NOWHERE : table + inTable * CD_WORDS;
-    if (!this.#inMemory(at, CD_WORDS)) return this.#fetchFailed(at);
+    const at = this.#wordAt(table + inTable * CD_WORDS * BYTES, CD_WORDS);
+    if (at === NOWHERE) return EVT_F_CD_FETCH;
     const cd = decodeCd(this.#words, at);
-    if (cdIllegal(cd, this.#ste[streamId], this.#idrs) !== '') return EVT_C_BAD_CD;
+    if (cdIllegal(cd, ste, this.#idrs) !== '') return EVT_C_BAD_CD;
     if (cd.s === 1) return ROUTE_STALL;
     return cd.r === 1 ? EVT_F_TRANSLATION : ROUTE_ABORT;
   }
 
-  #fetchFailed(at: number): number {
-    this.fetchLo = at << 2;
-    this.fetchHi = at >>> 30;
-    return EVT_F_CD_FETCH;
-  }
-
-  /** Word offset of a byte address, or NOWHERE beyond the memory there is. */
-  #wordAt(low: number, high: number): number {
-    const at = high * 2 ** 30 + (low >>> 2);
-    return at < this.#words.length ? at : NOWHERE;
-  }
-
-  #inMemory(at: number, count: number): boolean {
-    return at !== NOWHERE && at + count <= this.#words.length;
+  /** Word offset of `count` words at a byte address. NOWHERE beyond the memory there is: the read aborts, and the address is kept. */
+  #wordAt(address: number, count: number): number {
+    const at = address / BYTES;
+    if (at + count <= this.#words.length) return at;
+    this.fetchLo = (address % 2 ** 32) | 0;
+    this.fetchHi = Math.floor(address / 2 ** 32);
+    return NOWHERE;
   }
 }
 

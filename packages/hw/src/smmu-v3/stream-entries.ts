@@ -8,6 +8,7 @@ import {
   EATS_ABORT,
   EATS_FULL,
   encodeSte,
+  S1DSS_BYPASS,
   S1FMT_LINEAR,
   STE_CONFIG_ABORT,
   STE_CONFIG_BYPASS,
@@ -84,7 +85,7 @@ export function contextTableEntry(parts: EntryParts, tableAt: number, log2: numb
     s1STALLD: parts.features.stalls === 'offered' && !parts.stalls ? 1 : 0,
     eats: parts.ats ? EATS_FULL : EATS_ABORT,
     ppar: parts.pasidInResponses ? 1 : 0,
-    shCfg: INCOMING,
+    shCfg: s1DSS === S1DSS_BYPASS ? INCOMING : 0,
   });
 }
 
