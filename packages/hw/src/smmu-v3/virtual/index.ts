@@ -14,7 +14,7 @@ export {
   virtualWords,
 } from './layout.ts';
 export { allocNested, freeNested } from './nested-domain.ts';
-export { MAX_MATCHED_SID, SidMatch } from './sid-match.ts';
+export { SidMatch } from './sid-match.ts';
 export { VCMDQ_EN, type VcmdqConfig, Vcmdqs } from './vcmdq.ts';
 export { VCMDQ_DONE, VCMDQ_WAIT, VcmdqHardware, type VcmdqTarget } from './vcmdq-hardware.ts';
 export { Vdevices } from './vdevices.ts';

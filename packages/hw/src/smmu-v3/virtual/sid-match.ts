@@ -12,9 +12,6 @@ import { ENOSPC } from './results.ts';
 
 const VALID = 1;
 
-/** Highest virtual StreamID that SID_MATCH can hold. */
-export const MAX_MATCHED_SID: number = 2 ** 31 - 1;
-
 /** Registers a pair. @returns its number, NO_PAIR where the vSMMU has no such table, or negative errno ENOSPC. */
 export function addSidPair(area: VirtualArea, vsmmu: number, virtualSid: number, streamId: number): number {
   if (area.pairs === 0) return NO_PAIR;

@@ -10,7 +10,7 @@ import {
   VSTREAM_VSMMU,
 } from './layout.ts';
 import { EBUSY, EEXIST, EINVAL, ENOENT } from './results.ts';
-import { addSidPair, MAX_MATCHED_SID, removeSidPair } from './sid-match.ts';
+import { addSidPair, removeSidPair } from './sid-match.ts';
 import type { VdeviceLookUp } from './viommu.ts';
 import { getVsmmu, putVsmmu } from './vsmmu.ts';
 
@@ -45,8 +45,7 @@ export class Vdevices implements VdeviceLookUp {
   alloc(vsmmu: number, device: number, virtualId: number): number {
     const area = this.#area;
     const at = area.masterAt('Vdevices.alloc', device);
-    const highest = area.pairs === 0 ? MAX_VIRTUAL_ID : Math.min(MAX_VIRTUAL_ID, MAX_MATCHED_SID);
-    if (!Number.isInteger(virtualId) || virtualId < 0 || virtualId > highest) return -EINVAL;
+    if (!Number.isInteger(virtualId) || virtualId < 0 || virtualId > MAX_VIRTUAL_ID) return -EINVAL;
     const got = getVsmmu(area, 'Vdevices.alloc', vsmmu);
     if (got !== 0) return got;
     const group = area.words[at + MASTER_GROUP];

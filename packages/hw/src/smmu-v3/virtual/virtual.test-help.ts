@@ -83,7 +83,7 @@ export class VirtualRig {
 // What the threads of virtual.threads.test.ts share.
 
 /** Words of the spare region, for {@link Part}. */
-export const STOP = 0;
+export const STOP = 160;
 export const ENTRY = 32; // the vSMMU whose guest the device translates for
 export const FORWARDED = 64; // events that reached a guest
 export const RECORD = 96; // the hardware's, and 8 on: as the guest sees it

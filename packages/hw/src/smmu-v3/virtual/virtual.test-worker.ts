@@ -1,6 +1,6 @@
 // One thread of virtual.threads.test.ts: does its part until it is done or told to stop, and posts what it counted and what was wrong.
 import { parentPort, workerData } from 'node:worker_threads';
-import { mutexLock, mutexUnlock, type Words } from '@faultline/core/sync';
+import { mutexLock, mutexUnlock } from '@faultline/core/sync';
 import { VirtualEventRouter } from './event-router.ts';
 import { convertGuestCommand } from './guest-commands.ts';
 import { MASTER_GROUP, MASTER_SID, VirtualArea, VSMMU_USERS } from './layout.ts';
@@ -25,9 +25,13 @@ const outcome = { role: part.role, done: 0, refused: 0, wrong: [] as string[] };
 function attach(): void {
   const streams = new VStreams(area, self, vdevices);
   const group = words[area.masterAt('attach', DEVICE) + MASTER_GROUP];
+  const install = (vsmmu: number): void => {
+    Atomics.store(words, spareAt + ENTRY, vsmmu);
+    Atomics.notify(words, spareAt + ENTRY);
+  };
   const to = (vsmmu: number): number => {
     mutexLock(words, group, self);
-    const result = streams.attach(DEVICE, vsmmu, () => Atomics.store(words, spareAt + ENTRY, vsmmu)); // domain n is of vSMMU n
+    const result = streams.attach(DEVICE, vsmmu, () => install(vsmmu)); // domain n is of vSMMU n
     mutexUnlock(words, group, self);
     return result;
   };
@@ -53,6 +57,7 @@ function moveVdevice(): void {
     for (let gone = vdevices.destroy(DEVICE); gone !== 0; gone = vdevices.destroy(DEVICE)) {
       if (gone !== EBUSY) outcome.wrong.push(`destroy said ${gone}`);
       outcome.refused++;
+      Atomics.wait(words, spareAt + ENTRY, vsmmu, 20_000); // until the guest has lost it
     }
     outcome.done++;
   }
