@@ -90,8 +90,8 @@ export interface Format {
   leafLg2(lo: number, hi: number, level: number): number;
   /** The address in a leaf's slot, without what encodes its size: the entry's, where slots are copies, else the item's. */
   leafPage(lo: number, hi: number, level: number): number;
-  /** The address in a table entry. */
-  tablePage(lo: number, hi: number): number;
+  /** The address in a table entry, counted in granules. -1 from 2^28 pages on, which no pool reaches. */
+  tableNumber(lo: number, hi: number): number;
   leafLo(page: number, sizeLg2: number, level: number): number;
   leafHi(page: number, sizeLg2: number, level: number): number;
   tableLo(page: number, level: number): number;
@@ -113,6 +113,11 @@ export function addressHi(page: number): number {
 /** The address at bits 51:12, in pages. */
 export function addressPage(lo: number, hi: number): number {
   return (hi & 0xfffff) * 2 ** 20 + (lo >>> PAGE_LG2);
+}
+
+/** The address at bits 51:12, in pages, -1 from 2^28 on: whole numbers of 32 bits all the way, as a walk waits for each. */
+export function addressNumber(lo: number, hi: number): number {
+  return (hi & 0xfff00) === 0 ? ((hi & 0xff) << 20) | (lo >>> PAGE_LG2) : -1;
 }
 
 /** Whether a leaf is dirty by the rule. */

@@ -1,7 +1,7 @@
 // The way from an input address to an output address, with plain reads: a moment's truth. The tables stay in place because the
 // thread is online in their RCU.
 import { peekEntry, seenHi } from './entry.ts';
-import { EMPTY, LEAF } from './format.ts';
+import { LEAF, TABLE } from './format.ts';
 import { TOP_LEVEL_MASK, TOP_TABLE_SHIFT } from './layout.ts';
 import type { TableTree } from './table-tree.ts';
 
@@ -11,17 +11,18 @@ export const NOT_MAPPED = -1;
 /** @returns the output page, or {@link NOT_MAPPED}. */
 export function lookUp(tree: TableTree, page: number): number {
   const { format, geometry, entries } = tree;
+  const { slots } = geometry;
   const top = tree.topFor(page, page);
   if (top === -1) return NOT_MAPPED;
-  let table = top >>> TOP_TABLE_SHIFT;
-  for (let level = top & TOP_LEVEL_MASK; ; level--) {
-    const lo = peekEntry(entries, tree.at(table, geometry.index(page, level))); // [C]
-    const hi = seenHi();
-    const kind = format.kind(lo, hi, level);
-    if (kind === LEAF) return outputPage(tree, lo, hi, level, page);
-    if (kind === EMPTY) return NOT_MAPPED;
-    table = tree.tableOf(lo, hi);
+  let level = top & TOP_LEVEL_MASK;
+  let lo = peekEntry(entries, (top >>> TOP_TABLE_SHIFT) * slots + geometry.index(page, level)); // [C]
+  let hi = seenHi();
+  while (format.kind(lo, hi, level) === TABLE) {
+    level--;
+    lo = peekEntry(entries, tree.tableOf(lo, hi) * slots + geometry.index(page, level)); // [C]
+    hi = seenHi();
   }
+  return format.kind(lo, hi, level) === LEAF ? outputPage(tree, lo, hi, level, page) : NOT_MAPPED;
 }
 
 /** The output page of an address that a leaf's slot maps. */

@@ -30,8 +30,6 @@ export class TableTree {
   readonly #self: ThreadSelf;
   readonly #changeTop: ChangeTop;
   readonly #tablePages: number;
-  /** Division by #tablePages, as a factor: exact, being a power of two. */
-  readonly #tableScale: number;
   readonly #maxTable: number;
   #top: number;
 
@@ -53,7 +51,6 @@ export class TableTree {
     this.#self = self;
     this.#changeTop = changeTop;
     this.#tablePages = 2 ** (format.granuleLg2 - PAGE_LG2);
-    this.#tableScale = 1 / this.#tablePages;
     this.#maxTable = pool.tables + pool.roots * pool.rootTables;
     this.#top = Atomics.load(words, base + PT_TOP);
   }
@@ -84,8 +81,8 @@ export class TableTree {
 
   /** The table that a table entry names. @throws IommuError EFAULT no table of this pool: the entry was overwritten. */
   tableOf(lo: number, hi: number): number {
-    const table = this.format.tablePage(lo, hi) * this.#tableScale;
-    if ((table | 0) !== table || table < 1 || table > this.#maxTable)
+    const table = this.format.tableNumber(lo, hi);
+    if (table < 1 || table > this.#maxTable)
       throw new IommuError('EFAULT', 'TableTree.tableOf', 'table', table, 'an entry names no table of the pool');
     return table;
   }

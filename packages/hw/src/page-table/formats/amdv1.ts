@@ -5,6 +5,7 @@ import { checkInteger } from '@faultline/core/errors';
 import {
   addressHi,
   addressLo,
+  addressNumber,
   addressPage,
   type Bits,
   EMPTY,
@@ -98,7 +99,7 @@ export function amdV1(options: AmdV1Options = {}): Format {
       const field = addressPage(lo, hi);
       return (lo & NEXT_LEVEL) !== SIZED ? field : field - (2 ** firstZero(field) - 1);
     },
-    tablePage: addressPage,
+    tableNumber: addressNumber,
     leafLo: (page, sizeLg2, level) => addressLo(sized(page, sizeLg2, level)) | nextLevel(sizeLg2, level) | PRESENT,
     leafHi: (page, sizeLg2, level) => addressHi(sized(page, sizeLg2, level)),
     tableLo: (page, level) => addressLo(page) | (level << NEXT_LEVEL_SHIFT) | PRESENT,

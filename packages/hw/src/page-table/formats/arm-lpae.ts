@@ -6,6 +6,7 @@ import { IommuError } from '@faultline/core/errors';
 import {
   addressHi,
   addressLo,
+  addressNumber,
   addressPage,
   type Bits,
   type DirtyRule,
@@ -13,6 +14,7 @@ import {
   type EntryField,
   type Format,
   LEAF,
+  PAGE_LG2,
   PROT_CACHE,
   PROT_MMIO,
   PROT_NOEXEC,
@@ -137,6 +139,7 @@ export function armLpae(options: ArmLpaeOptions): Format {
   const hi = wide ? narrowHi : addressHi;
   const page = wide ? widePage : narrowPage;
   const isStage1 = stage === 1;
+  const granuleShift = granuleLg2 - PAGE_LG2;
 
   return {
     name: `arm-lpae-s${stage}-${2 ** (granuleLg2 - 10)}k`,
@@ -162,7 +165,9 @@ export function armLpae(options: ArmLpaeOptions): Format {
     },
     leafLg2: (_lo, entryHi, level) => itemLg2(level) + ((entryHi & CONTIGUOUS_HI) !== 0 ? allGroups[level] : 0),
     leafPage: page,
-    tablePage: page,
+    // A table of a 64 KiB granule is one: its address's own bits 15:12 are zero, and those in their place are too high.
+    tableNumber: (entryLo, entryHi) =>
+      wide && (entryLo & 0xf000) !== 0 ? -1 : addressNumber(entryLo, entryHi & 0xffff) >> granuleShift,
     leafLo: (at, _sizeLg2, level) => lo(at) | VALID | (level === 0 ? TABLE_OR_PAGE : 0),
     leafHi: (at, sizeLg2, level) => hi(at) | (sizeLg2 === itemLg2(level) ? 0 : CONTIGUOUS_HI),
     tableLo: (at) => lo(at) | VALID | TABLE_OR_PAGE,

@@ -106,7 +106,7 @@ export function riscvSv(options: RiscvSvOptions = {}): Format {
       const page = ppnOf(lo, hi);
       return (hi & NAPOT_HI) !== 0 ? page - (page % 16) : page;
     },
-    tablePage: ppnOf,
+    tableNumber: (lo, hi) => ((hi & 0x3fffc0) === 0 ? ((hi & 0x3f) << 22) | (lo >>> PPN_SHIFT) : -1),
     leafLo: (page, sizeLg2) => ppnLo(sizeLg2 === NAPOT_LG2 ? page + NAPOT_64K : page) | VALID,
     leafHi: (page, sizeLg2) => ppnHi(page) | (sizeLg2 === NAPOT_LG2 ? NAPOT_HI : 0),
     tableLo: (page) => ppnLo(page) | VALID,

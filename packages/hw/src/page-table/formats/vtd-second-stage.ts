@@ -4,6 +4,7 @@ import { IommuError } from '@faultline/core/errors';
 import {
   addressHi,
   addressLo,
+  addressNumber,
   addressPage,
   type Bits,
   EMPTY,
@@ -81,7 +82,7 @@ export function vtdSecondStage(options: VtdSecondStageOptions = {}): Format {
     },
     leafLg2: (_lo, _hi, level) => PAGE_LG2 + level * INDEX_LG2,
     leafPage: addressPage,
-    tablePage: addressPage,
+    tableNumber: addressNumber,
     leafLo: (page, _sizeLg2, level) => addressLo(page) | (level === 0 ? 0 : PAGE_SIZE),
     leafHi: addressHi,
     tableLo: (page) => addressLo(page) | READ | WRITE,

@@ -5,6 +5,7 @@ import { checkInteger } from '@faultline/core/errors';
 import {
   addressHi,
   addressLo,
+  addressNumber,
   addressPage,
   type Bits,
   EMPTY,
@@ -70,7 +71,7 @@ export function x86FirstStage(options: X86FirstStageOptions = {}): Format {
     },
     leafLg2: (_lo, _hi, level) => PAGE_LG2 + level * INDEX_LG2,
     leafPage: addressPage,
-    tablePage: addressPage,
+    tableNumber: addressNumber,
     leafLo: (page, _sizeLg2, level) => addressLo(page) | PRESENT | (level === 0 ? 0 : PAGE_SIZE),
     leafHi: addressHi,
     tableLo: (page) => addressLo(page) | PRESENT | WRITE | USER | ACCESSED,

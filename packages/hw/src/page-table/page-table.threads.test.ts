@@ -1,0 +1,188 @@
+import { randomInt } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { PROT_READ, PROT_WRITE } from './format.ts';
+import { FORMATS, leavesOf, Rig, share } from './rig.test-help.ts';
+import { runParts } from './threads.test-help.ts';
+
+const seed = Number(process.env.FAULTLINE_SEED ?? randomInt(2 ** 31));
+console.log(`page-table.threads.test.ts: seed ${seed}`);
+const RW = PROT_READ | PROT_WRITE;
+
+describe.each(['amdv1 from level 0', 'vtd 48 bits', 'arm s1 4k contiguous', 'riscv sv48 svnapot'])('%s', (name) => {
+  const block = 512; // pages of a level 0 table's reach, in these formats
+
+  // Where input and output addresses are aligned alike leaves are large, and unmapped whole.
+  test.each([
+    ['pages', 2 ** 20 + 1, 1],
+    ['large leaves', 2 ** 20, 32],
+  ])('owners of neighbouring ranges of %s, beside sweeps, dumps and hardware', async (_what, distance, piece) => {
+    const shared = share(name, 6, 1, 300);
+    const owners = 3;
+    const parts = [];
+    for (let owner = 0; owner < owners; owner++)
+      parts.push({
+        role: 'owner' as const,
+        start: owner * 32,
+        end: 4 * block,
+        stride: owners * 32,
+        length: 32,
+        piece,
+        rounds: 40,
+        distance,
+      });
+    const everything = { start: 0, end: 4 * block + 96, distance };
+    const { wrong, counts } = await runParts(shared, seed, [
+      ...parts,
+      { role: 'sweeper', ...everything },
+      { role: 'dumper', ...everything },
+      { role: 'hardware', ...everything, tlbEntries: 16 },
+    ]);
+    expect(wrong).toEqual([]);
+    expect(counts.sweeps > 0 && counts.dumps > 0 && counts.walks > 0).toBe(true);
+    const rig = new Rig(shared, 1);
+    expect(leavesOf(rig.table)).toEqual([]);
+    rig.table.destroy();
+    expect(rig.pool.live()).toBe(0);
+  });
+
+  test('owners whose ranges cover tables whole: each round frees what the last one made', async () => {
+    const shared = share(name, 5, 1, 300);
+    const owners = 2;
+    const parts = [];
+    for (let owner = 0; owner < owners; owner++)
+      parts.push({
+        role: 'owner' as const,
+        start: owner * 2 * block,
+        end: 8 * block,
+        stride: owners * 2 * block,
+        length: 2 * block,
+        rounds: 25,
+        distance: 2 ** 20 + 1, // small leaves only
+      });
+    const everything = { start: 0, end: 8 * block, distance: 2 ** 20 + 1 };
+    const { wrong } = await runParts(shared, seed, [
+      ...parts,
+      { role: 'sweeper', ...everything },
+      { role: 'dumper', ...everything },
+      { role: 'hardware', ...everything, tlbEntries: 16 },
+    ]);
+    expect(wrong).toEqual([]);
+    const rig = new Rig(shared, 1);
+    expect(leavesOf(rig.table)).toEqual([]);
+    rig.table.destroy();
+    expect(rig.pool.live()).toBe(0);
+  });
+
+  test('no write is missed by a sweep', async () => {
+    const shared = share(name, 4, 2);
+    const rig = new Rig(shared, 4);
+    const pages = 256;
+    const { sizesLg2 } = rig.table.tree.format;
+    const large = 2 ** (sizesLg2[1] - 12);
+    // Half of it in leaves of the second size, where that is small.
+    const start = 4 * block;
+    rig.table.map(start, start + 2 ** 20, pages, RW);
+    rig.reader.offline();
+    expect(large).toBeGreaterThan(1);
+    const log = new Int32Array(new SharedArrayBuffer(pages * 4));
+    const range = { start, end: start + pages, distance: 2 ** 20 };
+    const { wrong, counts } = await runParts(
+      shared,
+      seed,
+      [
+        { role: 'auditor', ...range, log },
+        { role: 'hardware', ...range, log, tlbEntries: 64 },
+        { role: 'dumper', ...range },
+      ],
+      200,
+    );
+    expect(wrong).toEqual([]);
+    expect(counts.sweeps).toBeGreaterThan(0);
+    expect(counts.marks).toBeGreaterThan(0);
+  });
+
+  test('no write is lost while leaves are cut and promoted', async () => {
+    const shared = share(name, 4, 1);
+    const rig = new Rig(shared, 4);
+    const { sizesLg2 } = rig.table.tree.format;
+    const large = 2 ** (sizesLg2[1] - 12);
+    const pages = 4 * large;
+    const start = 4 * large;
+    const distance = 64 * large;
+    rig.table.map(start, start + distance, pages, RW);
+    rig.table.readAndClearDirty(start, pages, undefined);
+    rig.reader.offline();
+    const log = new Int32Array(new SharedArrayBuffer(pages * 4));
+    const range = { start, end: start + pages, distance };
+    // Where break before make is demanded, accesses in between fault, and no write is logged.
+    const { wrong, counts } = await runParts(shared, seed, [
+      { role: 'resizer', ...range, rounds: 400 },
+      { role: 'auditor', ...range, log, strict: false },
+      { role: 'hardware', ...range, log, tlbEntries: 8 },
+    ]);
+    expect(wrong).toEqual([]);
+    expect(counts.promoted).toBeGreaterThan(0);
+  });
+});
+
+describe('counted marks', () => {
+  /** Runs two walkers against two sweepers over leaves that are clean and accessed. @returns marks made, and marks reported. */
+  async function balance(
+    name: string,
+    method: 'compare-exchange' | 'test-and-clear' | 'load-store',
+  ): Promise<[number, number]> {
+    const shared = share(name, 5, 2);
+    const rig = new Rig(shared, 5);
+    const pages = 16;
+    rig.table.map(0, 2 ** 20 + 1, pages, RW);
+    rig.table.readAndClearDirty(0, pages, undefined);
+    for (let page = 0; page < pages; page++) rig.table.walker().access(page, false);
+    rig.reader.offline();
+    const range = { start: 0, end: pages, distance: 2 ** 20 + 1, method };
+    const log = new Int32Array(new SharedArrayBuffer(pages * 4)); // makes the walkers write only
+    const { wrong, counts } = await runParts(
+      shared,
+      seed,
+      [
+        { role: 'sweeper', ...range },
+        { role: 'sweeper', ...range },
+        { role: 'hardware', ...range, log, walker: 1 },
+        { role: 'hardware', ...range, log, walker: 2 },
+      ],
+      150,
+    );
+    expect(wrong).toEqual([]);
+    expect(counts.marks).toBeGreaterThan(0);
+    const left = rig.table.readAndClearDirty(0, pages, undefined);
+    return [counts.marks, counts.dirty + left];
+  }
+
+  const tracked = ['vtd 48 bits', 'arm s1 4k', 'riscv sv48 svnapot'].filter((name) => FORMATS[name]().dirty);
+  test.each(tracked)('%s: each mark is reported once, by compare-exchange', async (name) => {
+    const [made, reported] = await balance(name, 'compare-exchange');
+    expect(reported).toBe(made);
+  });
+  test.each(tracked)('%s: each mark is reported once, by test-and-clear, as nothing is replaced', async (name) => {
+    const [made, reported] = await balance(name, 'test-and-clear');
+    expect(reported).toBe(made);
+  });
+});
+
+test('growing tops race, and all addresses stay', async () => {
+  const shared = share('amdv1 from level 0', 4, 1, 300);
+  const parts = [0, 1, 2].map((owner) => ({
+    role: 'owner' as const,
+    start: 2 ** (9 * (owner + 1)),
+    end: 2 ** (9 * (owner + 1)) + 1,
+    stride: 1,
+    length: 1,
+    rounds: 200,
+    distance: 7,
+  }));
+  const { wrong } = await runParts(shared, seed, parts);
+  expect(wrong).toEqual([]);
+  const rig = new Rig(shared, 1);
+  expect(leavesOf(rig.table)).toEqual([]);
+  rig.table.destroy();
+  expect(rig.pool.live()).toBe(0);
+});
