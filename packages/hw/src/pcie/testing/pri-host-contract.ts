@@ -297,7 +297,7 @@ export function priHostContract(makeHost: MakePriHost): void {
     },
 
     storm: () => {
-      const bench = spoilt({ storm: true }, {}, { credits: 64, entries: 16 });
+      const bench = spoilt({ storm: true }, {}, { credits: 128, entries: 16 }); // the link holds all that can be outstanding;
       for (let turn = 0; turn < 60; turn++) {
         bench.endpoint.pump();
         bench.host.runHardware();
@@ -307,7 +307,8 @@ export function priHostContract(makeHost: MakePriHost): void {
       bench.endpoint.misbehave({});
       bench.settle();
       expect(bench.stat('stormed')).toBeGreaterThan(256);
-      expect(bench.stat('groups')).toBeGreaterThanOrEqual(bench.stat('stormed') + 8); // honest accesses got through it
+      if (bench.host.traits.onOverflow === 'success')
+        expect(bench.stat('groups')).toBeGreaterThanOrEqual(bench.stat('stormed') + 8); // honest accesses got through it
       bench.expectAllAnsweredOrReset();
       bench.expectClean();
     },
