@@ -1,3 +1,13 @@
+import {
+  FAULT_FLAG_PASID_VALID,
+  FAULT_FLAGS,
+  FAULT_GRPID,
+  FAULT_PASID,
+  FAULT_TOKEN,
+  RESPONSE_FAILURE,
+  RESPONSE_INVALID,
+  RESPONSE_SUCCESS,
+} from '@faultline/core/iopf';
 import { describe, expect, test } from 'vitest';
 import { REQUEST_LAST, REQUEST_PASID_VALID, REQUEST_READ } from '../pcie/index.ts';
 import {
@@ -90,6 +100,30 @@ describe('the queue', () => {
     );
   });
 
+  test('the core’s answers leave with the wire’s codes: its FAILURE, 2, as 0xF', async () => {
+    const rig = await up();
+    const at = rig.spareAt;
+    for (const [grpid, code, flags] of [
+      [1, RESPONSE_SUCCESS, FAULT_FLAG_PASID_VALID],
+      [2, RESPONSE_INVALID, FAULT_FLAG_PASID_VALID],
+      [3, RESPONSE_FAILURE, 0],
+    ] as const) {
+      rig.words[at + FAULT_TOKEN] = RID;
+      rig.words[at + FAULT_GRPID] = grpid;
+      rig.words[at + FAULT_FLAGS] = flags;
+      rig.words[at + FAULT_PASID] = PASID;
+      rig.ops[0].pageResponse(at, code);
+    }
+    expect([rig.hw.pump(64), rig.received()]).toEqual([0, []]); // not before it is flushed
+    rig.ops[0].flushResponses();
+    rig.hw.pump(64);
+    expect(rig.received()).toMatchObject([
+      { index: 1, code: 0, pasid: PASID },
+      { index: 2, code: 1, pasid: PASID },
+      { index: 3, code: 15, pasid: -1 },
+    ]);
+  });
+
   test('responses carry what the request had, and reserved codes as they are', async () => {
     const rig = await up();
     rig.ops[0].respond(RID, PASID, 3, 0);
@@ -165,6 +199,28 @@ describe('a wait', () => {
     rig.complete(invalidation.index);
     await rig.during(promise, false);
     expect([rig.queued, stat(rig, 'drains')]).toEqual([5, 1]);
+  });
+
+  test.each([
+    [true, 5],
+    [false, 0],
+  ])('with PD %s, requests taken before it that its status write finds in their queue: %i', async (drain, expected) => {
+    const rig = await up();
+    for (let i = 0; i < 5; i++) rig.request(i);
+    const promise = rig.ops[0].syncAsync(drain);
+    const { store } = Atomics;
+    let found = -1;
+    Atomics.store = ((words: Int32Array, at: number, value: number) => {
+      if (at === rig.ops[0].statusAt) found = rig.queued;
+      return store(words, at, value);
+    }) as typeof Atomics.store;
+    try {
+      rig.hw.pump(64);
+    } finally {
+      Atomics.store = store;
+    }
+    expect([found, rig.queued]).toEqual([expected, 5]);
+    await rig.during(promise);
   });
 
   test('with IF raises one invalidation event until software has taken it', async () => {

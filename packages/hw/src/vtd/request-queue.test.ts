@@ -215,9 +215,15 @@ describe('overflow', () => {
 
   test('the full queue is visible before PRO is', async () => {
     const rig = await up();
+    const atRing: [number, number][] = [];
+    const ring = rig.irq.ring.bind(rig.irq);
+    rig.irq.ring = () => {
+      atRing.push([rig.queued, rig.prs]);
+      ring();
+    };
     for (let i = 0; i < 4; i++) for (let j = 0; j < 32; j++) rig.request(j);
     rig.hw.pump(1000); // all 128 in one pump: nothing was published before
-    expect([rig.queued, rig.prs]).toEqual([127, PRS_PPR | PRS_PRO]);
+    expect([atRing, rig.prs]).toEqual([[[127, PRS_PPR]], PRS_PPR | PRS_PRO]);
   });
 });
 
