@@ -3,6 +3,7 @@ import {
   FAIL_NONDETERMINISM,
   FAIL_NONE,
   FAIL_OUTCOME,
+  FAIR_STEPS,
   STRATEGY_BOUNDED,
   STRATEGY_DPOR,
   STRATEGY_PCT,
@@ -16,7 +17,7 @@ import { choicesOf, minimise, runsOf } from './engine/minimise.ts';
 import { ScenarioError } from './engine/placement.ts';
 import { decodeToken, encodeToken } from './report/token.ts';
 import type { EndedBy, ExploreResult, Finding } from './result.ts';
-import { decodeResume, encodeResume } from './resume.ts';
+import { decodeResume, encodeResume, type Resume } from './resume.ts';
 import { type Bounds, designsOf, type Scenario, type Strategy } from './scenario.ts';
 
 export interface ExploreOptions {
@@ -57,6 +58,9 @@ export interface Replayed {
 const DEFAULT_BOUNDS = { schedules: 200_000, seconds: 60, steps: 2_000 } as const;
 const TWICE_AT_FIRST = 1_000;
 const PROGRESS_MS = 100;
+/** Counters are words of 32 bits. */
+const MOST_SCHEDULES = 2 ** 31 - 1;
+const MOST_STEPS = 2 ** 20;
 
 /** @throws ScenarioError when the scenario cannot be explored: it never ends, throws outside its threads, uses timers or chance,
  * or memory that it did not declare. */
@@ -64,15 +68,20 @@ export async function exploreScenario(scenario: Scenario, options: ExploreOption
   const { spec } = scenario;
   const design = designOf(scenario, options.design);
   const bounds = { ...DEFAULT_BOUNDS, ...spec.bounds, ...options.bounds };
+  checkBounds(spec.name, bounds);
   const resumed = options.resume === undefined ? undefined : decodeResume(options.resume, spec.name, design);
+  if (resumed !== undefined) checkResumed(resumed, options);
   const strategy = resumed?.strategy ?? options.strategy ?? spec.strategy ?? { kind: 'dpor' };
   const code = codeOf(strategy);
   const before = resumed?.seconds ?? 0;
+  const checked = resumed?.checked ?? options.checked ?? true;
+  const steps = resumed?.steps ?? bounds.steps;
   const crew = await Crew.open(scenario, {
     design,
-    checked: options.checked ?? true,
-    maxSteps: bounds.steps,
+    checked,
+    maxSteps: steps,
     patches: options.patches ?? [],
+    ...(resumed === undefined ? {} : { spins: resumed.spins }),
   });
   const start = performance.now();
   const secondsSoFar = (): number => before + (performance.now() - start) / 1000;
@@ -88,10 +97,16 @@ export async function exploreScenario(scenario: Scenario, options: ExploreOption
     if (secondsSoFar() - before >= bounds.seconds) stopFor('seconds');
   }, PROGRESS_MS);
   try {
-    if (resumed !== undefined) crew.restoreSearch(resumed.search, resumed.counts);
+    if (resumed !== undefined) {
+      if (resumed.code !== crew.digest)
+        throw new ScenarioError(
+          'resume: the code has changed since: what was explored is no longer what there is; start anew',
+        );
+      crew.restoreSearch(resumed.search, resumed.counts);
+    }
     const session = crew.session({
       ...code,
-      limit: (resumed?.counts.schedules ?? 0) + bounds.schedules,
+      limit: Math.min((resumed?.counts.schedules ?? 0) + bounds.schedules, MOST_SCHEDULES),
       continues: resumed !== undefined,
       twice: options.twice === true ? 2 ** 30 : TWICE_AT_FIRST,
     });
@@ -101,9 +116,11 @@ export async function exploreScenario(scenario: Scenario, options: ExploreOption
     const counts = crew.counts();
     const seconds = secondsSoFar();
     const search = crew.saveSearch();
-    const finding = end.failure === FAIL_NONE ? undefined : await toFinding(crew, scenario, design, end, search.index);
+    const enough = (): boolean => endedBy === 'interrupted';
+    const finding =
+      end.failure === FAIL_NONE ? undefined : await toFinding(crew, scenario, design, end, search.index, enough);
     const by: EndedBy = finding !== undefined ? 'finding' : end.exhausted ? 'exhausted' : (endedBy ?? 'schedules');
-    const blind = options.checked === false && (spec.racy ?? []).length > 0;
+    const blind = !checked && ((spec.racy ?? []).length > 0 || spec.guard !== undefined);
     const exhausted =
       by === 'exhausted' && strategy.kind === 'dpor' && counts.cut === 0 && counts.releases === 0 && !blind;
     return {
@@ -119,7 +136,8 @@ export async function exploreScenario(scenario: Scenario, options: ExploreOption
       schedules: counts.schedules,
       redundant: counts.redundant,
       exhausted,
-      bound: exhausted || finding !== undefined ? '' : describeBound(by, strategy, bounds, counts, seconds),
+      bound:
+        exhausted || finding !== undefined ? '' : describeBound(by, strategy, { ...bounds, steps }, counts, seconds),
       steps: counts.longest,
       seconds,
       outcomes: Object.entries(spec.outcomes ?? {}).map(([name, grade], i) => ({
@@ -130,7 +148,18 @@ export async function exploreScenario(scenario: Scenario, options: ExploreOption
       resume:
         by === 'exhausted' || by === 'finding'
           ? ''
-          : encodeResume({ name: spec.name, design, strategy, seconds, search, counts }),
+          : encodeResume({
+              name: spec.name,
+              design,
+              strategy,
+              seconds,
+              checked,
+              steps,
+              spins: crew.spins,
+              code: crew.digest,
+              search,
+              counts,
+            }),
     };
   } finally {
     clearInterval(ticker);
@@ -149,6 +178,13 @@ export async function replay(
   if (name !== scenario.spec.name) throw new ScenarioError(`the token is of '${name}', not of '${scenario.spec.name}'`);
   designOf(scenario, design);
   const bounds = { ...DEFAULT_BOUNDS, ...scenario.spec.bounds, ...options.bounds };
+  checkBounds(name, bounds);
+  const length = schedule.reduce((sum, [, steps]) => sum + steps, 0);
+  if (length > bounds.steps + FAIR_STEPS)
+    throw new ScenarioError(
+      `${name}: the token is of ${length} steps, and a schedule has at most ${bounds.steps + FAIR_STEPS}`,
+    );
+  const choices = choicesOf(schedule);
   const crew = await Crew.open(scenario, {
     design,
     checked: options.checked ?? true,
@@ -156,7 +192,6 @@ export async function replay(
     patches: options.patches ?? [],
   });
   try {
-    const choices = choicesOf(schedule);
     const end = await crew.session({ strategy: STRATEGY_REPLAY, limit: 1, choices });
     const finding =
       end.failure === FAIL_NONE ? undefined : await recorded(crew, scenario, design, end.choices, 0, choices);
@@ -164,6 +199,25 @@ export async function replay(
   } finally {
     await crew.close();
   }
+}
+
+function checkBounds(name: string, { schedules, seconds, steps }: Required<Bounds>): void {
+  const refuse = (field: string, value: number, must: string): never => {
+    throw new ScenarioError(`${name}: bounds.${field} must be ${must}, got ${value}`);
+  };
+  if (!(schedules >= 1)) refuse('schedules', schedules, 'at least 1');
+  if (!(seconds > 0)) refuse('seconds', seconds, 'more than 0');
+  if (!Number.isInteger(steps) || steps < 1 || steps > MOST_STEPS)
+    refuse('steps', steps, `a whole number from 1 to ${MOST_STEPS}`);
+}
+
+/** What a search was begun with it goes on with. */
+function checkResumed({ checked, steps }: Resume, options: ExploreOptions): void {
+  const differs = (what: string, was: unknown): never => {
+    throw new ScenarioError(`resume: the exploration was begun with ${what} ${String(was)}: go on with the same`);
+  };
+  if (options.checked !== undefined && options.checked !== checked) differs('checked', checked);
+  if (options.bounds?.steps !== undefined && options.bounds.steps !== steps) differs('bounds.steps', steps);
 }
 
 /** @throws ScenarioError unless the scenario has the design. */
@@ -183,14 +237,19 @@ async function toFinding(
   design: string,
   end: SessionEnd,
   index: number,
+  enough: () => boolean,
 ): Promise<Finding> {
   if (end.failure === FAIL_NONDETERMINISM)
     return recorded(crew, scenario, design, end.choices, index, end.choices, FAIL_NONDETERMINISM);
   const wanted = fingerprint(end);
-  const shortest = await minimise(end.choices, async (choices) => {
-    const again = await crew.session({ strategy: STRATEGY_REPLAY, limit: 1, choices, index });
-    return again.failure === end.failure && fingerprint(again) === wanted ? again.choices : undefined;
-  });
+  const shortest = await minimise(
+    end.choices,
+    async (choices) => {
+      const again = await crew.session({ strategy: STRATEGY_REPLAY, limit: 1, choices, index });
+      return again.failure === end.failure && fingerprint(again) === wanted ? again.choices : undefined;
+    },
+    enough,
+  );
   return recorded(crew, scenario, design, shortest, index, end.choices, end.failure);
 }
 
@@ -267,11 +326,12 @@ function describeBound(
   counts: Counts,
   seconds: number,
 ): string {
-  if (by === 'schedules') return `${bounds.schedules} schedules`;
+  if (by === 'schedules') return `${Math.min(bounds.schedules, MOST_SCHEDULES)} schedules`;
   if (by === 'seconds') return `${Math.round(seconds)} seconds`;
   if (by === 'interrupted') return 'interrupted';
   if (strategy.kind === 'bounded') return `${strategy.preemptions} preemptions`;
   if (counts.cut > 0) return `${bounds.steps} steps`;
-  if (counts.releases === 0) return 'unchecked: plain accesses that race on purpose are no steps';
+  if (counts.releases === 0)
+    return 'unchecked: plain accesses that race on purpose are no steps, and no guard is asked';
   return `held back: in ${counts.releases} places only a thread that looks at unchanged words could go on`;
 }

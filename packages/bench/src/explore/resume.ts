@@ -1,5 +1,5 @@
 // Where an exploration stood, as one word: printed at a bound or at Ctrl-C, to go on from there.
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { z } from 'zod';
 import type { Counts } from './engine/crew.ts';
 import { ScenarioError } from './engine/placement.ts';
@@ -10,11 +10,18 @@ export interface Resume {
   readonly design: string;
   readonly strategy: Strategy;
   readonly seconds: number;
+  /** How it was explored: the search's state means nothing otherwise. */
+  readonly checked: boolean;
+  readonly steps: number;
+  readonly spins: number;
+  /** Of the code that was explored. */
+  readonly code: number;
   readonly search: { readonly index: number; readonly keep: number; readonly frames: readonly number[] };
   readonly counts: Counts;
 }
 
 const PREFIX = 'r1:';
+const SUM_DIGITS = 8;
 const whole = z.int().min(0);
 
 const schema = z.object({
@@ -27,6 +34,10 @@ const schema = z.object({
     z.object({ kind: z.literal('random'), seed: z.int() }),
   ]),
   seconds: z.number().min(0),
+  checked: z.boolean(),
+  steps: whole,
+  spins: whole,
+  code: z.int(),
   search: z.object({ index: whole, keep: whole, frames: z.array(z.int()) }),
   counts: z.object({
     schedules: whole,
@@ -39,7 +50,8 @@ const schema = z.object({
 });
 
 export function encodeResume(resume: Resume): string {
-  return PREFIX + deflateRawSync(JSON.stringify(resume)).toString('base64url');
+  const body = deflateRawSync(JSON.stringify(resume)).toString('base64url');
+  return PREFIX + checkSum(body) + body;
 }
 
 /** @throws ScenarioError when it is no such word, or of another scenario or design. */
@@ -54,7 +66,14 @@ export function decodeResume(text: string, name: string, design: string): Resume
   return resume;
 }
 
-function parse(body: string): Resume {
+/** A state that was changed on its way would leave part of the space out and say nothing. */
+function checkSum(body: string): string {
+  return crc32(body).toString(16).padStart(SUM_DIGITS, '0');
+}
+
+function parse(text: string): Resume {
+  const body = text.slice(SUM_DIGITS);
+  if (text.slice(0, SUM_DIGITS) !== checkSum(body)) throw new ScenarioError('resume: is damaged: its sum does not fit');
   let data: unknown;
   try {
     data = JSON.parse(inflateRawSync(Buffer.from(body, 'base64url')).toString());

@@ -41,7 +41,7 @@ export interface ThreadContext extends Context {
   readonly self: { readonly id: number; readonly spins: number };
   /** A number from 0 up to 1 that replays with the schedule. */
   random(): number;
-  /** Milliseconds of virtual time: moves only when a time-out fires. */
+  /** Milliseconds of virtual time: moves only when a time-out fires. Where they fire at any moment (`timeouts`): one of this thread's. */
   now(): number;
   /** Marks an operation's start for {@link ScenarioSpec.history}. Numbers only. @returns what {@link done} wants. */
   call(operation: number, argument: number): number;
@@ -138,7 +138,9 @@ export interface ScenarioSpec<Threads extends Readonly<Record<string, AnyThread>
   /** Finite time-outs: `never` fire (a thread they would have saved is asleep for ever), `last`: only when nothing else can
    * run, `any`: at any moment. Default `never`. */
   readonly timeouts?: 'never' | 'last' | 'any';
-  /** How often a thread may look at the same unchanged words before it is held back until one of them changes. Default 3. */
+  /** How often a thread may look at the same unchanged words before it is held back until one of them changes. Default 3. It need not
+   * be right for loops that give up: a thread about to be held back looks on first, and where it then does anything else, the search
+   * starts again with as many looks as that took. */
   readonly spins?: number;
   readonly strategy?: Strategy;
   readonly bounds?: Bounds;

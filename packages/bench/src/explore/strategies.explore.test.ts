@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { exploreScenario } from './explore.ts';
 import type { ExploreResult } from './result.ts';
 import type { Scenario } from './scenario.ts';
-import { sleepers, threeThreads, twoThreads } from './testing/programs.ts';
+import { sleepers, stepped, threeThreads, twoThreads } from './testing/programs.ts';
 
 const EVERYTHING = 99; // preemptions: more than any program has steps
 const unchecked = { checked: false } as const;
@@ -34,6 +34,28 @@ test.each([
       reduced += some.schedules + some.redundant;
     }
     expect(reduced).toBeLessThan(whole / 2);
+  },
+);
+
+test.each(stepped.map(([programs, count]) => [programs.spec.name, programs, count] as const))(
+  '%s: reduced, the search sees the same ends as the whole one',
+  { timeout: 120_000 },
+  async (_, programs, count) => {
+    let compared = 0;
+    for (let program = 1; program <= count; program++) {
+      const design = `${program}`;
+      const strategy = { kind: 'bounded', preemptions: EVERYTHING } as const;
+      const every = await exploreScenario(programs, { design, strategy });
+      const some = await exploreScenario(programs, { design });
+      expect(some.finding === undefined, `program ${program}: ${every.finding?.kind}, ${some.finding?.kind}`).toBe(
+        every.finding === undefined,
+      );
+      if (every.finding !== undefined) continue;
+      compared++;
+      expect(ends(some), `program ${program}`).toEqual(ends(every));
+      expect(some.exhausted, `program ${program}`).toBe(true);
+    }
+    expect(compared).toBeGreaterThan(0);
   },
 );
 

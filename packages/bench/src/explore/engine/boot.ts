@@ -1,8 +1,16 @@
 // How a thread starts. Node strips a TypeScript module of its types each time that a thread loads it, which is most of what starting
 // one costs: here each is stripped once, and handed to the threads that come after.
 
-/** Text by URL. */
-const stripped = new Map<string, string>();
+import { statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** Text by URL, and of when. */
+const stripped = new Map<string, { readonly text: string; readonly at: number }>();
+
+/** When the file was last written: a module that has changed since it was stripped is stripped again. */
+function writtenAt(url: string): number {
+  return statSync(fileURLToPath(url), { throwIfNoEntry: false })?.mtimeMs ?? -1;
+}
 
 /** What goes into `workerData`, under names of the boot's own. */
 export interface BootData {
@@ -19,14 +27,27 @@ import { registerHooks, stripTypeScriptTypes } from 'node:module';
 import { workerData } from 'node:worker_threads';
 const { bootEntry, bootStripped, bootLeave } = workerData;
 const fresh = (globalThis[Symbol.for('faultline.explore.fresh')] = new Map());
+const digest = (globalThis[Symbol.for('faultline.explore.digest')] = { sum: 0 });
+const note = (text) => {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  digest.sum = (digest.sum + hash) | 0; // in any order: modules load as they come
+};
 registerHooks({
   load(url, context, next) {
     const known = bootStripped.get(url);
     const asWritten = bootLeave.some((end) => url.endsWith('/' + end));
-    if (known !== undefined && !asWritten) return { format: 'module', source: known, shortCircuit: true };
+    if (known !== undefined && !asWritten) {
+      note(known);
+      return { format: 'module', source: known, shortCircuit: true };
+    }
     const loaded = next(url, context);
-    if (loaded.format !== 'module-typescript' || asWritten) return loaded;
+    if (loaded.format !== 'module-typescript' || asWritten) {
+      if (url.startsWith('file:')) note(String(loaded.source));
+      return loaded;
+    }
     const source = stripTypeScriptTypes(String(loaded.source));
+    note(source);
     fresh.set(url, source);
     return { format: 'module', source };
   },
@@ -40,7 +61,9 @@ export const BOOT_URL: URL = new URL(`data:text/javascript,${encodeURIComponent(
 export const BOOT_ARGUMENTS: readonly string[] = ['--disable-warning=ExperimentalWarning'];
 
 export function bootData(entry: URL, leave: readonly string[]): BootData {
-  return { bootEntry: entry.href, bootStripped: stripped, bootLeave: leave };
+  const current = new Map<string, string>();
+  for (const [url, { text, at }] of stripped) if (writtenAt(url) === at) current.set(url, text);
+  return { bootEntry: entry.href, bootStripped: current, bootLeave: leave };
 }
 
 /** In a thread: what it had to strip itself. */
@@ -50,7 +73,12 @@ export function freshlyStripped(): ReadonlyMap<string, string> {
   );
 }
 
+/** In a thread: a digest of all modules that it has loaded. */
+export function sourcesDigest(): number {
+  return (Reflect.get(globalThis, Symbol.for('faultline.explore.digest')) as { sum: number } | undefined)?.sum ?? 0;
+}
+
 /** On the main thread: keeps what a thread had to strip. */
 export function keepStripped(fresh: ReadonlyMap<string, string>): void {
-  for (const [url, text] of fresh) stripped.set(url, text);
+  for (const [url, text] of fresh) stripped.set(url, { text, at: writtenAt(url) });
 }

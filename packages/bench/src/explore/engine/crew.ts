@@ -108,6 +108,8 @@ export interface CrewOptions {
   readonly checked: boolean;
   readonly maxSteps: number;
   readonly patches: readonly Patch[];
+  /** How often a thread may look at the same, where a resumed search knows better than the scenario. */
+  readonly spins?: number;
   /** How often a thread looks for its turn before it sleeps. Default: long, while each thread has a processor. */
   readonly looks?: number;
 }
@@ -116,6 +118,7 @@ const TIMEOUT_CODES = { never: 0, last: 1, any: 2 } as const;
 const DEFAULT_SPINS = 3;
 /** A thread that holds the turn this long makes no operation any more. */
 const SILENCE_MS = 5_000;
+const LOADING_MS = 20_000;
 const LOOKS_WITH_OWN_PROCESSOR = 4_000;
 const LOOKS_WITHOUT = 400;
 
@@ -127,6 +130,7 @@ export class Crew {
   readonly #workers: Worker[] = [];
   readonly #arrived: ((message: FromThread) => void)[] = [];
   #broken: Error | undefined;
+  #digest = 0;
   #onBroken: ((error: Error) => void) | undefined;
 
   private constructor(scenario: Scenario, options: CrewOptions) {
@@ -142,7 +146,7 @@ export class Crew {
     this.control = shared(controlWords(options.maxSteps));
     this.control[THREADS] = this.names.length;
     this.control[MAX_STEPS] = options.maxSteps;
-    this.control[SPIN_LIMIT] = spec.spins ?? DEFAULT_SPINS;
+    this.control[SPIN_LIMIT] = options.spins ?? spec.spins ?? DEFAULT_SPINS;
     this.control[TIMEOUTS] = TIMEOUT_CODES[spec.timeouts ?? 'never'];
     this.control[CHECKED] = options.checked ? 1 : 0;
     const snapshot = shared(words);
@@ -176,7 +180,10 @@ export class Crew {
         name: this.names[me],
       });
       worker.on('message', (message: FromThread) => this.#receive(me, message));
-      worker.on('error', (error) => this.#break(error as Error));
+      const told = (why: string, stack: string = ''): void =>
+        this.#break(new ScenarioError(`${spec.name}: thread '${this.names[me]}' ${why}\n${stack}`));
+      worker.on('error', (error: Error) => told(`threw outside its run: ${error.message}`, error.stack));
+      worker.on('exit', (code) => told(`ended by itself, with exit code ${code}`));
       this.#workers.push(worker);
     }
   }
@@ -185,14 +192,26 @@ export class Crew {
    * @throws ScenarioError saying what is wrong with the scenario. */
   static async open(scenario: Scenario, options: CrewOptions): Promise<Crew> {
     const crew = new Crew(scenario, options);
+    const patience = setTimeout(
+      () =>
+        crew.#break(
+          new ScenarioError(`${scenario.spec.name}: did not load, or was not set up, in ${LOADING_MS / 1000} s`),
+        ),
+      LOADING_MS,
+    );
     try {
-      for (const message of await crew.#all(() => undefined))
-        if (message.kind === 'loaded') keepStripped(message.stripped);
+      for (const message of await crew.#all(() => undefined)) {
+        if (message.kind !== 'loaded') continue;
+        keepStripped(message.stripped);
+        crew.#digest = message.digest;
+      }
       const laidOut = crew.#next(0);
       crew.#tell(0, { kind: 'lay-out' });
       await laidOut;
+      clearTimeout(patience);
       return crew;
     } catch (error) {
+      clearTimeout(patience);
       await crew.close();
       throw error;
     }
@@ -200,6 +219,7 @@ export class Crew {
 
   /** Runs schedules until the session's end. @throws ScenarioError when the scenario cannot be explored, or never ends. */
   async session(options: SessionOptions): Promise<SessionEnd> {
+    Atomics.store(this.control, STOP, 0);
     for (let restarted = false; ; ) {
       const end = await this.#session({ ...options, continues: options.continues === true && !restarted });
       if (end.failure !== FAIL_LOOKS) return end;
@@ -261,7 +281,6 @@ export class Crew {
     control[FAILURE] = FAIL_NONE;
     control[SECOND_RUN] = 0;
     control[EXHAUSTED] = 0;
-    Atomics.store(control, STOP, 0);
     if (options.continues === true) return;
     control[SCHEDULES] = 0;
     control[REDUNDANT] = 0;
@@ -277,6 +296,15 @@ export class Crew {
       new Uint8Array(control.buffer, CHOICES * 4).set(options.choices);
       control[KEEP] = options.choices.length;
     }
+  }
+
+  /** What the threads loaded, as a number: another one, other code. */
+  get digest(): number {
+    return this.#digest;
+  }
+
+  get spins(): number {
+    return this.control[SPIN_LIMIT];
   }
 
   counts(): Counts {

@@ -21,13 +21,18 @@ export function choicesOf(runs: readonly Run[]): Uint8Array {
   return Uint8Array.from(runs.flatMap(([thread, steps]) => new Array<number>(steps).fill(thread)));
 }
 
-/** @returns a schedule that breaks the same, with no more switches than `choices`, and usually far fewer. */
-export async function minimise(choices: Uint8Array, attempt: Attempt): Promise<Uint8Array> {
+/** @param enough asked before each attempt.
+ * @returns a schedule that breaks the same, with no more switches than `choices`, and usually far fewer. */
+export async function minimise(
+  choices: Uint8Array,
+  attempt: Attempt,
+  enough: () => boolean = () => false,
+): Promise<Uint8Array> {
   const until = performance.now() + MOST_MS;
   let left = MOST_ATTEMPTS;
   let best = choices;
   const better = async (candidate: Uint8Array): Promise<boolean> => {
-    if (left-- <= 0 || performance.now() > until) return false;
+    if (left-- <= 0 || performance.now() > until || enough()) return false;
     const made = await attempt(candidate);
     if (made === undefined || !isShorter(made, best)) return false;
     best = made;

@@ -35,7 +35,7 @@ export interface Problem {
 }
 
 export type FromThread =
-  | { readonly kind: 'loaded'; readonly stripped: ReadonlyMap<string, string> }
+  | { readonly kind: 'loaded'; readonly stripped: ReadonlyMap<string, string>; readonly digest: number }
   | { readonly kind: 'laid-out' }
   | { readonly kind: 'refused'; readonly message: string; readonly stack: string }
   | {

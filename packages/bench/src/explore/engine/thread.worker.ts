@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Scenario, ThreadSpec } from '../scenario.ts';
 import { ScheduledAtomics } from './atomics.ts';
 import { Body } from './body.ts';
-import { freshlyStripped } from './boot.ts';
+import { freshlyStripped, sourcesDigest } from './boot.ts';
 import { makeContext, makeThreadContext } from './context.ts';
 import { FAIR_STEPS, MAX_STEPS, PAST_WORDS, THREADS } from './control.layout.ts';
 import { refuseClocksAndChance, watchViews } from './globals.ts';
@@ -14,7 +14,7 @@ import { markRacy } from './placement.ts';
 import type { FromThread, Problem, ThreadTask, ToThread } from './protocol.ts';
 import { Recorder } from './recorder.ts';
 import { ScheduleEnd } from './schedule-end.ts';
-import { Scheduler } from './scheduler.ts';
+import { ABORTED, Scheduler } from './scheduler.ts';
 import { Turn } from './turn.ts';
 
 const task = workerData as ThreadTask;
@@ -47,8 +47,11 @@ async function start(): Promise<void> {
   globalThis.Atomics = atomics.replacement();
   watchViews(memory);
   refuseClocksAndChance(scheduler, memory);
-  hookModules(task.patches);
+  const hooks = hookModules(task.patches);
   const spec = findScenario((await import(task.url)) as Record<string, unknown>);
+  const applied = hooks.applied();
+  const unused = task.patches.find((patch) => !applied.includes(patch));
+  if (unused !== undefined) throw new Error(`${unused.module}: is to be patched, and the scenario does not load it`);
   markRacy(spec, shared, marks);
 
   const context = makeContext(spec, memory, shared, task.design);
@@ -97,15 +100,17 @@ async function start(): Promise<void> {
       end.reset();
       scheduler.turn.give(0);
     }
-    void body.run().then(() => {
+    void body.run().then(async () => {
+      await new Promise((resolve) => setImmediate(resolve)); // what a body left behind and nobody caught is told first
       const { steps, accesses, stuckAt } = recorder;
       tell({ kind: 'ended', problem, steps, accesses, stuckAt });
     });
   });
-  tell({ kind: 'loaded', stripped: freshlyStripped() });
+  tell({ kind: 'loaded', stripped: freshlyStripped(), digest: sourcesDigest() });
 }
 
-process.on('unhandledRejection', (error) =>
-  tell({ kind: 'refused', message: `outside a thread: ${messageOf(error)}`, stack: stackOf(error) }),
-);
+process.on('unhandledRejection', (error) => {
+  if (error === ABORTED) return; // of a schedule that was over
+  tell({ kind: 'refused', message: `outside a thread: ${messageOf(error)}`, stack: stackOf(error) });
+});
 start().catch((error: unknown) => tell({ kind: 'refused', message: messageOf(error), stack: stackOf(error) }));

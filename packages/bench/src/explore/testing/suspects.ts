@@ -196,10 +196,6 @@ const waitOn = async ({ words, at }: ThreadContext, region: string, result: numb
   await wait.value;
   return result;
 };
-const wakes = (region: string): { run(context: ThreadContext): void } => ({
-  run: ({ words, at }) => void Atomics.notify(words, at(region)),
-});
-
 /** Which of two promises is first is the order of the notifies, though these touch different words. */
 export const twoPromises: Scenario = suspect('two promises', {
   threads: {
@@ -252,10 +248,7 @@ export const turnOrNotify: Scenario = suspect('a turn or a notify', {
   outcomes: anyOf('1 0', '2 0'),
 });
 
-
 // Plain accesses.
-
-
 
 /** Sorting writes. */
 export const sorts: Scenario = suspect('sorts', {
@@ -340,7 +333,6 @@ export const earlierAtomicWrite: Scenario = suspect('earlier atomic write', {
     reader: { run: ({ words, at }) => (Atomics.load(words, at('y')) === 1 ? words[at('x')] : 0) },
   },
 });
-
 
 // Guards.
 
@@ -478,4 +470,28 @@ export const tooManyOutcomes: Scenario = suspect('too many outcomes', {
   threads: { alice: raise('x'), bob: raise('y') },
   check: () => '1',
   outcomes: anyOf(...Array.from({ length: 65 }, (_, i) => `${i}`)),
+});
+
+// What breaks in more ways than one.
+
+const lockBoth = ({ words, at }: ThreadContext, first: string, second: string): void => {
+  for (const lock of [first, second])
+    while (Atomics.compareExchange(words, at(lock), 0, 1) !== 0) Atomics.wait(words, at(lock), 1);
+  for (const lock of [second, first]) Atomics.store(words, at(lock), 0); // and no notify: who sleeps on one does so for ever
+};
+export const deadlockOrLost: Scenario = suspect('deadlock or lost wake-up', {
+  designs: { broken: 'fails' },
+  threads: {
+    alice: { run: (context) => lockBoth(context, 'x', 'y') },
+    bob: { run: (context) => lockBoth(context, 'y', 'x') },
+  },
+});
+export const twoOutcomes: Scenario = suspect('two outcomes', {
+  designs: { broken: 'fails' },
+  threads: {
+    alice: { run: ({ words, at }) => Atomics.add(words, at('x'), 1) },
+    bob: { run: ({ words, at }) => Atomics.add(words, at('x'), 1) },
+  },
+  check: results,
+  outcomes: { '0 1': 'forbidden', '1 0': 'forbidden' },
 });
