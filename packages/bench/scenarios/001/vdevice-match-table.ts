@@ -7,7 +7,7 @@ import {
   VirtualArea,
   type VirtualConfig,
   virtualWords,
-} from '../../../hw/src/smmu-v3/virtual/index.ts';
+} from '@faultline/hw/smmu-v3/virtual';
 
 const ONCE = 'the match looked at once';
 const AGAIN = 'the match looked at again';

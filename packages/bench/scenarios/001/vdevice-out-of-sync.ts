@@ -1,5 +1,5 @@
 import { type Scenario, scenario, type ThreadContext } from '@faultline/bench/explore';
-import type { VirtualEventRouter } from '../../../hw/src/smmu-v3/virtual/index.ts';
+import type { VirtualEventRouter } from '@faultline/hw/smmu-v3/virtual';
 import { DEVICE, GUEST, HOST, LOCK_LOOK, MEMORY, NESTED, Side, setUp, VSID } from './vdevice-system.ts';
 
 const DRAFT = 'set and unset with the vdevice';

@@ -1,5 +1,5 @@
 import { type Scenario, scenario, type ThreadContext } from '@faultline/bench/explore';
-import type { VdeviceLookUp, VStreams } from '../../../hw/src/smmu-v3/virtual/index.ts';
+import type { VdeviceLookUp, VStreams } from '@faultline/hw/smmu-v3/virtual';
 import {
   alone,
   DEVICE,

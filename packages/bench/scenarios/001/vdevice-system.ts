@@ -16,9 +16,9 @@ import {
   VStreamReader,
   VStreams,
   virtualWords,
-} from '../../../hw/src/smmu-v3/virtual/index.ts';
+} from '@faultline/hw/smmu-v3/virtual';
 
-export { destroyVsmmu } from '../../../hw/src/smmu-v3/virtual/index.ts';
+export { destroyVsmmu } from '@faultline/hw/smmu-v3/virtual';
 
 export const DEVICE = 0;
 /** vSMMUs. */
