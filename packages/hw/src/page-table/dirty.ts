@@ -78,9 +78,9 @@ function sweepTable(sweep: Sweep, table: number, level: number, iovaPage: number
   const index = geometry.index(iovaPage, level);
   const first = tree.at(table, index);
   const page = iovaPage - (iovaPage % item);
-  const slots = Math.min(tree.slots(table) - index, Math.ceil((end - page) / item));
+  const slots = Math.min(tree.slots(table) - index, Math.ceil((end - page) / item)) | 0; // an integer to V8 as well
   // A leaf that begins before the range, or ends after it, may have its mark on a slot outside.
-  let slot = -slotsBefore(tree, first, index, level);
+  let slot = 0 - slotsBefore(tree, first, index, level); // never -0, which is no integer to V8
   while (slot < slots) {
     if (level === 0) {
       slot = nextDirty(entries, first, slot, slots, rule);
@@ -161,7 +161,7 @@ function cleanLeaf(
   if (!sweep.keep && covered) {
     if (!cleanSlot(sweep, first + slot, level, lo, hi)) return slot;
     for (let other = firstSlot; slots > 1 && other < firstSlot + slots; other++)
-      cleanIfDirty(sweep, first + other, level);
+      cleanIfDirty(sweep, first + other, level, slots);
     if (leafPage < sweep.first) sweep.first = leafPage;
     if (leafEnd - 1 > sweep.last) sweep.last = leafEnd - 1;
   }
@@ -170,13 +170,14 @@ function cleanLeaf(
   return firstSlot + slots;
 }
 
-/** Cleans a slot of a leaf that is being reported: until it is clean, or no leaf. */
-function cleanIfDirty(sweep: Sweep, at: number, level: number): void {
+/** Cleans a slot of a leaf that is being reported: until it is clean, no leaf, or of a larger leaf than is reported. */
+function cleanIfDirty(sweep: Sweep, at: number, level: number, slots: number): void {
   const { tree, rule } = sweep;
   for (;;) {
     const lo = peekEntry(tree.entries, at);
     const hi = seenHi();
     if (!isDirty(rule, lo, hi) || tree.format.kind(lo, hi, level) !== LEAF) return;
+    if (tree.leafSlots(lo, hi, level) > slots) return;
     if (cleanSlot(sweep, at, level, lo, hi)) return;
   }
 }

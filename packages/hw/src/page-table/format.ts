@@ -82,7 +82,7 @@ export interface Format {
   readonly attributeMask: Bits;
   readonly fields: readonly EntryField[];
 
-  /** Bits of a leaf with these rights. @throws IommuError EINVAL or EOPNOTSUPP the format has no such leaf. */
+  /** Bits of a leaf with these rights. @throws IommuError EINVAL the format has no such leaf. */
   attributes(prot: number): Bits;
   /** EMPTY, TABLE or LEAF. */
   kind(lo: number, hi: number, level: number): number;

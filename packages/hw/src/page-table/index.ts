@@ -1,4 +1,5 @@
 export { checkPage, checkRange, MAX_PAGES } from './addresses.ts';
+export { type PageTableCost, pageTableCosts } from './costs.ts';
 export { DeferredTables } from './deferred-tables.ts';
 export type { LeafView, TableVisitor } from './describe.ts';
 export type { CleanMethod } from './dirty.ts';

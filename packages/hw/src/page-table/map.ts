@@ -52,7 +52,7 @@ function mapRun(
   const first = geometry.index(iovaPage, level);
   const slotsOfLeaf = geometry.slotsOf(sizeLg2, level);
   const room = (tree.slots(table) - first) / slotsOfLeaf;
-  const leaves = Math.min(geometry.run(sizeLg2, iovaPage, oaPage, pages), room);
+  const leaves = Math.min(geometry.run(sizeLg2, iovaPage, oaPage, pages), room) | 0;
   const leafPages = geometry.sizePages[sizeLg2];
   const mapped =
     slotsOfLeaf === 1 && level === 0

@@ -131,8 +131,10 @@ const roles: Record<Part['role'], () => void> = {
   },
 };
 
-Atomics.add(part.shared.words, READY, 1);
-Atomics.notify(part.shared.words, READY);
+const { words } = part.shared;
+if (Atomics.add(words, READY, 1) + 1 === part.parts) Atomics.notify(words, READY);
+for (let ready = Atomics.load(words, READY); ready < part.parts; ready = Atomics.load(words, READY))
+  Atomics.wait(words, READY, ready);
 roles[part.role]();
 table.gather.sync();
 table.deferred.flush(rig.self);

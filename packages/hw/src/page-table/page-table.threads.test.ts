@@ -1,14 +1,14 @@
 import { randomInt } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { PROT_READ, PROT_WRITE } from './format.ts';
-import { FORMATS, leavesOf, Rig, share } from './rig.test-help.ts';
+import { leavesOf, Rig, share } from './rig.test-help.ts';
 import { runParts } from './threads.test-help.ts';
 
 const seed = Number(process.env.FAULTLINE_SEED ?? randomInt(2 ** 31));
 console.log(`page-table.threads.test.ts: seed ${seed}`);
 const RW = PROT_READ | PROT_WRITE;
 
-describe.each(['amdv1 from level 0', 'vtd 48 bits', 'arm s1 4k contiguous', 'riscv sv48 svnapot'])('%s', (name) => {
+describe.each(['amdv1 from level 0', 'vtd 48 bits', 'arm s1 4k contiguous'])('%s', (name) => {
   const block = 512; // pages of a level 0 table's reach, in these formats
 
   // Where input and output addresses are aligned alike leaves are large, and unmapped whole.
@@ -27,7 +27,7 @@ describe.each(['amdv1 from level 0', 'vtd 48 bits', 'arm s1 4k contiguous', 'ris
         stride: owners * 32,
         length: 32,
         piece,
-        rounds: 40,
+        rounds: 15,
         distance,
       });
     const everything = { start: 0, end: 4 * block + 96, distance };
@@ -56,7 +56,7 @@ describe.each(['amdv1 from level 0', 'vtd 48 bits', 'arm s1 4k contiguous', 'ris
         end: 8 * block,
         stride: owners * 2 * block,
         length: 2 * block,
-        rounds: 25,
+        rounds: 12,
         distance: 2 ** 20 + 1, // small leaves only
       });
     const everything = { start: 0, end: 8 * block, distance: 2 ** 20 + 1 };
@@ -94,7 +94,7 @@ describe.each(['amdv1 from level 0', 'vtd 48 bits', 'arm s1 4k contiguous', 'ris
         { role: 'hardware', ...range, log, tlbEntries: 64 },
         { role: 'dumper', ...range },
       ],
-      200,
+      100,
     );
     expect(wrong).toEqual([]);
     expect(counts.sweeps).toBeGreaterThan(0);
@@ -116,7 +116,7 @@ describe.each(['amdv1 from level 0', 'vtd 48 bits', 'arm s1 4k contiguous', 'ris
     const range = { start, end: start + pages, distance };
     // Where break before make is demanded, accesses in between fault, and no write is logged.
     const { wrong, counts } = await runParts(shared, seed, [
-      { role: 'resizer', ...range, rounds: 400 },
+      { role: 'resizer', ...range, rounds: 150 },
       { role: 'auditor', ...range, log, strict: false },
       { role: 'hardware', ...range, log, tlbEntries: 8 },
     ]);
@@ -149,7 +149,7 @@ describe('counted marks', () => {
         { role: 'hardware', ...range, log, walker: 1 },
         { role: 'hardware', ...range, log, walker: 2 },
       ],
-      150,
+      80,
     );
     expect(wrong).toEqual([]);
     expect(counts.marks).toBeGreaterThan(0);
@@ -157,7 +157,7 @@ describe('counted marks', () => {
     return [counts.marks, counts.dirty + left];
   }
 
-  const tracked = ['vtd 48 bits', 'arm s1 4k', 'riscv sv48 svnapot'].filter((name) => FORMATS[name]().dirty);
+  const tracked = ['vtd 48 bits', 'arm s1 4k'];
   test.each(tracked)('%s: each mark is reported once, by compare-exchange', async (name) => {
     const [made, reported] = await balance(name, 'compare-exchange');
     expect(reported).toBe(made);
@@ -176,7 +176,7 @@ test('growing tops race, and all addresses stay', async () => {
     end: 2 ** (9 * (owner + 1)) + 1,
     stride: 1,
     length: 1,
-    rounds: 200,
+    rounds: 100,
     distance: 7,
   }));
   const { wrong } = await runParts(shared, seed, parts);

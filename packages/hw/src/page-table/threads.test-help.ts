@@ -7,6 +7,8 @@ import type { Shared } from './rig.test-help.ts';
 export interface Part {
   readonly shared: Shared;
   readonly id: number;
+  /** Parts altogether: none begins before all are there. */
+  readonly parts: number;
   readonly seed: number;
   readonly role: 'owner' | 'sweeper' | 'dumper' | 'hardware' | 'resizer' | 'auditor';
   readonly start: number;
@@ -57,7 +59,16 @@ export async function runParts(
   ms = 0,
 ): Promise<{ wrong: string[]; counts: Record<string, number> }> {
   const running = parts.map((part, index) => {
-    const workerData = { ...PART, method: 'compare-exchange', strict: true, ...part, shared, seed, id: index + 1 };
+    const workerData = {
+      ...PART,
+      method: 'compare-exchange',
+      strict: true,
+      ...part,
+      shared,
+      seed,
+      id: index + 1,
+      parts: parts.length,
+    };
     const worker = new Worker(new URL('./page-table.test-worker.ts', import.meta.url), { workerData });
     const report = new Promise<Report>((resolve, reject) => {
       worker.once('message', resolve);

@@ -48,7 +48,11 @@ function unmapTable(
   let page = iovaPage;
   for (let index = geometry.index(page, level); index < slots && page < end; ) {
     if (level === 0 && page % item === 0) {
-      const cleared = clearPages(tree, tree.at(table, index), Math.min(slots - index, Math.floor((end - page) / item)));
+      const cleared = clearPages(
+        tree,
+        tree.at(table, index),
+        Math.min(slots - index, Math.floor((end - page) / item)) | 0,
+      );
       page += cleared * item;
       index += cleared;
       if (index === slots || page >= end) return page;

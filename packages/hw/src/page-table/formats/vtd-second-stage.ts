@@ -70,7 +70,7 @@ export function vtdSecondStage(options: VtdSecondStageOptions = {}): Format {
     fields: FIELDS,
     attributes(prot): Bits {
       if (forceWriteable && (prot & PROT_WRITE) === 0)
-        throw new IommuError('EOPNOTSUPP', 'vtdSecondStage', 'prot', prot, 'read-only mappings are refused here');
+        throw new IommuError('EINVAL', 'vtdSecondStage', 'prot', prot, 'read-only mappings are refused here');
       return {
         lo: always | ((prot & PROT_READ) !== 0 ? READ : 0) | ((prot & PROT_WRITE) !== 0 ? WRITE : 0),
         hi: 0,
