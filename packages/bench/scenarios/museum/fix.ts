@@ -13,15 +13,7 @@ export interface Fix {
   readonly fixed: string;
 }
 
-/** The `source` of an exhibit's scenario: {@link parseSource} reads it back for the museum's table. */
+/** The `source` of an exhibit's scenario: `explore --markdown` reads it back for the museum's table. */
 export function sourceOf({ commit, title, cve, shipped, fixed }: Fix): string {
   return `Linux ${commit} "${title}"${cve === undefined ? '' : ` (${cve})`}: shipped in ${shipped}, fixed in ${fixed}`;
-}
-
-/** @returns what {@link sourceOf} was given, or undefined for another kind of source. */
-export function parseSource(source: string): Fix | undefined {
-  const found = /^Linux (\w+) "(.*)"(?: \((CVE-[\d-]+)\))?: shipped in (.*), fixed in (.*)$/.exec(source);
-  if (found === null) return undefined;
-  const [, commit, title, cve, shipped, fixed] = found;
-  return { commit, title, shipped, fixed, ...(cve === undefined ? {} : { cve }) };
 }

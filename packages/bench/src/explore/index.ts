@@ -9,6 +9,8 @@ export {
   replay,
 } from './explore.ts';
 export { linearizable, type SequentialSpec } from './linearizable.ts';
+export { describeFinding } from './report/finding-text.ts';
+export { summaryLine } from './report/summary.ts';
 export type {
   Access,
   EndedBy,

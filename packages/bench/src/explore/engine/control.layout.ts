@@ -9,7 +9,7 @@ export const GO = 0;
 export const GO_STRIDE: number = LINE;
 
 // The hot line: what every step reads and writes.
-export const HOT: number = MAX_THREADS * LINE;
+const HOT: number = MAX_THREADS * LINE;
 export const STEP: number = HOT; // steps of this schedule so far
 export const ENABLED: number = HOT + 1; // threads that wait at a scheduling point and may go on, as bits
 export const LOCALS: number = HOT + 2; // threads whose next stretch touches nothing shared: started or woken, not yet gone on
@@ -29,7 +29,7 @@ export const HISTORY: number = HOT + 15; // operations recorded
 export const RELEASED: number = HOT + 16; // releases of this schedule
 
 // What changes once a schedule.
-export const COLD: number = HOT + LINE;
+const COLD: number = HOT + LINE;
 export const SCHEDULES: number = COLD;
 export const REDUNDANT: number = COLD + 1;
 export const LONGEST: number = COLD + 2;
@@ -52,7 +52,7 @@ export const FIRST_STATE: number = COLD + 17; // of memory and results
 export const LOOKS: number = COLD + 18; // looks that a loop needs to go on otherwise
 
 // What the session is asked to do; constant while it runs.
-export const SESSION: number = COLD + LINE;
+const SESSION: number = COLD + LINE;
 export const THREADS: number = SESSION;
 export const STRATEGY: number = SESSION + 1;
 export const PARAMETER: number = SESSION + 2; // preemptions, or depth
