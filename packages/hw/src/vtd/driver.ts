@@ -1,5 +1,6 @@
 import type { Words } from '@faultline/core/sync';
-import { type Procedure, type VtdDomain, VtdProcedures, type VtdProceduresConfig } from './procedures.ts';
+import type { Procedure } from './procedure.ts';
+import { type VtdDomain, VtdProcedures, type VtdProceduresConfig } from './procedures.ts';
 
 const SLICE_MS = 20;
 

@@ -14,15 +14,13 @@ import {
   type FaultReporter,
 } from '@faultline/core/iopf';
 import type { Words } from '@faultline/core/sync';
-import { FAULT_RECORD_WORDS, FRCD_F } from './fault-records.ts';
+import { FaultTaker } from './fault-taker.ts';
 import { PGR_INVALID } from './invalidations.ts';
 import {
   checkVtd,
   NO_DEVICE,
   requestQueueBytes,
   VTD_DEVICES,
-  VTD_FAULT_RECORDS,
-  VTD_FRCD,
   VTD_FSTS,
   VTD_PASS_WAITERS,
   VTD_PASSES,
@@ -110,14 +108,12 @@ export class EventPump {
   readonly #mask: number; // of byte offsets
   readonly #rids: number;
   readonly #devices: number;
-  readonly #records: number;
-  readonly #recordCount: number;
+  readonly #faults: FaultTaker;
   readonly #signShift: number;
   readonly #reporter: EventPumpConfig['reporter'];
   readonly #ops: EventPumpConfig['ops'];
   readonly #onEvent: EventPumpConfig['onEvent'];
   readonly #counts: Int32Array = new Int32Array(PUMP_OUTCOMES.length);
-  #record = 0; // fault record to look at next
   #answered = false; // this batch answered something itself
 
   /** @throws IommuError EINVAL when `base` holds no unit, or addressBits is neither. */
@@ -129,8 +125,7 @@ export class EventPump {
     this.#mask = requestQueueBytes(words, base) - REQUEST_DESCRIPTOR_BYTES;
     this.#rids = words[base + VTD_RIDS];
     this.#devices = base + words[base + VTD_DEVICES];
-    this.#records = base + words[base + VTD_FRCD];
-    this.#recordCount = words[base + VTD_FAULT_RECORDS];
+    this.#faults = new FaultTaker(words, base);
     this.#signShift = canonicalShift(config.addressBits ?? 48);
     this.#reporter = config.reporter;
     this.#ops = config.ops;
@@ -269,27 +264,15 @@ export class EventPump {
 
   /** Fault records, until none is full after PPF was cleared; then the overflow, then the invalidation queue's errors. */
   #takeFaults(): void {
-    const words = this.#words;
-    const status = this.#base + VTD_FSTS;
+    const faults = this.#faults;
     do {
-      for (let at = this.#fullRecord(); at !== 0; at = this.#fullRecord()) {
+      for (let at = faults.peek(); at !== 0; at = faults.peek()) {
         this.#note(FAULTS, at);
-        Atomics.and(words, at + FAULT_RECORD_WORDS - 1, ~FRCD_F);
-        this.#record = (this.#record + 1) % this.#recordCount;
+        faults.release();
       }
-      Atomics.and(words, status, ~FSTS_PPF);
-    } while (this.#fullRecord() !== 0);
-    if ((Atomics.load(words, status) & FSTS_PFO) !== 0) {
-      Atomics.and(words, status, ~FSTS_PFO);
-      this.#note(FAULT_OVERFLOWS, 0);
-    }
+    } while (!faults.clearPending());
+    if (faults.clearOverflow()) this.#note(FAULT_OVERFLOWS, 0);
     if (this.#ops.recover()) this.#note(QUEUE_ERRORS, 0);
-  }
-
-  /** @returns word offset of the next record if it is full, or 0. */
-  #fullRecord(): number {
-    const at = this.#records + this.#record * FAULT_RECORD_WORDS;
-    return (Atomics.load(this.#words, at + FAULT_RECORD_WORDS - 1) & FRCD_F) !== 0 ? at : 0;
   }
 
   #note(outcome: number, at: number): void {

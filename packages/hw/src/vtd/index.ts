@@ -16,20 +16,15 @@ export {
 } from './layout.ts';
 export * from './page-requests.ts';
 export { PasidTables } from './pasid-tables.ts';
-export {
-  NO_PASID,
-  type Procedure,
-  type VtdDomain,
-  VtdProcedures,
-  type VtdProceduresConfig,
-  type Waiting,
-} from './procedures.ts';
+export type { Procedure, Waiting } from './procedure.ts';
+export { type VtdDomain, VtdProcedures, type VtdProceduresConfig } from './procedures.ts';
 export type { RecordView } from './record-view.ts';
 export * from './registers.ts';
 export {
   CONTEXT_FIELDS,
   CONTEXT_WORDS,
   encodePasidEntry,
+  NO_PASID,
   PASID_ENTRY_FIELDS,
   PASID_ENTRY_WORDS,
   type Translation,

@@ -61,6 +61,7 @@ import {
 } from './registers.ts';
 import type { RequestUnit } from './request-unit.ts';
 import { wordOfAddress } from './tables.ts';
+import { WaitList } from './wait-list.ts';
 
 // Takes the invalidation queue in order. Everything but a device-TLB invalidation takes effect here and now; a wait is over when the device-TLB
 // invalidations before it are, and until then what follows may start, unless the wait has FN.
@@ -71,14 +72,6 @@ import { wordOfAddress } from './tables.ts';
 //   [W] release: IQH, then WAITERS                      pairs with  InvalidationQueue: WAITERS, then IQH (compared inside Atomics.wait)
 //   [S] a wait: responses and requests out, then STATUS pairs with  VtdOps: STATUS, then whatever the wait was to order
 //   [X] an error: IQERCD and IQH, then FSTS             pairs with  InvalidationQueue.recover: FSTS, then IQERCD and IQH
-
-const WAITS = 32;
-// A wait under way: what it waits for, flags, where and what it writes.
-const WAIT_FOR = 0;
-const WAIT_FLAGS = 1;
-const WAIT_AT = 2;
-const WAIT_DATA = 3;
-const WAIT_WORDS = 4;
 
 export class InvalidationUnit {
   readonly #words: Words;
@@ -91,9 +84,7 @@ export class InvalidationUnit {
   readonly #signal: EventSignal;
   readonly #tick: PumpTick;
   readonly #size: number; // words of a descriptor
-  readonly #waits: Int32Array = new Int32Array(WAITS * WAIT_WORDS); // a ring, oldest first
-  #waitHead = 0;
-  #waitCount = 0;
+  readonly #waits: WaitList = new WaitList();
   #fenced = false; // a wait with FN is under way
   #frozen = false; // an error is not acknowledged
   #enabled = false;
@@ -138,7 +129,7 @@ export class InvalidationUnit {
 
   /** Waits that are not over. */
   get pendingWaits(): number {
-    return this.#waitCount;
+    return this.#waits.count;
   }
 
   /** Ends what is over or late, then takes up to `budget` descriptors. @returns descriptors taken and waits ended. */
@@ -155,7 +146,7 @@ export class InvalidationUnit {
   /** Whether {@link consume} would get anywhere, looking afresh. */
   canConsume(): boolean {
     if (this.#devices.busy !== 0 && this.#devices.late()) return true;
-    if (!this.#mayStart() || this.#devices.full || this.#waitCount === WAITS) return false;
+    if (!this.#mayStart() || this.#devices.full || this.#waits.full) return false;
     return Atomics.load(this.#words, this.#base + VTD_IQT) !== this.#head;
   }
 
@@ -244,16 +235,12 @@ export class InvalidationUnit {
   #wait(at: number): boolean {
     const words = this.#words;
     const flags = words[at];
-    if (this.#waitCount === 0 && this.#devices.busy === 0) {
+    if (this.#waits.count === 0 && this.#devices.busy === 0) {
       this.#finish(flags, waitWordAt(words, at), words[at + 1]);
       return true;
     }
-    if (this.#waitCount === WAITS) return false;
-    const entry = ((this.#waitHead + this.#waitCount++) % WAITS) * WAIT_WORDS;
-    this.#waits[entry + WAIT_FOR] = this.#devices.busy;
-    this.#waits[entry + WAIT_FLAGS] = flags;
-    this.#waits[entry + WAIT_AT] = waitWordAt(words, at);
-    this.#waits[entry + WAIT_DATA] = words[at + 1];
+    if (this.#waits.full) return false;
+    this.#waits.add(this.#devices.busy, flags, waitWordAt(words, at), words[at + 1]);
     if ((flags & WAIT_FENCE) !== 0) this.#fenced = true;
     return true;
   }
@@ -262,22 +249,14 @@ export class InvalidationUnit {
   #settle(): number {
     const late = this.#devices.expire();
     if (late !== NO_RID) this.#timeOut(late);
+    const waits = this.#waits;
+    waits.narrow(this.#devices.busy);
     let ended = 0;
-    const busy = this.#devices.busy;
-    for (
-      let i = 0;
-      i < this.#waitCount;
-      i++ // a tag that was freed may be used again, but not for an older wait
-    )
-      this.#waits[((this.#waitHead + i) % WAITS) * WAIT_WORDS + WAIT_FOR] &= busy;
-    while (this.#waitCount > 0) {
-      const entry = this.#waitHead * WAIT_WORDS;
-      if (this.#waits[entry + WAIT_FOR] !== 0) break;
-      this.#waitHead = (this.#waitHead + 1) % WAITS;
-      this.#waitCount--;
-      if ((this.#waits[entry + WAIT_FLAGS] & WAIT_FENCE) !== 0) this.#fenced = false;
-      this.#finish(this.#waits[entry + WAIT_FLAGS], this.#waits[entry + WAIT_AT] >>> 0, this.#waits[entry + WAIT_DATA]);
-      ended++;
+    for (; waits.isOver(); ended++) {
+      const { flags, wordAt, data } = waits;
+      waits.shift();
+      if ((flags & WAIT_FENCE) !== 0) this.#fenced = false;
+      this.#finish(flags, wordAt, data);
     }
     return ended;
   }
@@ -302,8 +281,7 @@ export class InvalidationUnit {
   #timeOut(rid: number): void {
     const words = this.#words;
     words[this.#stats + STAT_TIMEOUTS]++;
-    words[this.#stats + STAT_ABORTED] += this.#waitCount;
-    this.#waitCount = 0;
+    words[this.#stats + STAT_ABORTED] += this.#waits.clear();
     this.#fenced = false;
     this.#frozen = true;
     this.#release();

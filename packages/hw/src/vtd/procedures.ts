@@ -1,11 +1,10 @@
 import { IommuError } from '@faultline/core/errors';
 import type { Doorbell, Words } from '@faultline/core/sync';
-import { WAIT_FENCE } from './descriptor-codec.ts';
+import { Drain } from './drain.ts';
 import {
   checkVtd,
   deviceEntryAt,
   NO_DEVICE,
-  requestQueueBytes,
   VTD_GCMD,
   VTD_GSTS,
   VTD_IQ,
@@ -14,29 +13,18 @@ import {
   VTD_IQA,
   VTD_IQH,
   VTD_IQT,
-  VTD_PASS_WAITERS,
-  VTD_PASSES,
   VTD_PECTL,
   VTD_PQA,
   VTD_PQH,
   VTD_PQT,
   VTD_PRQ,
   VTD_PRQ_ORDER,
-  VTD_PRS,
 } from './layout.ts';
-import { REQUEST_DESCRIPTOR_BYTES, requestPasid, requestRid } from './page-requests.ts';
 import { PasidTables } from './pasid-tables.ts';
-import { GCMD_QIE, GCMD_TE, IQA_DW, PECTL_IM, PRS_PRO } from './registers.ts';
-import { byteAddressHi, byteAddressLo, type Translation } from './tables.ts';
+import { type Procedure, syncSteps, untilWord } from './procedure.ts';
+import { GCMD_QIE, GCMD_TE, IQA_DW, PECTL_IM } from './registers.ts';
+import { byteAddressHi, byteAddressLo, NO_PASID, type Translation } from './tables.ts';
 import type { VtdOps } from './vtd-ops.ts';
-
-/** The PASID under which a device's traffic without one is translated. */
-export const NO_PASID = 0;
-
-/** Where a procedure waits: until the word differs from what was seen, for a while at most, or for a promise. */
-export type Waiting = { readonly at: number; readonly seen: number } | Promise<unknown>;
-/** A procedure of the driver: whoever runs it waits where it says so. */
-export type Procedure<T = void> = Generator<Waiting, T, void>;
 
 export interface VtdProceduresConfig {
   /** This thread's own. */
@@ -69,7 +57,7 @@ export class VtdProcedures {
   readonly #base: number;
   readonly #ops: VtdOps;
   readonly #hardware: Doorbell;
-  readonly #flushWork: VtdProceduresConfig['flushWork'];
+  readonly #drain: Drain;
   readonly #removeFaults: VtdProceduresConfig['removeFaults'];
   readonly #timeoutMs: number;
   readonly #tables: PasidTables;
@@ -82,10 +70,10 @@ export class VtdProcedures {
     this.#base = base;
     this.#ops = config.ops;
     this.#hardware = config.hardwareDoorbell;
-    this.#flushWork = config.flushWork;
     this.#removeFaults = config.removeFaults;
     this.#timeoutMs = config.timeoutMs ?? 10_000;
     this.#tables = new PasidTables(words, base);
+    this.#drain = new Drain(words, base, { ops: config.ops, timeoutMs: this.#timeoutMs, flushWork: config.flushWork });
   }
 
   /** Switches the queues and translation on. @throws IommuError ETIMEDOUT */
@@ -234,54 +222,13 @@ export class VtdProcedures {
     yield* this.#flipPageRequests(rid, false);
   }
 
-  /** Waits until nothing of the requester and PASID is under way: in the queue, being reported, or between device and unit.
-   * Nothing to do when the requester has no domain with a fault handler. The entry is not present any more, or another, and its caches are invalidated.
-   * @returns whether there was anything to do. @throws IommuError ETIMEDOUT
-   * @see Linux intel_iommu_drain_pasid_prq(); VT-d 7.10 */
+  /** Waits until nothing of the requester and PASID is under way: see Drain.run. Nothing to do when the requester has no domain with a fault
+   * handler. @returns whether there was anything to do. @throws IommuError ENODEV, ETIMEDOUT */
   *drain(rid: number, pasid: number, did: number): Procedure<boolean> {
     const attached = this.#of('drain', rid);
     if (attached.faultUsers === 0) return false;
-    yield* this.#waitForQueued(rid, pasid);
-    if (this.#flushWork !== undefined) yield this.#flushWork(attached.device);
-    for (;;) {
-      const passes = Atomics.load(this.#words, this.#base + VTD_PASSES);
-      this.#ops.wait(WAIT_FENCE);
-      this.#ops.invalidateAll(did, pasid === NO_PASID ? -1 : pasid);
-      this.#ops.invalidateDevice(rid, pasid === NO_PASID ? -1 : pasid);
-      yield* this.#sync(true);
-      // An overflow meanwhile had the hardware answer by itself, behind the responses that this pushed: once more.
-      if ((Atomics.load(this.#words, this.#base + VTD_PRS) & PRS_PRO) === 0) return true;
-      yield* this.#nextPass(passes);
-    }
-  }
-
-  /** Until no request of this kind lies between head and tail. On real hardware a read of PQT pushes what was accepted to where it can be seen; here
-   * a wait with PD stands for that. */
-  *#waitForQueued(rid: number, pasid: number): Procedure {
-    const words = this.#words;
-    const mask = requestQueueBytes(words, this.#base) - REQUEST_DESCRIPTOR_BYTES;
-    const queue = this.#base + words[this.#base + VTD_PRQ];
-    yield* this.#sync(true);
-    for (;;) {
-      const passes = Atomics.load(words, this.#base + VTD_PASSES); // before the look, so that a pass that ends meanwhile counts
-      const tail = Atomics.load(words, this.#base + VTD_PQT) & mask;
-      let head = Atomics.load(words, this.#base + VTD_PQH) & mask;
-      for (; head !== tail; head = (head + REQUEST_DESCRIPTOR_BYTES) & mask) {
-        const at = queue + (head >>> 2);
-        if (requestRid(words, at) === rid && Math.max(requestPasid(words, at), NO_PASID) === pasid) break;
-      }
-      if (head === tail) return;
-      yield* this.#nextPass(passes);
-    }
-  }
-
-  *#nextPass(passes: number): Procedure {
-    Atomics.add(this.#words, this.#base + VTD_PASS_WAITERS, 1); // [D]
-    try {
-      yield* this.#until('drain', this.#base + VTD_PASSES, (seen) => seen !== passes);
-    } finally {
-      Atomics.sub(this.#words, this.#base + VTD_PASS_WAITERS, 1);
-    }
+    yield* this.#drain.run(rid, attached.device, pasid, did);
+    return true;
   }
 
   *#tearDown(rid: number, pasid: number, domain: VtdDomain): Procedure {
@@ -337,22 +284,11 @@ export class VtdProcedures {
     yield* this.#until('GCMD', this.#base + VTD_GSTS, (status) => (status & set) === set && (status & clear) === 0);
   }
 
-  *#sync(drain: boolean = false): Procedure {
-    this.#ops.begin(drain);
-    for (;;) {
-      const seen = Atomics.load(this.#words, this.#ops.statusAt);
-      if (this.#ops.isOver()) return;
-      yield { at: this.#ops.statusAt, seen };
-    }
+  #sync(): Procedure {
+    return syncSteps(this.#words, this.#ops);
   }
 
-  *#until(call: string, at: number, isTrue: (value: number) => boolean): Procedure {
-    for (const deadline = performance.now() + this.#timeoutMs; ; ) {
-      const seen = Atomics.load(this.#words, at);
-      if (isTrue(seen)) return;
-      if (performance.now() >= deadline)
-        throw new IommuError('ETIMEDOUT', call, 'timeoutMs', this.#timeoutMs, 'the other side did not answer');
-      yield { at, seen };
-    }
+  #until(call: string, at: number, isTrue: (value: number) => boolean): Procedure {
+    return untilWord(this.#words, call, at, isTrue, this.#timeoutMs);
   }
 }

@@ -62,6 +62,9 @@ export const PGTT_PASS_THROUGH = 4;
 export const PASID_SRE: number = 1 << 0;
 export const PASID_ERE: number = 1 << 1;
 
+/** The PASID under which a device's traffic without one is translated: RID_PASID. */
+export const NO_PASID = 0;
+
 /** What a PASID translates to. */
 export interface Translation {
   readonly kind: 'identity' | 'first-level' | 'second-level' | 'nested';

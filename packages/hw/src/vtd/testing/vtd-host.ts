@@ -28,7 +28,8 @@ import type { PriHost, PriHostOptions, PriHostTraits } from '../../pcie/testing/
 import { EventPump } from '../event-pump.ts';
 import { VtdHardware } from '../hardware.ts';
 import { initVtd, VTD_FSTS, VTD_IQ_LOCK, VTD_PQH, VTD_PQT, VTD_PRS, vtdAnnounceBase, vtdWords } from '../layout.ts';
-import { type Procedure, VtdProcedures } from '../procedures.ts';
+import type { Procedure } from '../procedure.ts';
+import { VtdProcedures } from '../procedures.ts';
 import { FSTS_QUEUE_ERRORS, PRS_PRO } from '../registers.ts';
 import { VtdOps } from '../vtd-ops.ts';
 
