@@ -67,6 +67,7 @@ function stillAsleep(scheduler: Scheduler, before: number): number {
   const loops = scheduler.memory.length;
   // Event loops that the step touched: those it gave something to do, or its own thread's, whose turn it was.
   const touched = control[before + F_POSTED] | (loc > loops ? 1 << (event & 0xff) : 0);
+  if (sleep === 0 || (conflicts === 0 && touched === 0)) return sleep;
   for (let left = sleep; left !== 0; left &= left - 1) {
     const thread = 31 - Math.clz32(left & -left);
     const row = PENDING + thread * PENDING_STRIDE;
