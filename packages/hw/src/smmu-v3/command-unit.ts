@@ -151,7 +151,7 @@ export class CommandUnit {
     return done;
   }
 
-  /** Whether {@link consume} would get anywhere, looking afresh. */
+  /** Whether {@link consume} would get anywhere, looking afresh. A CMD_SYNC that waits for a function counts: its time-out rings nobody. */
   canConsume(): boolean {
     if (!this.#enabled) return false;
     for (let i = 0; i < this.#announceWords; i++)

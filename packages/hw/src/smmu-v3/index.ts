@@ -11,6 +11,7 @@ export {
 } from './cd.ts';
 export * from './commands.ts';
 export { CONTEXT_DEFAULTS, UNIFORM_ASID } from './context-area.ts';
+export { type Described, describeCommand, describeEvent } from './describe.ts';
 export {
   BLOCKED,
   type BlockedDomain,
@@ -48,6 +49,7 @@ export {
   smmuWords,
   writeStream,
 } from './layout.ts';
+export { enablePri, type PriControl, PriCredits, type SmmuPriParts, smmuPriDriver } from './pri-off.ts';
 export { PRIQ_OUTCOMES, type PriqOutcome, PriqPump, type PriqPumpConfig } from './priq-pump.ts';
 export * from './priq-records.ts';
 export { probeSmmu, readFeatures, type SmmuFeatures } from './probe.ts';
