@@ -105,6 +105,16 @@ describe('mapping a queue', () => {
     expect(queues.hardware.pump(1)).toBe(1); // it is as it was
   });
 
+  test('is not up to the guest: the hardware lets a queue go that is still switched on', () => {
+    const queues = new Queues().start();
+    queues.post(ASID, ASID);
+    queues.hardware.pump(1);
+    const hardwareDoorbell = { ring: () => queues.hardware.pump(8) };
+    const host = new Vcmdqs(queues.rig.area, SELF, { maxLog2: 4, hardwareDoorbell, timeoutMs: 20 });
+    expect(host.unmap(queues.vsmmu, 0)).toBe(0);
+    expect([queues.register(VCMDQ_STATUS), queues.executed.length]).toEqual([0, 1]);
+  });
+
   test('and again, finds the queue as new, whatever the guest left', () => {
     const queues = new Queues().start();
     queues.post(ASID, [0xff, 0, 0, 0]);

@@ -39,7 +39,7 @@ export interface VcmdqConfig {
   /** IDR1.CMDQS: log2 of the most commands in a queue, 0 to 19. */
   readonly maxLog2: number;
   /** The hardware host's doorbell. */
-  readonly hardwareDoorbell: Doorbell;
+  readonly hardwareDoorbell: Pick<Doorbell, 'ring'>;
   /** How long to wait for a hardware that does not let a queue go. Default 10 s. */
   readonly timeoutMs?: number;
 }
@@ -49,7 +49,7 @@ export class Vcmdqs {
   readonly #area: VirtualArea;
   readonly #self: ThreadSelf;
   readonly #maxBytes: number;
-  readonly #hardware: Doorbell;
+  readonly #hardware: Pick<Doorbell, 'ring'>;
   readonly #timeoutMs: number;
 
   /** @throws IommuError EINVAL */
