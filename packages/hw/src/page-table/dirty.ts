@@ -107,10 +107,11 @@ function sweepTable(sweep: Sweep, table: number, level: number, iovaPage: number
 function nextDirty(entries: Entries, first: number, slot: number, slots: number, { mask, value }: DirtyRule): number {
   const { lo: maskLo, hi: maskHi } = mask;
   const { lo: valueLo, hi: valueHi } = value;
-  // Both halves at once, without a branch between them: one that is never taken costs three times as much in V8.
-  for (let at = first + slot; at < first + slots; at++)
-    if ((((peekEntry(entries, at) & maskLo) ^ valueLo) | ((seenHi() & maskHi) ^ valueHi)) === 0) return at - first;
-  return slots;
+  const end = first + slots;
+  let at = first + slot;
+  // One way out of the loop, and both halves at once: a branch that was never taken makes V8's code three times as slow.
+  while (at < end && (((peekEntry(entries, at) & maskLo) ^ valueLo) | ((seenHi() & maskHi) ^ valueHi)) !== 0) at++;
+  return at - first;
 }
 
 /** Looks at the slots after the range's end, of a leaf that the range ends in. */

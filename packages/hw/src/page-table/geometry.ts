@@ -56,10 +56,9 @@ export class Geometry {
         throw new IommuError('EINVAL', 'Geometry', 'sizesLg2', lg2, `${format.name} has no leaf of 2^${lg2} bytes`);
       this.#floor.fill(lg2, lg2);
       this.#next[lg2] = ascending[at + 1] ?? 0;
-      let level = 0;
-      while (level < maxTopLevel && this.itemLg2[level + 1] <= lg2) level++;
-      this.#levelOf[lg2] = level;
     });
+    for (const lg2 of format.sizesLg2)
+      while (this.#levelOf[lg2] < maxTopLevel && this.itemLg2[this.#levelOf[lg2] + 1] <= lg2) this.#levelOf[lg2]++;
   }
 
   /** The slot of an address in its table at a level. */
@@ -105,6 +104,11 @@ export class Geometry {
     }
     return Math.floor(span / leafPages);
   }
+}
+
+/** `page` modulo a power of two. */
+export function within(page: number, pages: number): number {
+  return pages <= 2 ** 30 ? page & (pages - 1) : page % pages; // % of numbers calls out of compiled code
 }
 
 /** floor(log2(pages)). @param pages from 1 to 2^52. */

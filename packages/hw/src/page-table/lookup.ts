@@ -2,6 +2,7 @@
 // thread is online in their RCU.
 import { peekEntry, seenHi } from './entry.ts';
 import { LEAF, TABLE } from './format.ts';
+import { within } from './geometry.ts';
 import { TOP_LEVEL_MASK, TOP_TABLE_SHIFT } from './layout.ts';
 import type { TableTree } from './table-tree.ts';
 
@@ -14,15 +15,14 @@ export function lookUp(tree: TableTree, page: number): number {
   const { slots } = geometry;
   const top = tree.topFor(page, page);
   if (top === -1) return NOT_MAPPED;
-  let level = top & TOP_LEVEL_MASK;
-  let lo = peekEntry(entries, (top >>> TOP_TABLE_SHIFT) * slots + geometry.index(page, level)); // [C]
-  let hi = seenHi();
-  while (format.kind(lo, hi, level) === TABLE) {
-    level--;
-    lo = peekEntry(entries, tree.tableOf(lo, hi) * slots + geometry.index(page, level)); // [C]
-    hi = seenHi();
+  let table = top >>> TOP_TABLE_SHIFT;
+  for (let level = top & TOP_LEVEL_MASK; ; level--) {
+    const lo = peekEntry(entries, table * slots + geometry.index(page, level)); // [C]
+    const hi = seenHi();
+    const kind = format.kind(lo, hi, level);
+    if (kind !== TABLE) return kind === LEAF ? outputPage(tree, lo, hi, level, page) : NOT_MAPPED;
+    table = tree.tableOf(lo, hi);
   }
-  return format.kind(lo, hi, level) === LEAF ? outputPage(tree, lo, hi, level, page) : NOT_MAPPED;
 }
 
 /** The output page of an address that a leaf's slot maps. */
@@ -30,5 +30,5 @@ export function outputPage(tree: TableTree, lo: number, hi: number, level: numbe
   const { format, geometry } = tree;
   const pages = format.replicated ? geometry.sizePages[format.leafLg2(lo, hi, level)] : geometry.itemPages[level];
   const base = format.leafPage(lo, hi, level);
-  return pages === 1 ? base : base + (page % pages);
+  return base + within(page, pages);
 }

@@ -82,9 +82,8 @@ export class TableTree {
   /** The table that a table entry names. @throws IommuError EFAULT no table of this pool: the entry was overwritten. */
   tableOf(lo: number, hi: number): number {
     const table = this.format.tableNumber(lo, hi);
-    if (table < 1 || table > this.#maxTable)
-      throw new IommuError('EFAULT', 'TableTree.tableOf', 'table', table, 'an entry names no table of the pool');
-    return table;
+    if (table >= 1 && table <= this.#maxTable) return table;
+    throw noTable(table); // apart, so that this is small enough to be compiled into its callers
   }
 
   /** Slots of the leaf that a slot belongs to. 1 where the entry names a size that its level does not have. */
@@ -212,6 +211,10 @@ export function forEachTable(tree: TableTree, table: number, level: number, visi
       if (tree.format.kind(lo, hi, level) === TABLE) forEachTable(tree, tree.tableOf(lo, hi), level - 1, visit);
     }
   visit(table);
+}
+
+function noTable(table: number): IommuError {
+  return new IommuError('EFAULT', 'TableTree.tableOf', 'table', table, 'an entry names no table of the pool');
 }
 
 export function inUse(page: number): PageTableError {
