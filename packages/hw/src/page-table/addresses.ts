@@ -6,6 +6,7 @@ export const MAX_PAGES: number = 2 ** 52;
 
 /** @throws IommuError EINVAL unless it is a page number. */
 export function checkPage(call: string, field: string, page: number): void {
+  if ((page | 0) === page && page >= 0) return; // most are small
   if (!(page >= 0 && page < MAX_PAGES && Math.floor(page) === page)) throw noPage(call, field, page);
 }
 

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { DirtyBitmap } from './dirty-bitmap.ts';
 import { clearEntry, type Entries, storeEntry } from './entry.ts';
 import { PROT_READ, PROT_WRITE } from './format.ts';
+import { between } from './races.test-help.ts';
 import { type Rig, rigOf } from './rig.test-help.ts';
 
 const RW = PROT_READ | PROT_WRITE;
@@ -15,37 +16,6 @@ function dirtyPage(name: string): { rig: Rig; at: number } {
   rig.table.walker().access(3, true);
   const at = rig.table.tree.entries.findIndex((entry) => (entry & 0xffff_f000n) === 0x30000n);
   return { rig, at };
-}
-
-/** Runs `interfere` right before the sweep's first change of an entry. */
-function between(interfere: () => void, run: () => void): void {
-  const real = { ...pick() };
-  let due = true;
-  const hooked =
-    <Arguments extends unknown[], Result>(original: (...list: Arguments) => Result) =>
-    (...list: Arguments): Result => {
-      if (due) {
-        due = false;
-        interfere();
-      }
-      return original(...list);
-    };
-  Object.assign(Atomics, {
-    compareExchange: hooked(real.compareExchange),
-    and: hooked(real.and),
-    or: hooked(real.or),
-    store: hooked(real.store),
-  });
-  try {
-    run();
-  } finally {
-    Object.assign(Atomics, real);
-  }
-}
-
-function pick(): Pick<typeof Atomics, 'compareExchange' | 'and' | 'or' | 'store'> {
-  const { compareExchange, and, or, store } = Atomics;
-  return { compareExchange, and, or, store };
 }
 
 test.each(METHODS)('%s: the page is unmapped in between', (method) => {

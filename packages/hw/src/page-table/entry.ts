@@ -131,3 +131,9 @@ const POISON = 0x6b6b_6b6b_6b6b_6b6bn;
 export function poisonEntries(entries: Entries, at: number, count: number): void {
   entries.fill(POISON, at, at + count);
 }
+
+/** @returns the first slot of a freed table that was written to since, or -1. */
+export function firstUnspoilt(entries: Entries, at: number, count: number): number {
+  for (let slot = 0; slot < count; slot++) if (entries[at + slot] !== POISON) return slot;
+  return -1;
+}

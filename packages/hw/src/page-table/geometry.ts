@@ -6,6 +6,7 @@ import { type Format, PAGE_LG2 } from './format.ts';
 /** No size fits. */
 export const NO_SIZE = 0;
 const MAX_LG2 = 64;
+const LOW_PAGES = 2 ** 31 - 1;
 
 export class Geometry {
   /** Slots of a table. */
@@ -23,6 +24,8 @@ export class Geometry {
   /** Division of a page number by a level's item, as a factor: exact, being a power of two. */
   readonly #scale: Float64Array;
   readonly #mask: Int32Array;
+  /** log2 of a level's item in pages, for pages up to LOW_PAGES. */
+  readonly #shift: Int32Array;
   /** Largest size of at most 2^i bytes. */
   readonly #floor: Uint8Array;
   /** Next larger size, or 0. */
@@ -40,6 +43,7 @@ export class Geometry {
     this.itemPages = Float64Array.from(this.itemLg2, (lg2) => 2 ** (lg2 - PAGE_LG2));
     this.sizePages = Float64Array.from({ length: MAX_LG2 + 1 }, (_, lg2) => 2 ** (lg2 - PAGE_LG2));
     this.#scale = this.itemPages.map((pages) => 1 / pages);
+    this.#shift = Int32Array.from(this.itemLg2, (lg2) => Math.min(lg2 - PAGE_LG2, 31));
     this.#mask = new Int32Array(levels).fill(this.slots - 1);
     this.#mask[maxTopLevel] = this.rootSlots - 1;
     this.#topPages = Float64Array.from(
@@ -63,7 +67,10 @@ export class Geometry {
 
   /** The slot of an address in its table at a level. */
   index(page: number, level: number): number {
-    return (page * this.#scale[level]) & this.#mask[level];
+    // Low addresses with whole numbers of 32 bits; all others by a product that is exact.
+    return page <= LOW_PAGES
+      ? (page >>> this.#shift[level]) & this.#mask[level]
+      : (page * this.#scale[level]) & this.#mask[level];
   }
 
   /** Level of the leaves of a size. */

@@ -1,5 +1,6 @@
 // One thread of page-table.threads.test.ts: does its part until it is done or told to stop, and posts what it counted and saw wrong.
 import { parentPort, workerData } from 'node:worker_threads';
+import type { LeafView } from './describe.ts';
 import { DirtyBitmap } from './dirty-bitmap.ts';
 import { PROT_READ, PROT_WRITE } from './format.ts';
 import { granulePages, Rig } from './rig.test-help.ts';
@@ -66,8 +67,14 @@ const roles: Record<Part['role'], () => void> = {
 
   /** Dumps everything, over and over. */
   dumper() {
+    const visitor = {
+      leaf({ page, oaPage }: LeafView): void {
+        count('leaves');
+        if (oaPage !== outputOf(page)) wrong(`a dump met ${oaPage} at page ${page}`);
+      },
+    };
     while (!stopped()) {
-      count('lines', table.describe().length);
+      table.visit(visitor);
       count('dumps');
       rig.reader.quiescent();
     }

@@ -55,6 +55,8 @@ test('in checked runs a freed table is spoilt, so that a walk through it does no
   const table = pool.alloc();
   pool.free(table);
   expect(pool.entries[table * 512]).toBe(0x6b6b6b6b6b6b6b6bn);
+  pool.entries[table * 512 + 9] = 0n;
+  expect(() => pool.alloc()).toThrow('slot 9 was written to');
 });
 
 test('more tables than one slab can name', () => {

@@ -2,7 +2,7 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import { alignLine, checkRegion, initSlab, OBJECT_FREE, Slab, SlabCache } from '@faultline/core/memory';
 import type { ThreadSelf, Words } from '@faultline/core/sync';
-import { type Entries, poisonEntries, zeroEntries } from './entry.ts';
+import { type Entries, firstUnspoilt, poisonEntries, zeroEntries } from './entry.ts';
 import {
   BANK_TABLES,
   banksOf,
@@ -52,7 +52,7 @@ export function initTablePool(words: Words, base: number, config: TablePoolConfi
 export interface TablePoolOptions {
   /** Free tables that the thread keeps at hand: up to twice as many. Default 8. */
   readonly batch?: number;
-  /** Spoil what is freed, and find two threads that free one table. */
+  /** Spoil what is freed, and check that nobody wrote to it when it is taken again. All threads of a pool alike. */
   readonly checked?: boolean;
 }
 
@@ -100,12 +100,14 @@ export class TablePool {
     this.#checked = checked;
   }
 
-  /** Takes a table, all slots empty. @returns its number, or 0 when there is none. Never blocks. */
+  /** Takes a table, all slots empty. @returns its number, or 0 when there is none. Never blocks.
+   * @throws IommuError EINVAL (checked) somebody wrote to it while it was free. */
   alloc(): number {
     for (let tried = 0; tried < this.#banks.length; tried++) {
       const index = this.#banks[this.#bank].cache.alloc();
       if (index !== 0) {
         const table = this.#bank * BANK_TABLES + index;
+        if (this.#checked) this.#verifySpoilt(table);
         zeroEntries(this.entries, table * this.slots, this.slots);
         return table;
       }
@@ -163,6 +165,13 @@ export class TablePool {
   /** Gives the tables kept at hand to the others, for a thread that stops or idles. */
   flush(): void {
     for (const { cache } of this.#banks) cache.flush();
+  }
+
+  #verifySpoilt(table: number): void {
+    if (this.#bankOf(table).slab.generation(indexOf(table)) === 0) return; // was never freed
+    const slot = firstUnspoilt(this.entries, table * this.slots, this.slots);
+    if (slot !== -1)
+      throw new IommuError('EINVAL', 'TablePool.alloc', 'table', table, `use after free: slot ${slot} was written to`);
   }
 
   #descriptor(table: number): number {
