@@ -107,9 +107,16 @@ describe('endpoints, hardware, interrupt and handler threads', () => {
     });
     let pumping = true;
     const pumped = (async () => {
+      const irq = bell('irq');
       for (const end = performance.now() + DEADLINE_MS; pumping && performance.now() < end; await immediate()) {
-        pump.pump(64);
+        const taken = pump.pump(64);
         system.reader.quiescent();
+        if (taken !== 0) continue;
+        const seen = irq.prepare();
+        system.reader.offline(); // whoever waits for a grace period must not wait for an interrupt
+        if (!pump.needsWork() && pumping) await irq.sleepAsync(seen, DEADLINE_MS);
+        system.reader.online();
+        irq.awake();
       }
     })();
     const domain = allocDomain(system, { handler: HANDLER_NOOP });
@@ -168,6 +175,7 @@ describe('endpoints, hardware, interrupt and handler threads', () => {
     for (const name of bells) bell(name).ring();
     const outcomes = await Promise.all(ended);
     pumping = false;
+    bell('irq').ring();
     await pumped;
     path.close();
 
@@ -185,6 +193,7 @@ describe('endpoints, hardware, interrupt and handler threads', () => {
     );
     expect(stats).toMatchObject({ strays: 0, undelivered: 0, commandErrors: 0, iotlbTimeouts: 0 });
     expect(stats.logged).toBe(counts.reported + counts.refused);
+    expect([stats.pprOverflows > 0, stats.pprOverflows]).toEqual([true, counts.pprOverflows]);
     expect(stats.responses).toBe(books.answered + books.voided + books.refused);
     for (const { succeeded, invalid, groups, unexpected, failures } of sent) {
       expect([succeeded + invalid, unexpected, failures]).toEqual([groups, 0, 0]);

@@ -277,6 +277,26 @@ describe('invalidations of device caches', () => {
     expect(rig.hw.needsWork()).toBe(false);
   });
 
+  test('a tag given up is not used again before its completion has come', async () => {
+    const rig = await Rig.on({ enable: { invTimeout: INV_TIMEOUT_10MS } });
+    rig.ops.invalidateIotlb(0x10, -1);
+    const synced = rig.ops.syncAsync();
+    rig.hw.pump(64);
+    rig.tick += 10 * TICKS_PER_MS;
+    await rig.during(synced);
+    const [{ prgi: lost }] = rig.received();
+    for (let i = 0; i < 32; i++) rig.ops.invalidateIotlb(0x10, -1);
+    rig.ops.flushResponses();
+    rig.hw.pump(64);
+    const asked = rig.received();
+    expect([asked.length, asked.some(({ prgi }) => prgi === lost)]).toEqual([31, false]);
+    rig.complete(lost); // it frees the tag, and nothing else: all 31 are still under way
+    rig.complete(asked[0].prgi);
+    rig.hw.pump(64);
+    rig.hw.pump(64);
+    expect([rig.received().length, rig.stat('strays')]).toEqual([1, 1]);
+  });
+
   test('a completion that nobody asked for is counted', async () => {
     const rig = await Rig.on();
     rig.complete(3);

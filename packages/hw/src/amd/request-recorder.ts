@@ -161,7 +161,7 @@ export class RequestRecorder {
   }
 
   #completed(port: number, at: number): void {
-    this.#log.publish(); // the requests before it are there to be seen when the invalidation is done
+    // The requests before it are published when this pump ends, and a wait for it is looked at in the next.
     if (!this.#iotlb.complete(port, this.#words[at + REQUEST_PRGI])) this.#words[this.#stats + STAT_STRAYS]++;
   }
 
