@@ -1,5 +1,6 @@
-export { AmdOps, type AmdOpsConfig } from './amd-ops.ts';
+export { AmdOps } from './amd-ops.ts';
 export { type AmdAttach, NestedDomainIds } from './attach.ts';
+export type { AmdOpsConfig } from './command-buffer.ts';
 export {
   CMD_COMPLETE_PPR_REQUEST,
   CMD_COMPLETION_WAIT,
