@@ -84,7 +84,7 @@ describe('the translation cache', () => {
     const step = fc.record({
       kind: fc.constantFrom('fill', 'fill', 'invalidate', 'all'),
       page,
-      size: fc.constantFrom(0, 0, 1, 3, 9, 18, 33, ALL),
+      size: fc.constantFrom(0, 0, 1, 3, 9, 18, 31, 32, 33, ALL),
       perm: fc.integer({ min: 1, max: 15 }),
       pasid: fc.constantFrom(-1, 0, 5),
     });

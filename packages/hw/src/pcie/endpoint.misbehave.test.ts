@@ -43,6 +43,20 @@ test('groupIndexReused: two groups share an index; answers go to the older one f
   expect(rig.stat('unexpected')).toBe(1);
 });
 
+test('groupIndexReused behind a group that never ends: the second one is answered, the first one keeps the index', () => {
+  const { rig, queue } = start({ misbehave: { lastPageMissing: 3, groupIndexReused: 2 } }, 4);
+  const seen = rig.host.take();
+  expect(seen.map(({ prgi }) => prgi)).toEqual([0, 0, 1, 1]);
+  expect(seen.map(isLast)).toEqual([true, true, false, true]);
+  rig.host.answer(seen, PRG_SUCCESS);
+  expect(queue.isDone()).toBe(false);
+  expect(results(queue)).toEqual([STALL_RETRY, STALL_RETRY, STALL_PENDING, STALL_RETRY]);
+  expect(rig.endpoint.groups).toBe(1);
+  rig.host.respond(1, PRG_SUCCESS, 5);
+  rig.endpoint.pump();
+  expect(rig.stat('early')).toBe(1);
+});
+
 test('lastPageMissing: no flag, so an answer comes too early whenever it comes; only a reset ends it', () => {
   const { rig, queue } = start({ groupPages: 2, misbehave: { lastPageMissing: 2 } }, 4);
   const seen = rig.host.take();

@@ -81,6 +81,10 @@ const STORM_BURST = 64;
  *   or any other code     and later answers are ignored
  *   to no such group    nothing: UPRGI is set
  *
+ * A response without a PASID that it should carry, or with another, is open in the specification: here it matches nothing.
+ * From Linux's use and third-party headers, not read in the PCIe Base Specification itself: the write-1-to-clear of RF and UPRGI, what
+ * Reset clears, that a failure ends the stopping state, and that a stop marker's address and index mean nothing.
+ *
  * Not modelled: translated addresses, and translations that the IOMMU sends as messages (the agent is called).
  * @see hardware reference, 4 and 7; PCIe Base Specification 10.4 (codes as quoted in riscv-non-isa/riscv-iommu, iommu_ats.h) */
 export class Endpoint {
