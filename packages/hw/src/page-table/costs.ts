@@ -1,9 +1,7 @@
 // What single operations cost, for benchmarks: each as a name, the operations of one run, and the run.
-import { initRcu, LINE, Rcu, RcuThread, rcuWords } from '@faultline/core/sync';
 import { DirtyBitmap } from './dirty-bitmap.ts';
 import { type Format, PROT_READ, PROT_WRITE } from './format.ts';
-import { initPageTable, PageTable, pageTableWords } from './page-table.ts';
-import { initTablePool, TablePool, tablePoolEntries, tablePoolWords } from './table-pool.ts';
+import { allocPageTable, openPageTable } from './standalone.ts';
 
 export interface PageTableCost {
   readonly name: string;
@@ -19,29 +17,10 @@ const PAGES = 512;
 const IOVA = 2 ** 20;
 /** Its last page is another's, so that no size but the smallest fits. */
 const OA = 2 ** 21 + 1;
-const SELF = { id: 1, spins: 0 };
-
-/** One thread's page table of a format over memory of its own. */
-function tableOf(format: Format): PageTable {
-  const pool = { tables: 64, slots: 2 ** format.indexLg2, roots: 1, rootTables: 2 ** format.joinedLg2 };
-  const rcuAt = LINE;
-  const poolAt = rcuAt + rcuWords(1);
-  const tableAt = poolAt + tablePoolWords(pool);
-  const words = new Int32Array(new SharedArrayBuffer((tableAt + pageTableWords()) * 4));
-  const entries = new BigInt64Array(new SharedArrayBuffer(tablePoolEntries(pool) * 8));
-  initRcu(words, rcuAt, 1);
-  initTablePool(words, poolAt, pool);
-  const tables = new TablePool(words, poolAt, entries, SELF);
-  initPageTable(words, tableAt, tables, format);
-  new RcuThread(words, rcuAt, SELF).online();
-  return new PageTable(words, tableAt, tables, format, new Rcu(words, rcuAt), SELF, {
-    sizesLg2: format.sizesLg2.slice(0, 1),
-  });
-}
-
 /** Costs of a format's page table, on one thread, of 4 KiB (or the granule's) leaves. */
 export function pageTableCosts(format: Format): PageTableCost[] {
-  const table = tableOf(format);
+  const smallest = { sizesLg2: format.sizesLg2.slice(0, 1) };
+  const { table } = openPageTable(allocPageTable(format), format, { id: 1, spins: 0 }, smallest);
   const step = 2 ** (format.granuleLg2 - 12);
   const pages = PAGES * step;
   const oa = OA * step;

@@ -51,5 +51,12 @@ export { DESCRIPTOR_LAYOUT, PAGE_TABLE_LAYOUT, type TablePoolConfig } from './la
 export { NOT_MAPPED } from './lookup.ts';
 export { describeTable, initPageTable, PageTable, type PageTableOptions, pageTableWords } from './page-table.ts';
 export { PageTableError, type PageTableErrorCode } from './refusal.ts';
+export {
+  allocPageTable,
+  openPageTable,
+  type PageTableThread,
+  type SharedPageTable,
+  type StandaloneOptions,
+} from './standalone.ts';
 export { initTablePool, TablePool, type TablePoolOptions, tablePoolEntries, tablePoolWords } from './table-pool.ts';
 export type { ChangeTop } from './table-tree.ts';

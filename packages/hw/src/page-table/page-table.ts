@@ -91,7 +91,8 @@ export class PageTable {
   /** Maps a range, whole or not at all, with the largest leaves that addresses and length allow. When it replaced empty tables by
    * leaves, it syncs the gather at its end. @param prot PROT_* bits.
    * @throws IommuError EINVAL no right, rights that the format refuses, no page number or no length, EOVERFLOW, ENOMEM no table;
-   * PageTableError ERANGE an address is too wide, ENXIO no size fits, EADDRINUSE something is mapped there: nothing is changed.
+   * PageTableError ERANGE an address is too wide, ENXIO no size fits, EADDRINUSE something is mapped there. Nothing stays mapped
+   * then; what was for a moment is in the gather.
    * @see Linux pt_iommu map_range, whose order of checks this is */
   map(iovaPage: number, oaPage: number, pages: number, prot: number, gather: Gather = this.gather): void {
     const { format } = this.tree;

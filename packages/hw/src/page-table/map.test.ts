@@ -1,0 +1,42 @@
+// Which leaves a map makes: the two worked examples of Linux's own tests.
+import { expect, test } from 'vitest';
+import { PROT_READ, PROT_WRITE } from './format.ts';
+import { leavesOf, rigOf } from './rig.test-help.ts';
+
+const RW = PROT_READ | PROT_WRITE;
+
+test('4K, 2M and 1G: up to the first 1G boundary in 2M, then 1G, then 2M', () => {
+  const { table } = rigOf('vtd 48 bits');
+  const start = 0x3fe400000 / 4096;
+  const end = 0x4c0600000 / 4096;
+  table.map(start, start, end - start, RW);
+  const sizes = leavesOf(table).map(({ pages }) => pages);
+  expect(sizes).toEqual([...new Array(14).fill(512), ...new Array(3).fill(512 * 512), ...new Array(3).fill(512)]);
+  expect(table.unmap(start, end - start)).toBe(end - start); // one call over several tables
+  expect(leavesOf(table)).toEqual([]);
+});
+
+test('every power of two: addresses that never agree are mapped in 4K', () => {
+  const { table } = rigOf('amdv1 from level 2');
+  table.map(0xfef80, 0x208b95d, 0x20, RW);
+  expect(leavesOf(table).map(({ pages }) => pages)).toEqual(new Array(32).fill(1));
+  expect(table.iovaToPhys(0xfef9f)).toBe(0x208b95d + 0x1f);
+});
+
+test('AMD: the fewest leaves from any page to any page', () => {
+  const { table } = rigOf('amdv1 from level 2');
+  table.map(1, 0x10001, 1023 * 1024, RW);
+  const sizes = leavesOf(table).map(({ pages }) => pages);
+  // 1, 2, 4 … 512 up to 1024; then 1 Ki, 2 Ki …, down to what is left.
+  expect(sizes.slice(0, 10)).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
+  expect(sizes.reduce((sum, pages) => sum + pages, 0)).toBe(1023 * 1024);
+  expect(sizes.at(-1)).toBe(1);
+});
+
+test('a table of 64 KiB granules holds 8192 slots', () => {
+  const { table } = rigOf('arm s1 64k 52 bits contiguous');
+  const pages = 8192 * 16; // 512 MiB, one table
+  table.map(0, pages + 16, pages, RW);
+  expect(leavesOf(table).length).toBe(8192);
+  expect(table.iovaToPhys(pages - 1)).toBe(2 * pages + 15);
+});
