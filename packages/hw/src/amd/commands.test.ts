@@ -49,6 +49,18 @@ describe('the buffer', () => {
     expect(rig.received().at(-1)?.prgi).toBe(300);
   });
 
+  test('commands handed over before the IOMMU is on are not taken for bad ones', async () => {
+    const rig = new Rig();
+    rig.ops.completePpr(0x10, 1, 7, 0);
+    rig.ops.flushResponses();
+    const enabled = rig.driver.enable();
+    rig.ops.completePpr(0x10, 1, 8, 0);
+    rig.ops.flushResponses();
+    await rig.during(enabled);
+    await rig.during(rig.ops.syncAsync());
+    expect([rig.received().map(({ prgi }) => prgi), rig.ops.recovered]).toEqual([[7, 8], 0]);
+  });
+
   test('a tail that is nonsense is taken modulo the buffer', async () => {
     const rig = await Rig.on();
     rig.ops.completePpr(0x10, 1, 1, 0);

@@ -11,6 +11,7 @@ import {
   AMD_CMD_RESTART,
   AMD_CMDBUF,
   AMD_CONTROL_SEEN,
+  AMD_CONTROL_WRITES,
   AMD_DEVICES,
   AMD_DEVTAB,
   AMD_DEVTAB_BASE,
@@ -122,10 +123,13 @@ export class AmdProcedures {
     this.#writeRegisters(earlyThreshold);
     this.#tables.blockUnbound();
     const high = (autoResponse ? CONTROL_HI_PPR_AUTO_RSP_EN : 0) | (blockStopMarkers ? CONTROL_HI_BLK_STOP_MRK_EN : 0);
+    // Ahead of the two writes below: a thread that flushes meanwhile must not take a buffer that has yet to start for one that stopped.
+    const restart = this.#base + AMD_CMD_RESTART;
+    Atomics.store(this.#words, restart, (Atomics.load(this.#words, this.#base + AMD_CONTROL_WRITES) + 2) | 0);
     clearControl(this.#words, this.#base, CONTROL_INV_TIMEOUT_MASK, ~high);
     const on = CONTROL_IOMMU_EN | CONTROL_CMDBUF_EN | CONTROL_GT_EN | LOGS;
     const write = setControl(this.#words, this.#base, on | (invTimeout << CONTROL_INV_TIMEOUT_SHIFT), high);
-    Atomics.store(this.#words, this.#base + AMD_CMD_RESTART, write);
+    Atomics.store(this.#words, restart, write);
     yield* this.#seen('enable', write);
     const status = Atomics.load(this.#words, this.#base + AMD_STATUS);
     if ((status & RUNNING) !== RUNNING) throw new IommuError('ENODEV', call, 'STATUS', status, 'a ring does not run');
