@@ -66,7 +66,7 @@ export const VSMMU_SID_REPLACE: number = 2 * LINE + 16; // StreamID
 const VSMMU_QUEUES: number = 3 * LINE;
 
 /** SID register pairs that a Tegra241 interface has room for: SID_MATCH at 0x40, SID_REPLACE at 0x80. */
-export const MAX_PAIRS = 16;
+const MAX_PAIRS = 16;
 export const NO_PAIR: number = MAX_PAIRS;
 
 /** Registers of a virtual command queue. Three writers, three lines. */

@@ -1,7 +1,7 @@
 import { layoutOffset } from '@faultline/core/memory';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MAX_PAIRS, masterLayout, VirtualArea, vcmdqLayout, virtualWords } from './layout.ts';
+import { masterLayout, NO_PAIR, VirtualArea, vcmdqLayout, virtualWords } from './layout.ts';
 import { freeNested } from './nested-domain.ts';
 import { SidMatch } from './sid-match.ts';
 import { DEVICES, sidOf, VirtualRig } from './virtual.test-help.ts';
@@ -111,7 +111,7 @@ describe('the SID match table', () => {
     for (const name of [-1, 0x2a | (1 << 31)]) expect(sids.replace(name)).toBe(false); // bit 31 is not compared
     expect(new SidMatch(rig.area, 2).replace(0x2a)).toBe(false);
     rig.vdevices.destroy(1);
-    expect(Array.from(rig.words.subarray(at, at + 2 * MAX_PAIRS))).toEqual(new Array(32).fill(0));
+    expect(Array.from(rig.words.subarray(at, at + 2 * NO_PAIR))).toEqual(new Array(32).fill(0));
     expect(sids.replace(0x2a)).toBe(false);
     expect(sids.replace(0)).toBe(false); // an empty pair matches nothing
   });
