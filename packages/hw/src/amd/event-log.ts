@@ -110,7 +110,7 @@ export function writeInvalidPprRequest(
   words[at] = pprLow(deviceId, pasid, flags);
   words[at + 2] = pageLo << 12;
   words[at + 3] = (pageLo >>> 20) | (pageHi << 12);
-  storeType(words, at, pprHigh(pasid, prgIndex, flags), EVENT_INVALID_PPR_REQUEST);
+  words[at + 1] = pprHigh(pasid, prgIndex, flags) | (EVENT_INVALID_PPR_REQUEST << 28);
 }
 
 /** Writes an event about a command: which device (0 for none) and the word offset of the command, or of what it could not reach. */
@@ -125,9 +125,5 @@ export function writeCommandEvent(
   words[at] = deviceId;
   words[at + 2] = addressLo & ~0xf;
   words[at + 3] = addressHi;
-  storeType(words, at, 0, type);
-}
-
-function storeType(words: Int32Array, at: number, high: number, type: number): void {
-  Atomics.store(words, at + 1, high | (type << 28)); // last: pairs with LogReader: the type, then the rest
+  words[at + 1] = type << 28;
 }

@@ -10,9 +10,9 @@ import { baseEntries, baseWordAt, CONTROL_IOMMU_EN } from './registers.ts';
 // A log that has no entry for what comes is overflowed: RUN goes, the overflow bit comes, and nothing is logged, whatever room there is,
 // until software has cleared the bit and written the enable bit 0, then 1.
 //
-// Ordering. Entries are plain but for the word with the type.
+// Ordering. Entries are plain, but for the word with the type where an entry is late (RequestRecorder).
 //   [P] publish: entries, then TAIL                    pairs with  [C] LogReader: TAIL, then entries
-//   [T] the entry's type, last                         pairs with      LogReader: the type, then the rest
+//   [T] a late entry, its type last                    pairs with      LogReader: the type, then the rest
 //   [R] LogReader: the entry zeroed, then HEAD         pairs with  [F] reserve: HEAD, then entries overwritten
 //   [I] publish: TAIL, then the interrupt bit          pairs with  [E] event pump: interrupt bit cleared, then TAIL
 // [I] and [E] are store-then-load on both sides. The interrupt is raised only when its bit goes from 0 to 1: if the hardware finds it set,

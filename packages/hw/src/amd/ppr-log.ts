@@ -82,7 +82,7 @@ export function pprHigh(pasid: number, prgIndex: number, flags: number): number 
   );
 }
 
-/** Writes the entry of a page request, its type last: whoever has seen the type has the rest.
+/** Writes the entry of a page request. Plain: the log's tail publishes it.
  * @param flags REQUEST_* of the port's record. */
 export function writePprEntry(
   words: Int32Array,
@@ -97,8 +97,7 @@ export function writePprEntry(
   words[at] = pprLow(deviceId, pasid, flags);
   words[at + 2] = pageLo << 12;
   words[at + 3] = (pageLo >>> 20) | (pageHi << 12);
-  // pairs with LogReader: the type, then the rest
-  Atomics.store(words, at + 1, pprHigh(pasid, prgIndex, flags) | (PPR_PAGE_SERVICE_REQUEST << TYPE_SHIFT));
+  words[at + 1] = pprHigh(pasid, prgIndex, flags) | (PPR_PAGE_SERVICE_REQUEST << TYPE_SHIFT);
 }
 
 export function pprDevice(words: Int32Array, at: number): number {
