@@ -69,16 +69,18 @@ export function pprLow(deviceId: number, pasid: number, flags: number): number {
   return (deviceId & 0xffff) | ((flags & REQUEST_PASID_VALID) !== 0 ? pasid << 16 : 0);
 }
 
-/** Bits 63:32, but for the type. */
+/** Bits 63:32, but for the type. Each flag of the port's record moves to its place by a power of two. */
 export function pprHigh(pasid: number, prgIndex: number, flags: number): number {
+  const hasPasid = flags & REQUEST_PASID_VALID;
   return (
     (prgIndex & GROUP_MASK) |
-    ((flags & REQUEST_LAST) !== 0 ? PPR_LAST : 0) |
-    ((flags & REQUEST_EXEC) !== 0 ? PPR_EXEC : 0) |
-    ((flags & REQUEST_READ) !== 0 ? PPR_READ : 0) |
-    ((flags & REQUEST_WRITE) !== 0 ? PPR_WRITE : 0) |
-    ((flags & REQUEST_PRIV) !== 0 ? 0 : PPR_USER) |
-    ((flags & REQUEST_PASID_VALID) !== 0 ? PPR_GN | ((pasid >>> 6) & (0xf << 10)) : 0)
+    ((flags & REQUEST_LAST) * (PPR_LAST / REQUEST_LAST)) |
+    ((flags & REQUEST_EXEC) * (PPR_EXEC / REQUEST_EXEC)) |
+    ((flags & REQUEST_READ) * (PPR_READ / REQUEST_READ)) |
+    ((flags & REQUEST_WRITE) * (PPR_WRITE / REQUEST_WRITE)) |
+    ((~flags & REQUEST_PRIV) * (PPR_USER / REQUEST_PRIV)) |
+    (hasPasid * (PPR_GN / REQUEST_PASID_VALID)) |
+    (hasPasid === 0 ? 0 : (pasid >>> 6) & (0xf << 10))
   );
 }
 
