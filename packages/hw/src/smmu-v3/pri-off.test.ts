@@ -4,9 +4,7 @@ import { Rig } from './rig.test-help.ts';
 
 const SID = 3;
 
-async function open(
-  stops: boolean,
-): Promise<{
+async function open(stops: boolean): Promise<{
   rig: Rig;
   log: string[];
   run: <T>(p: Promise<T>) => Promise<T>;
