@@ -6,7 +6,8 @@ import { type Format, PAGE_LG2 } from './format.ts';
 /** No size fits. */
 export const NO_SIZE = 0;
 const MAX_LG2 = 64;
-const LOW_PAGES = 2 ** 31 - 1;
+/** Pages whose numbers are whole numbers of 32 bits: 8 TiB. */
+export const LOW_PAGES: number = 2 ** 31 - 1;
 
 export class Geometry {
   /** Slots of a table. */

@@ -1,7 +1,8 @@
 // The cases in which a table is freed under a live domain, and who may meet it: two threads' views in one thread, step by step.
 import { expect, test } from 'vitest';
 import { DirtyBitmap } from './dirty-bitmap.ts';
-import { PROT_READ, PROT_WRITE } from './format.ts';
+import { compareExchangeEntry, loadEntry, seenHi } from './entry.ts';
+import { type DirtyRule, dirtied, LEAF, PROT_READ, PROT_WRITE } from './format.ts';
 import { TOP_LEVEL_MASK } from './layout.ts';
 import { between } from './races.test-help.ts';
 import { leavesOf, Rig, rigOf, share } from './rig.test-help.ts';
@@ -202,3 +203,33 @@ test('a domain that is narrowed to some sizes maps with these, and still cuts wh
   expect(leavesOf(wide.table).length).toBe(512);
   expect(() => new Rig(share('vtd 48 bits'), 1, { sizesLg2: [13] })).toThrow('no leaf of 2^13');
 });
+
+test.each(['vtd 48 bits', 'amdv1 from level 2', 'arm s1 4k', 'riscv sv57 dirty'])(
+  '%s: hardware that is still in a table which promote has unlinked dirties a page there, before the sync ends',
+  (name) => {
+    let atSync = (): void => {};
+    const rig = rigOf(name, { invalidator: { invalidate: () => {}, sync: () => atSync() } });
+    const { table } = rig;
+    const { entries, format } = table.tree;
+    const rule = format.dirty as DirtyRule;
+    // 512 pages of 4 KiB, one short of where a large leaf would fit at once.
+    table.map(512, 1024, 511, RW);
+    table.map(1023, 1535, 1, RW);
+    while (leavesOf(table).some(({ pages }) => pages > 1))
+      for (const { page, pages } of leavesOf(table)) if (pages > 1) table.cut(page);
+    table.readAndClearDirty(512, 512, undefined);
+    table.gather.sync();
+    const lowest = leavesOf(table)[77];
+    const at = entries.findIndex((entry) => Number(BigInt.asIntN(32, entry)) === lowest.lo);
+    atSync = () => {
+      const lo = loadEntry(entries, at);
+      const hi = seenHi();
+      if (format.kind(lo, hi, 0) === LEAF) compareExchangeEntry(entries, at, lo, hi, dirtied(rule, lo), hi);
+    };
+    expect(table.promote(512, 21)).toBe(true);
+    expect(leavesOf(table).length).toBe(1);
+    expect(table.readDirty(512, 512, new DirtyBitmap(512, 512))).toBe(1);
+    atSync = () => {};
+    rig.settle();
+  },
+);

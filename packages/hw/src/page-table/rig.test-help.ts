@@ -34,6 +34,7 @@ export const FORMATS: Readonly<Record<string, () => Format>> = {
   'riscv sv39': () => riscvSv({ mode: 39, hardwareDirty: true }),
   'riscv sv48 svnapot': () => riscvSv({ svnapot: true, hardwareDirty: true }),
   'riscv sv57': () => riscvSv({ mode: 57 }),
+  'riscv sv57 dirty': () => riscvSv({ mode: 57, hardwareDirty: true }),
 };
 
 /** Where a rig's structures are: the same numbers in every thread. */
