@@ -1,4 +1,4 @@
-import { type Scenario, scenario, type ThreadContext } from '@faultline/bench/explore';
+import { type Context, type Scenario, scenario, type ThreadContext } from '@faultline/bench/explore';
 import {
   allocVsmmu,
   initVirtual,
@@ -44,6 +44,13 @@ class Table {
   }
 }
 
+function setup({ words, at }: Context): void {
+  initVirtual(words, at(VIRTUAL), size(at(GROUPS.name)));
+  const area = new VirtualArea(words, at(VIRTUAL));
+  allocVsmmu(area, 7);
+  new Vdevices(area, { id: 8, spins: 0 }).alloc(GUEST, OLD.device, OLD.name);
+}
+
 export const vdeviceMatchTable: Scenario = scenario(import.meta.url, {
   name: '001/vdevice-match-table',
   about: "A guest's command is looked up while its device leaves and another takes the pair of registers: who gets it?",
@@ -51,12 +58,7 @@ export const vdeviceMatchTable: Scenario = scenario(import.meta.url, {
   source: 'seed 001, pSID and vSID of the virtual command queue; hw/src/smmu-v3/virtual/sid-match.ts',
   designs: { [ONCE]: 'fails', [AGAIN]: 'holds' },
   memory: [{ name: VIRTUAL, words: virtualWords(size(1)) }, GROUPS],
-  setup({ words, at }) {
-    initVirtual(words, at(VIRTUAL), size(at(GROUPS.name)));
-    const area = new VirtualArea(words, at(VIRTUAL));
-    allocVsmmu(area, 7);
-    new Vdevices(area, { id: 8, spins: 0 }).alloc(GUEST, OLD.device, OLD.name);
-  },
+  setup,
   threads: {
     host: {
       open: (context) => new Table(context),
@@ -79,4 +81,45 @@ export const vdeviceMatchTable: Scenario = scenario(import.meta.url, {
     return results.hardware === OLD.streamId ? 'its own device' : 'another device';
   },
   outcomes: { 'no match': 'acceptable', 'its own device': 'acceptable', 'another device': 'forbidden' },
+});
+
+const CLEARED = 'removal clears both registers';
+const KEPT = 'removal clears the match alone';
+
+export const vdeviceMatchAgain: Scenario = scenario(import.meta.url, {
+  name: '001/vdevice-match-again',
+  about:
+    'The pair of registers goes from one device to another under the same virtual id: is a half-made pair ever used?',
+  seed: '001',
+  source: 'seed 001, pSID and vSID of the virtual command queue; hw/src/smmu-v3/virtual/sid-match.ts, removeSidPair()',
+  designs: { [CLEARED]: 'fails', [KEPT]: 'holds' },
+  memory: [{ name: VIRTUAL, words: virtualWords(size(1)) }, GROUPS],
+  setup,
+  threads: {
+    host: {
+      open: (context) => new Table(context),
+      run({ design }, { area, vdevices }: Table) {
+        if (design === KEPT) {
+          vdevices.destroy(OLD.device);
+          return vdevices.alloc(GUEST, NEXT.device, OLD.name);
+        }
+        const at = area.vsmmuAt('run', GUEST);
+        Atomics.store(area.words, at + MATCH, 0);
+        Atomics.store(area.words, at + REPLACE, 0);
+        Atomics.store(area.words, at + REPLACE, NEXT.streamId);
+        Atomics.store(area.words, at + MATCH, (OLD.name << 1) | 1);
+        return 0;
+      },
+    },
+    hardware: {
+      open: (context) => new Table(context),
+      run: (_, { sids }: Table) => (sids.replace(OLD.name) ? sids.streamId : -1),
+    },
+  },
+  check({ results }) {
+    if (results.host !== 0) throw new Error(`the other device has no name: ${results.host}`);
+    if (results.hardware === -1) return 'no match';
+    return [OLD.streamId, NEXT.streamId].includes(results.hardware) ? 'one of the two' : 'neither device';
+  },
+  outcomes: { 'no match': 'acceptable', 'one of the two': 'acceptable', 'neither device': 'forbidden' },
 });

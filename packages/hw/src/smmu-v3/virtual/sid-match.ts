@@ -6,8 +6,10 @@ import { ENOSPC } from './results.ts';
 //
 // Ordering.
 //   [P] add: SID_REPLACE, then SID_MATCH       pairs with  [C] replace: SID_MATCH, then SID_REPLACE
-//   [R] remove: SID_MATCH, then SID_REPLACE    pairs with  [D] replace: SID_REPLACE, then SID_MATCH again
+//   [R] remove: SID_MATCH, then the next add   pairs with  [D] replace: SID_REPLACE, then SID_MATCH again
 // With [C] alone a look-up that is overtaken by a removal, and by the pair's next owner, would hand out the StreamID of another.
+// A removal leaves SID_REPLACE as it is: the pair's next owner may have the same virtual StreamID, and [D] cannot tell it from the
+// one before. What stands in SID_REPLACE then is the one's or the other's, and each was right at some moment of the look-up.
 // How the hardware closes that window is not documented: unverified; Linux's driver orders its stores as here.
 
 const VALID = 1;
@@ -33,13 +35,12 @@ export function addSidPair(area: VirtualArea, vsmmu: number, virtualSid: number,
   return -ENOSPC;
 }
 
-/** Takes a pair out: first what matches, so that no command is rewritten by half a pair. */
+/** Takes a pair out. What it would be replaced by stays, and means nothing until the pair is somebody's again. */
 export function removeSidPair(area: VirtualArea, vsmmu: number, pair: number): void {
   if (pair === NO_PAIR) return;
   const { words } = area;
   const at = area.vsmmuAt('removeSidPair', vsmmu);
   Atomics.store(words, at + VSMMU_SID_MATCH + pair, 0); // [R]
-  Atomics.store(words, at + VSMMU_SID_REPLACE + pair, 0);
   Atomics.and(words, at + VSMMU_PAIRS_USED, ~(1 << pair)); // last: from here on it may be another's
 }
 

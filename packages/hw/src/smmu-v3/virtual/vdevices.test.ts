@@ -111,7 +111,7 @@ describe('the SID match table', () => {
     for (const name of [-1, 0x2a | (1 << 31)]) expect(sids.replace(name)).toBe(false); // bit 31 is not compared
     expect(new SidMatch(rig.area, 2).replace(0x2a)).toBe(false);
     rig.vdevices.destroy(1);
-    expect(Array.from(rig.words.subarray(at, at + 2 * NO_PAIR))).toEqual(new Array(32).fill(0));
+    expect(Array.from(rig.words.subarray(at, at + NO_PAIR))).toEqual(new Array(NO_PAIR).fill(0));
     expect(sids.replace(0x2a)).toBe(false);
     expect(sids.replace(0)).toBe(false); // an empty pair matches nothing
   });
