@@ -14,14 +14,14 @@ export interface PageTableCost {
 
 /** 2 MiB in 4 KiB pages. */
 const PAGES = 512;
-const IOVA = 2 ** 20;
+const IOVA = 1 << 20;
 /** Its last page is another's, so that no size but the smallest fits. */
-const OA = 2 ** 21 + 1;
+const OA = (1 << 21) + 1;
 /** Costs of a format's page table, on one thread, of 4 KiB (or the granule's) leaves. */
 export function pageTableCosts(format: Format): PageTableCost[] {
   const smallest = { sizesLg2: format.sizesLg2.slice(0, 1) };
   const { table } = openPageTable(allocPageTable(format), format, { id: 1, spins: 0 }, smallest);
-  const step = 2 ** (format.granuleLg2 - 12);
+  const step = 1 << (format.granuleLg2 - 12);
   const pages = PAGES * step;
   const oa = OA * step;
   const map = (): void => {

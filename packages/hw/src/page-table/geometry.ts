@@ -38,8 +38,8 @@ export class Geometry {
   constructor(format: Format, sizesLg2: readonly number[] = format.sizesLg2) {
     const { granuleLg2, indexLg2, maxTopLevel, joinedLg2, iovaLg2 } = format;
     const levels = maxTopLevel + 1;
-    this.slots = 2 ** indexLg2;
-    this.rootSlots = this.slots * 2 ** joinedLg2;
+    this.slots = 1 << indexLg2; // not **, whose result V8 keeps as a double, in all that is computed from it
+    this.rootSlots = this.slots << joinedLg2;
     this.itemLg2 = Uint8Array.from({ length: levels + 1 }, (_, level) => granuleLg2 + level * indexLg2);
     this.itemPages = Float64Array.from(this.itemLg2, (lg2) => 2 ** (lg2 - PAGE_LG2));
     this.sizePages = Float64Array.from({ length: MAX_LG2 + 1 }, (_, lg2) => 2 ** (lg2 - PAGE_LG2));
@@ -84,12 +84,17 @@ export class Geometry {
     return 1 << (sizeLg2 - this.itemLg2[level]);
   }
 
+  /** Addresses that a root at this level reaches from 0 on. */
+  lowPages(top: number): number {
+    return this.#signExtended ? this.#topPages[top] / 2 : this.#topPages[top];
+  }
+
   /** Whether addresses first to last can be told apart under a root at this level. */
   reaches(top: number, first: number, last: number): boolean {
-    const pages = this.#topPages[top];
-    if (!this.#signExtended) return last < pages;
-    const half = pages / 2;
-    return last < half || (first >= 2 ** (MAX_LG2 - PAGE_LG2) - half && last < 2 ** (MAX_LG2 - PAGE_LG2));
+    const low = this.lowPages(top);
+    return (
+      last < low || (this.#signExtended && first >= 2 ** (MAX_LG2 - PAGE_LG2) - low && last < 2 ** (MAX_LG2 - PAGE_LG2))
+    );
   }
 
   /** The largest size that both addresses are aligned to and the length holds. @returns its log2 in bytes, or NO_SIZE. */

@@ -32,6 +32,8 @@ export class TableTree {
   readonly #tablePages: number;
   readonly #maxTable: number;
   #top: number;
+  /** Addresses from 0 up to here can be reached from #top. */
+  #lowPages: number;
 
   constructor(
     words: Words,
@@ -50,21 +52,23 @@ export class TableTree {
     this.base = base;
     this.#self = self;
     this.#changeTop = changeTop;
-    this.#tablePages = 2 ** (format.granuleLg2 - PAGE_LG2);
+    this.#tablePages = 1 << (format.granuleLg2 - PAGE_LG2);
     this.#maxTable = pool.tables + pool.roots * pool.rootTables;
     this.#top = Atomics.load(words, base + PT_TOP);
+    this.#lowPages = geometry.lowPages(this.#top & TOP_LEVEL_MASK);
   }
 
   /** Root and its level as they are now. */
   top(): number {
     this.#top = Atomics.load(this.words, this.base + PT_TOP);
+    this.#lowPages = this.geometry.lowPages(this.#top & TOP_LEVEL_MASK);
     return this.#top;
   }
 
   /** A root from which the addresses can be reached: the one seen last, if it will do. Roots are never freed while the table lives,
    * and an older one is the new one's first child. @returns -1 when they are too wide for any. */
   topFor(first: number, last: number): number {
-    if (this.geometry.reaches(this.#top & TOP_LEVEL_MASK, first, last)) return this.#top;
+    if (last < this.#lowPages || this.geometry.reaches(this.#top & TOP_LEVEL_MASK, first, last)) return this.#top;
     const top = this.top();
     return this.geometry.reaches(top & TOP_LEVEL_MASK, first, last) ? top : -1;
   }
