@@ -32,14 +32,11 @@ export const DTE_FIELDS: readonly Field[] = [
 
 /** Bits of word 0 and word 1, for who looks at nothing else. */
 export const DTE_V: number = 1 << 0;
-export const DTE_TV: number = 1 << 1;
 export const DTE_HI_PPR: number = 1 << 20;
 export const DTE_HI_GV: number = 1 << 23;
 
 /** Mode: levels of the host page table; 0 passes addresses on as they are. */
-export const DTE_MODE_NONE = 0;
 /** guestMode: levels of the guest page table. */
-export const GUEST_MODE_4_LEVEL = 0;
 export const GUEST_MODE_5_LEVEL = 1;
 
 /** Writes an entry by the table. @throws IommuError ENOENT for an unknown field, EINVAL for a value that does not fit. */

@@ -64,7 +64,6 @@ export const STATUS_W1C: number =
   STATUS_EVT_OVERFLOW | STATUS_EVT_INT | STATUS_COMWAIT_INT | STATUS_PPR_OVERFLOW | STATUS_PPR_INT | STATUS_PPR_EARLY;
 
 /** EXTENDED_FEATURES, low word. */
-export const EFR_PREFETCH: number = 1 << 0;
 export const EFR_PPR: number = 1 << 1;
 export const EFR_GT: number = 1 << 4;
 /** INVALIDATE_IOMMU_ALL is there. */
