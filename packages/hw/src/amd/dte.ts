@@ -35,8 +35,7 @@ export const DTE_V: number = 1 << 0;
 export const DTE_HI_PPR: number = 1 << 20;
 export const DTE_HI_GV: number = 1 << 23;
 
-/** Mode: levels of the host page table; 0 passes addresses on as they are. */
-/** guestMode: levels of the guest page table. */
+/** guestMode: five levels of the guest page table; 0 are four. */
 export const GUEST_MODE_5_LEVEL = 1;
 
 /** Writes an entry by the table. @throws IommuError ENOENT for an unknown field, EINVAL for a value that does not fit. */
