@@ -8,14 +8,15 @@ const seed = Number(process.env.FAULTLINE_SEED ?? randomInt(2 ** 31));
 console.log(`page-table.threads.test.ts: seed ${seed}`);
 const RW = PROT_READ | PROT_WRITE;
 
-describe.each(['amdv1 from level 0', 'vtd 48 bits', 'arm s1 4k contiguous'])('%s', (name) => {
+// Where input and output addresses are aligned alike leaves are large, and unmapped whole; elsewhere page by page as well.
+describe.each([
+  ['amdv1 from level 0', 2 ** 20, 32],
+  ['vtd 48 bits', 2 ** 20 + 1, 1],
+  ['arm s1 4k contiguous', 2 ** 20, 32],
+])('%s', (name, distance, piece) => {
   const block = 512; // pages of a level 0 table's reach, in these formats
 
-  // Where input and output addresses are aligned alike leaves are large, and unmapped whole.
-  test.each([
-    ['pages', 2 ** 20 + 1, 1],
-    ['large leaves', 2 ** 20, 32],
-  ])('owners of neighbouring ranges of %s, beside sweeps, dumps and hardware', async (_what, distance, piece) => {
+  test('owners of neighbouring ranges, beside sweeps, dumps and hardware', async () => {
     const shared = share(name, 6, 1, 300);
     const owners = 3;
     const parts = [];
@@ -162,8 +163,8 @@ describe('counted marks', () => {
     const [made, reported] = await balance(name, 'compare-exchange');
     expect(reported).toBe(made);
   });
-  test.each(tracked)('%s: each mark is reported once, by test-and-clear, as nothing is replaced', async (name) => {
-    const [made, reported] = await balance(name, 'test-and-clear');
+  test('each mark is reported once by test-and-clear as well, as nothing is replaced', async () => {
+    const [made, reported] = await balance('arm s1 4k', 'test-and-clear');
     expect(reported).toBe(made);
   });
 });
