@@ -16,8 +16,9 @@ async function bundle(entry: string, format: 'esm' | 'cjs', to: string): Promise
   await rename(file, new URL(to, dist).pathname);
 }
 
-// CommonJS starts faster, and this one is started 512 times.
-await bundle('stress/device.worker.js', 'cjs', 'stress/device.worker.cjs');
+// CommonJS starts faster, and one of these is started 512 times.
+for (const iommu of ['smmu-v3', 'vtd', 'amd'])
+  await bundle(`stress/device.${iommu}.worker.js`, 'cjs', `stress/device.${iommu}.worker.cjs`);
 for (const entry of [
   'stress/handler.worker',
   'stress/hardware-host',

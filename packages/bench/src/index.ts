@@ -14,6 +14,6 @@ export {
 } from './result/schema.ts';
 export { defaultParameters } from './scenario/defaults.ts';
 export { parseScenario } from './scenario/file.ts';
-export { parseParameters, type StressParameters } from './scenario/parameters.ts';
+export { type IommuName, parseParameters, type StressParameters } from './scenario/parameters.ts';
 export { calibrate, runCells } from './stress/run.ts';
 export type { RunHooks, RunOutcome } from './stress/types.ts';

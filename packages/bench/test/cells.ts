@@ -24,6 +24,7 @@ export function makeCell(over: Partial<Cell> = {}): Cell {
     timeouts: 0,
     refaults: 0,
     overflows: 0,
+    automatic: 0,
     reported: faults,
     answered: faults,
     resumed: faults,

@@ -10,8 +10,9 @@ import { readDeviceResults } from '@faultline/hw/accelerator';
 import { readSmmuStats } from '@faultline/hw/smmu-v3';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { checkBooks } from '../src/result/books.ts';
-import { GENERATIONS, type StressParameters } from '../src/scenario/parameters.ts';
+import { GENERATIONS, IOMMUS, type StressParameters } from '../src/scenario/parameters.ts';
 import { CTL_GO } from '../src/stress/control.ts';
+import { IOMMU_REGION } from '../src/stress/family/family.ts';
 import { resultBase } from '../src/stress/plan.ts';
 import type { Cell } from '../src/stress/types.ts';
 import { waitWord } from '../src/stress/wait-word.ts';
@@ -36,9 +37,10 @@ afterEach(() => {
 });
 
 function expectBalanced(cell: Cell): void {
-  const { faults, reported, answered, resumed } = cell;
+  const { faults, reported, answered, automatic, resumed } = cell;
   expect(checkBooks(cell)).toEqual([]);
-  expect({ reported, answered, resumed }).toEqual({ reported: faults, answered: faults, resumed: faults });
+  const byDriver = faults - automatic;
+  expect({ reported, answered, resumed }).toEqual({ reported: byDriver, answered: byDriver, resumed: faults });
   expect(cell.histogram.reduce((sum, [, count]) => sum + count, 0)).toBe(faults);
   expect(faults).toBeGreaterThan(0);
 }
@@ -99,7 +101,7 @@ describe('the books balance, and a budget is used up to the last fault:', () => 
     let stats = {};
     const over = { threads: [8], pagesPerJob: 16, queueEntries: 8, stallMax: 4, faults: FAULTS };
     const cell = await runTiny(over, ({ arena }) => {
-      stats = readSmmuStats(arena.words, arena.base('smmu'));
+      stats = readSmmuStats(arena.words, arena.base(IOMMU_REGION));
     });
     expectBalanced(cell);
     expect(cell).toMatchObject({ faults: FAULTS, overflows: 0 });
@@ -110,13 +112,75 @@ describe('the books balance, and a budget is used up to the last fault:', () => 
     let stats = {};
     const over = { threads: [8], pagesPerJob: 16, queueEntries: 8, faults: FAULTS };
     const cell = await runTiny(over, ({ arena }) => {
-      stats = readSmmuStats(arena.words, arena.base('smmu'));
+      stats = readSmmuStats(arena.words, arena.base(IOMMU_REGION));
     });
     expectBalanced(cell);
     expect(cell).toMatchObject({ faults: FAULTS, overflows: 0 });
     expect(stats).toMatchObject({ heldForEntry: expect.toSatisfy((count: number) => count > 0) });
   });
 });
+
+describe.each(IOMMUS)('behind %s', (iommu) => {
+  test.each(GENERATIONS)('two devices, a budget, then pages taken away and domains replaced: %s', async (each) => {
+    const parameters = tiny({
+      iommu,
+      generations: [each],
+      threads: [6],
+      threadsPerWorker: 2,
+      devices: 2,
+      pagesPerJob: 16,
+    });
+    await engine.onStage({ ...parameters, faults: FAULTS }, new AbortController().signal, async (stage) => {
+      await growAll(stage);
+      const still = await runOrder(stage);
+      expectBalanced(still);
+      expect(still).toMatchObject({ faults: FAULTS, timeouts: 0, refaults: 0, overflows: 0, automatic: 0 });
+      const moving = await runOrder(stage, { faults: undefined, seconds: 0.12 }, { scanner: 2, replaceEveryMs: 5 });
+      expectBalanced(moving);
+      expect(moving.refaults).toBeGreaterThan(0);
+    });
+  });
+
+  test('aborted in the middle of a cell: ends soon, the cell balances', async () => {
+    const abort = new AbortController();
+    const cell = await engine.onStage(tiny({ iommu, seconds: 60 }), abort.signal, async (stage) => {
+      await growAll(stage);
+      const { words } = stage.arena;
+      const results = resultBase(stage.arena, 0);
+      const cell = runOrder(stage);
+      await waitWord(words, results, () => readDeviceResults(words, results).resumed > 0);
+      abort.abort();
+      return cell;
+    });
+    expectBalanced(cell);
+    expect(cell.seconds).toBeLessThan(STOP_MS / 1000);
+  });
+
+  test('a device thread that dies stops the run', async () => {
+    const run = engine.onStage(tiny({ iommu, seconds: 60 }), new AbortController().signal, async (stage) => {
+      await growAll(stage);
+      const cell = runOrder(stage);
+      await waitWord(stage.arena.words, stage.arena.base('control') + CTL_GO, (number) => number === 1);
+      await watch.named('device.worker').terminate();
+      return cell;
+    });
+    await expect(run).rejects.toThrow('device.worker: exited with code 1');
+  });
+});
+
+test.each([
+  ['vtd', 128],
+  ['amd', 256],
+] as const)(
+  'more threads than the queue of %s has room for: the hardware answers, and it is counted',
+  async (iommu, queueEntries) => {
+    const cell = await runTiny({ iommu, threads: [512], threadsPerWorker: 128, queueEntries, faults: 40_000 });
+    expectBalanced(cell);
+    expect(cell).toMatchObject({ faults: 40_000, timeouts: 0 });
+    expect(cell.overflows).toBeGreaterThan(0);
+    expect(cell.automatic).toBeGreaterThan(0);
+  },
+);
 
 describe('under load', () => {
   test.each(GENERATIONS)('domains are replaced, pages taken away, accesses too late: %s', async (each) => {

@@ -1,6 +1,6 @@
 // The options that are parameters: how each is spelled, and how its text becomes a value for the schema to judge.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { GENERATIONS, type ParameterName } from '../scenario/parameters.ts';
+import { GENERATIONS, IOMMUS, type ParameterName } from '../scenario/parameters.ts';
 
 type Kind = 'number' | 'numbers' | 'word' | 'words' | 'flag';
 
@@ -21,13 +21,14 @@ const option = (field: ParameterName, flag: string, argument: string, kind: Kind
 });
 
 const PARAMETER_OPTIONS: readonly ParameterOption[] = [
+  option('iommu', '--iommu', '<which>', 'word', `IOMMU that the devices are behind: ${IOMMUS.join(', ')}`),
   option('threads', '--threads', '<n,...>', 'numbers', 'device threads, a cell each'),
   option('generations', '--generations', '<name,...>', 'words', `fault paths: ${GENERATIONS.join(', ')}`),
   option('faults', '--faults', '<n>', 'number', 'length of a cell in faults'),
   option('seconds', '--seconds', '<s>', 'number', 'length of a cell in seconds'),
   option('repeats', '--repeats', '<n>', 'number', 'how often each cell is measured'),
   option('devices', '--devices', '<n>', 'number', 'devices that the threads are spread over'),
-  option('queueEntries', '--queue-entries', '<n>', 'number', 'records in an event queue, a power of two'),
+  option('queueEntries', '--queue-entries', '<n>', 'number', "records in the IOMMU's queue of faults, a power of two"),
   option('pagesPerJob', '--pages-per-job', '<n>', 'number', 'pages that a job touches'),
   option('handlers', '--handlers', '<n>', 'number', 'handler threads'),
   option('maxActive', '--max-active', '<n>', 'number', "the work queue's limit on groups in work"),

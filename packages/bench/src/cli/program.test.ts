@@ -47,19 +47,20 @@ const file = (name: string, text?: string): string => {
 
 test('every option reaches the engine', async () => {
   const { code, engine } = await faultline(
-    'stress --threads 8,64 --generations locked,lockless --faults 200000 --repeats 2 --devices 2 --queue-entries 64 ' +
+    'stress --iommu vtd --threads 8,64 --generations locked,lockless --faults 200000 --repeats 2 --devices 2 --queue-entries 256 ' +
       '--pages-per-job 16 --handlers 3 --max-active 7 --scanner 500 --timeout-ms 900 --seed 42 --threads-per-worker 4 ' +
       '--stall-max 99 --sharing shared --spins 5 --replace-ms 20 --light-flush --handler noop --compare-scanner',
   );
   expect(code).toBe(0);
   expect(engine.asked).toEqual([
     {
+      iommu: 'vtd',
       threads: [8, 64],
       generations: ['locked', 'lockless'],
       faults: 200000,
       repeats: 2,
       devices: 2,
-      queueEntries: 64,
+      queueEntries: 256,
       pagesPerJob: 16,
       handlers: 3,
       maxActive: 7,

@@ -127,6 +127,7 @@ function knees(merged: readonly MergedCell[]): string {
 }
 
 function books(merged: readonly MergedCell[]): string {
+  const byHardware = merged.some((cell) => cell.automatic > 0);
   const heads = [
     'threads',
     'generation',
@@ -135,13 +136,15 @@ function books(merged: readonly MergedCell[]): string {
     'jobs',
     'reported',
     'answered',
+    ...(byHardware ? ['by the hardware'] : []),
     'resumed',
     'queue full',
   ];
   const leaks = ['slab', 'references', 'pending', 'deferred', 'books'];
   const rows = merged.map((cell) => {
     const { leaked } = cell;
-    const counts = [cell.jobs, cell.reported, cell.answered, cell.resumed, cell.overflows];
+    const automatic = byHardware ? [cell.automatic] : [];
+    const counts = [cell.jobs, cell.reported, cell.answered, ...automatic, cell.resumed, cell.overflows];
     const left = [leaked.slab, leaked.references, leaked.pending, leaked.deferred];
     const verdictCell = cell.balanced ? '<td class="word">balanced</td>' : '<td class="word bad">wrong</td>';
     return `<tr><th scope="row">${cell.threads}</th><td class="word">${cell.generation}</td><td>${cell.scanner}</td><td>${formatSeconds(cell.seconds)}</td>${[...counts, ...left].map((value) => `<td>${value}</td>`).join('')}${verdictCell}</tr>`;

@@ -62,3 +62,16 @@ test('a run without a cell is said to be partial, and no more', () => {
   expect(text).toContain('PARTIAL: interrupted, 0 cells were measured');
   expect(text).not.toContain('Books');
 });
+
+test('what the hardware answered by itself has a column where there is any', () => {
+  expect(renderResult(makeResult())).not.toContain('by hw');
+  const text = renderResult(makeResult({ cells: [makeCell({ automatic: 7, resumed: 10_007 })] }));
+  expect(text).toContain('by hw');
+  expect(text).toMatch(/│ +10000 │ +10000 │ +7 │ +10007 │/);
+  expect(text).toContain('balanced');
+});
+
+test('the IOMMU is named', () => {
+  const { parameters } = makeResult();
+  expect(renderResult(makeResult({ parameters: { ...parameters, iommu: 'amd' } }))).toContain('iommu amd · ');
+});

@@ -124,6 +124,7 @@ function range(cell: MergedCell, spread: Spread, format: (value: number) => stri
 }
 
 function booksTable(cells: readonly MergedCell[]): string {
+  const byHardware = cells.some((cell) => cell.automatic > 0);
   const table = new Table({
     head: [
       'threads',
@@ -132,6 +133,7 @@ function booksTable(cells: readonly MergedCell[]): string {
       'jobs',
       'reported',
       'answered',
+      ...(byHardware ? ['by hw'] : []),
       'resumed',
       'full',
       'slab',
@@ -140,12 +142,19 @@ function booksTable(cells: readonly MergedCell[]): string {
       'rcu',
       '',
     ],
-    colAligns: ['right', 'left', 'right', ...Array.from({ length: 9 }, () => 'right' as const), 'left'],
+    colAligns: [
+      'right',
+      'left',
+      'right',
+      ...Array.from({ length: byHardware ? 10 : 9 }, () => 'right' as const),
+      'left',
+    ],
     style: { head: [], border: [], compact: true },
   });
   for (const cell of cells) {
     const { leaked } = cell;
-    const figures = [cell.jobs, cell.reported, cell.answered, cell.resumed, cell.overflows];
+    const automatic = byHardware ? [cell.automatic] : [];
+    const figures = [cell.jobs, cell.reported, cell.answered, ...automatic, cell.resumed, cell.overflows];
     const leaks = [leaked.slab, leaked.references, leaked.pending, leaked.deferred];
     table.push([
       String(cell.threads),

@@ -11,12 +11,21 @@ test('balanced books have nothing to say', () => {
 test.each([
   ['answered', { reported: 10, answered: 9, resumed: 9 }, 'answered = 9, but reported = 10'],
   ['resumed', { reported: 10, answered: 10, resumed: 11 }, 'resumed = 11, but answered = 10'],
+  [
+    'resumed',
+    { reported: 10, answered: 10, automatic: 2, resumed: 10 },
+    'resumed = 10, but answered = 10, and by the hardware itself = 2',
+  ],
   ['slab', { leaked: { ...none, slab: 1 } }, 'leaked.slab = 1: slab objects not free'],
   ['references', { leaked: { ...none, references: 2 } }, 'leaked.references = 2: references not put'],
   ['pending', { leaked: { ...none, pending: -1 } }, 'leaked.pending = -1: groups still pending'],
   ['deferred', { leaked: { ...none, deferred: 3 } }, 'leaked.deferred = 3: RCU callbacks not run'],
 ])('%s that does not balance is named with its value', (_, over, sentence) => {
   expect(checkBooks(makeCell(over))).toEqual([sentence]);
+});
+
+test('what the hardware answered by itself is resumed, and not reported', () => {
+  expect(checkBooks(makeCell({ reported: 10, answered: 10, automatic: 2, resumed: 12 }))).toEqual([]);
 });
 
 test('every figure that is wrong is named', () => {

@@ -7,13 +7,17 @@ const LEAKS: readonly (readonly [keyof Leaked, string])[] = [
   ['deferred', 'RCU callbacks not run'],
 ];
 
-/** Checks that a cell lost nothing and answered everything once: reported = answered = resumed, and nothing is left over.
+/** Checks that a cell lost nothing and answered everything once: reported = answered, these and the hardware's own answers = resumed,
+ * and nothing is left over.
  * @returns a sentence for each figure that does not balance, naming it; empty when the books do. */
 export function checkBooks(cell: Cell): string[] {
-  const { reported, answered, resumed, leaked } = cell;
+  const { reported, answered, automatic, resumed, leaked } = cell;
   const wrong: string[] = [];
   if (answered !== reported) wrong.push(`answered = ${answered}, but reported = ${reported}`);
-  if (resumed !== answered) wrong.push(`resumed = ${resumed}, but answered = ${answered}`);
+  if (resumed !== answered + automatic) {
+    const byHardware = automatic === 0 ? '' : `, and by the hardware itself = ${automatic}`;
+    wrong.push(`resumed = ${resumed}, but answered = ${answered}${byHardware}`);
+  }
   for (const [field, meaning] of LEAKS) {
     if (leaked[field] !== 0) wrong.push(`leaked.${field} = ${leaked[field]}: ${meaning}`);
   }

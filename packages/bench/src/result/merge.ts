@@ -28,6 +28,7 @@ export interface MergedCell {
   timeouts: number;
   refaults: number;
   overflows: number;
+  automatic: number;
   reported: number;
   answered: number;
   resumed: number;
@@ -82,6 +83,7 @@ function mergeGroup(group: readonly Cell[], locked: readonly Cell[]): MergedCell
     timeouts: total((cell) => cell.timeouts),
     refaults: total((cell) => cell.refaults),
     overflows: total((cell) => cell.overflows),
+    automatic: total((cell) => cell.automatic),
     reported: total((cell) => cell.reported),
     answered: total((cell) => cell.answered),
     resumed: total((cell) => cell.resumed),

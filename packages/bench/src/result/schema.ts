@@ -63,6 +63,8 @@ export interface Cell {
   refaults: number;
   /** Times that an event queue was found full. */
   overflows: number;
+  /** Faults that the hardware answered with a retry by itself, as its queue was full: the driver never saw them. 0 where they wait instead. */
+  automatic: number;
   /** Groups that the driver reported, the core answered, and the device took as resumption. */
   reported: number;
   answered: number;
@@ -114,6 +116,7 @@ const cellSchema: z.ZodType<Cell> = z.object({
   timeouts: count,
   refaults: count,
   overflows: count,
+  automatic: count,
   reported: count,
   answered: count,
   resumed: count,

@@ -10,6 +10,7 @@ export type Command = 'stress' | 'repro';
 /** @param quick few threads and short cells: shows that everything works, measures nothing worth quoting. */
 export function defaultParameters(command: Command, quick: boolean): StressParameters {
   const base: StressParameters = {
+    iommu: 'smmu-v3',
     threads: [...TABLE_THREADS],
     generations: [...GENERATIONS],
     seconds: 1,

@@ -13,6 +13,7 @@ test.each(['stress', 'repro'] as const)('the defaults of %s can be run, quick or
 });
 
 test.each([
+  ['iommu', 'smmu', 'iommu = "smmu": must be one of smmu-v3, vtd, amd'],
   ['threads', [8, 0], 'threads[1] = 0: must be a whole number from 1 to 4096'],
   ['threads', [8, 8], 'threads[1] = 8: is there twice'],
   ['threads', [], 'threads = []: must name at least one of thread counts'],
@@ -39,6 +40,26 @@ test.each([
   const run = (): unknown => parseParameters({ ...base, [field]: value });
   expect(run).toThrow(ParameterError);
   expect(run).toThrow(message);
+});
+
+test.each([
+  ['vtd', 'queueEntries', { queueEntries: 64 }, 'queueEntries = 64: must be a power of two from 128 to 16384 with vtd'],
+  ['vtd', 'queueEntries', { queueEntries: 2 ** 15 }, 'queueEntries = 32768: must be a power of two from 128 to 16384'],
+  [
+    'amd',
+    'queueEntries',
+    { queueEntries: 128 },
+    'queueEntries = 128: must be a power of two from 256 to 32768 with amd',
+  ],
+  [
+    'amd',
+    'devices',
+    { threads: [8, 1025], devices: 2 },
+    'devices = 2: a PCIe function has 512 groups, and 1025 threads',
+  ],
+] as const)('behind %s, %s has limits of its own', (iommu, _, over, message) => {
+  expect(() => parseParameters({ ...base, ...over, iommu })).toThrow(message);
+  expect(parseParameters({ ...base, ...over, iommu: 'smmu-v3' })).toMatchObject(over);
 });
 
 test('a cell needs a length', () => {

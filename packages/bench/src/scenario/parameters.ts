@@ -4,7 +4,13 @@ import { z } from 'zod';
 
 export { GENERATIONS, type Generation };
 
+/** IOMMU families that faults can come through. */
+export const IOMMUS = ['smmu-v3', 'vtd', 'amd'] as const;
+export type IommuName = (typeof IOMMUS)[number];
+
 export interface StressParameters {
+  /** The IOMMU that the devices are behind. */
+  iommu: IommuName;
   /** Device threads, one cell each: 1 to 4096, each once. */
   threads: number[];
   /** Fault paths that run side by side, each once. */
@@ -17,7 +23,7 @@ export interface StressParameters {
   repeats: number;
   /** Devices that the threads are spread over; no more than the smallest thread count. */
   devices: number;
-  /** Records in each hardware event queue: a power of two from 8 to 2^19. */
+  /** Records in the IOMMU's queue of faults: a power of two from 8 to 2^19, and what the family takes. */
   queueEntries: number;
   /** Pages that one job touches, 1 to 512. */
   pagesPerJob: number;
@@ -55,6 +61,14 @@ export type ParameterName = keyof StressParameters;
 const MAX_THREADS = 4096;
 const MIN_QUEUE_ENTRIES = 8;
 const MAX_QUEUE_ENTRIES = 2 ** 19; // SMMUv3 caps an event queue's size at 2^19 records (IDR1.EVENTQS)
+/** VT-d's queue is 1 to 128 pages of 128 descriptors; AMD's log has a length code from 8 to 15. */
+const QUEUE_LIMITS: Record<IommuName, readonly [number, number]> = {
+  'smmu-v3': [MIN_QUEUE_ENTRIES, MAX_QUEUE_ENTRIES],
+  vtd: [128, 16_384],
+  amd: [256, 32_768],
+};
+/** Page request group indices of a PCIe function: each thread needs one of its own. */
+const GROUPS_PER_DEVICE = 512;
 const MAX_STALLS = 65_535; // IDR5.STALL_MAX has 16 bits
 
 /** One check a number, so that a value is refused once, with one sentence. */
@@ -99,6 +113,7 @@ function listOf<T>(item: z.ZodType<T>, what: string): z.ZodType<T[]> {
 
 /** One schema a field: the scenario reader and the command line look fields up here. */
 export const parameterFields: { [K in ParameterName]-?: z.ZodType<NonNullable<StressParameters[K]>> } = {
+  iommu: oneOf(IOMMUS),
   threads: listOf(whole(1, MAX_THREADS), 'thread counts'),
   generations: listOf(oneOf(GENERATIONS), `generations (${GENERATIONS.join(', ')})`),
   faults: whole(1, 2 ** 31 - 1),
@@ -141,6 +156,17 @@ export const parametersSchema: z.ZodType<StressParameters> = z
     // A thread count that is refused itself is no limit for another field.
     if (fewest >= 1 && all.devices > fewest)
       refuse('devices', all.devices, `must not exceed the smallest thread count, ${fewest}`);
+    if (all.iommu === 'smmu-v3') return;
+    const most = Math.max(...all.threads);
+    if (most > all.devices * GROUPS_PER_DEVICE)
+      refuse(
+        'devices',
+        all.devices,
+        `a PCIe function has ${GROUPS_PER_DEVICE} groups, and ${most} threads want one each`,
+      );
+    const [min, max] = QUEUE_LIMITS[all.iommu];
+    if (all.queueEntries < min || all.queueEntries > max)
+      refuse('queueEntries', all.queueEntries, `must be a power of two from ${min} to ${max} with ${all.iommu}`);
   });
 
 /** One value that was refused. */

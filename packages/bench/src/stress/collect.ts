@@ -3,8 +3,8 @@ import { OBJECT_GRACE, type Slab } from '@faultline/core/memory';
 import { TICK_NS } from '@faultline/core/sync';
 import { HistogramSum } from '@faultline/core/trace';
 import { readDeviceResults } from '@faultline/hw/accelerator';
-import { readSmmuStats } from '@faultline/hw/smmu-v3';
 import type { Bin, Cell } from '../result/schema.ts';
+import { LAYOUTS } from './family/layouts.ts';
 import { histogramBase, resultBase } from './plan.ts';
 import type { CellOrder, CellStage } from './run-cell.ts';
 
@@ -22,7 +22,7 @@ export function collectCell({ arena, plan }: CellStage, order: CellOrder, second
     timeouts += result.timeouts;
     refaults += result.refaults;
   }
-  const stats = readSmmuStats(words, arena.base('smmu'));
+  const stats = LAYOUTS[plan.parameters.iommu].readStats(arena);
   const system = new IopfSystem(arena, { id: 1, spins: 0 });
   const books = sumBooks(words, arena.base('iopf.books'), plan.iopf.threads);
   let pending = 0;
@@ -50,6 +50,7 @@ export function collectCell({ arena, plan }: CellStage, order: CellOrder, second
     timeouts,
     refaults,
     overflows: stats.overflows,
+    automatic: stats.automatic,
     reported: books.reported,
     answered: books.answered + books.voided + books.refused,
     resumed,

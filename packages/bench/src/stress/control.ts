@@ -13,6 +13,7 @@ import { LINE } from '@faultline/core/sync';
 //   STOP      6 LINE    main          1: device threads end at the next job or round
 //   BUDGET    7 LINE    device side   faults nobody has claimed (claimFaults)
 //   PARAMS    8 LINE    main          CELL_* parameters, published by CELL and by HANDLERS
+//   OVER      9 LINE    main          number of the cell whose devices are off: nobody needs their endpoints any more
 export const CTL_CELL = 0;
 export const CTL_READY: number = LINE;
 export const CTL_DONE: number = 2 * LINE;
@@ -22,7 +23,8 @@ export const CTL_GO: number = 5 * LINE;
 export const CTL_STOP: number = 6 * LINE;
 export const CTL_BUDGET: number = 7 * LINE;
 export const CTL_PARAMS: number = 8 * LINE;
-export const CTL_WORDS: number = 9 * LINE;
+export const CTL_OVER: number = 9 * LINE;
+export const CTL_WORDS: number = 10 * LINE;
 
 const THREADS_BITS = 13;
 

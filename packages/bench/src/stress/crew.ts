@@ -3,19 +3,22 @@ import { SHARE_ENV, Worker } from 'node:worker_threads';
 import { type HostPool, hostDoorbellBase, openHostPool, workerUrl } from '@faultline/core/actor';
 import { GENERATIONS, type Generation } from '@faultline/core/iopf';
 import type { Arena } from '@faultline/core/memory';
+import { Doorbell } from '@faultline/core/sync';
+import type { IommuName } from '../scenario/parameters.ts';
 import { CTL_CELL, CTL_HANDLERS, CTL_QUIT } from './control.ts';
-import type { DeviceData, DeviceLayout } from './device.worker.ts';
+import type { DeviceData, DeviceLayout } from './device-worker.ts';
+import { portPlaces } from './family/family.ts';
+import { LAYOUTS } from './family/layouts.ts';
 import type { HandlerData } from './handler.worker.ts';
 import {
   deviceWorkerId,
-  deviceWorkerQueue,
+  deviceWorkerIssuer,
   FIRST_PAGE,
   HARDWARE_HOST,
   HOSTS,
   handlerId,
   histogramBase,
   type Plan,
-  portBase,
   resultBase,
   WINDOWS,
   wakeBase,
@@ -28,9 +31,11 @@ const SMALL_WORKER = {
   trackUnmanagedFds: false,
 } as const;
 /** The built one is a single file (build/bundle-workers.ts). */
-const DEVICE_WORKER = import.meta.url.endsWith('.ts')
-  ? workerUrl('device.worker', import.meta.url)
-  : new URL('./device.worker.cjs', import.meta.url);
+function deviceWorkerUrl(iommu: IommuName): URL {
+  return import.meta.url.endsWith('.ts')
+    ? workerUrl(`device.${iommu}.worker`, import.meta.url)
+    : new URL(`./device.${iommu}.worker.cjs`, import.meta.url);
+}
 /** Workers that start at a time: more only wait for a processor, with their memory already taken. */
 const STARTING = 16;
 const QUIT_MS = 1000;
@@ -71,6 +76,7 @@ export class Crew {
 
   /** Starts device workers until there are `count`. @param onStarted told how many exist. */
   async growDevices(count: number, onStarted: (count: number) => void, signal: AbortSignal): Promise<void> {
+    const entry = deviceWorkerUrl(this.#plan.parameters.iommu);
     while (this.#devices.length < count && !signal.aborted) {
       const fresh = Math.min(STARTING, count - this.#devices.length);
       const online: Promise<unknown>[] = [];
@@ -80,11 +86,11 @@ export class Crew {
           shared: this.#arena.share(),
           worker,
           id: deviceWorkerId(this.#plan.crew, worker),
-          queue: deviceWorkerQueue(this.#plan.crew, worker),
+          issuer: deviceWorkerIssuer(this.#plan.crew, worker),
           after: Atomics.load(this.#arena.words, this.#arena.base('control') + CTL_CELL),
           layout: deviceLayout(this.#arena, this.#plan, worker),
         };
-        const started = this.#start(DEVICE_WORKER, 'device.worker', data);
+        const started = this.#start(entry, 'device.worker', data);
         this.#devices.push(started);
         online.push(once(started, 'online'));
       }
@@ -96,16 +102,17 @@ export class Crew {
   /** Starts a generation's handlers and the pool of its hosts. */
   async prepare(generation: Generation): Promise<HostPool> {
     const online: Promise<unknown>[] = [];
-    const { handlers } = this.#plan.parameters;
+    const { handlers, iommu } = this.#plan.parameters;
     if (!this.#served.has(generation)) {
       this.#served.add(generation);
       for (let handler = 0; handler < handlers; handler++) {
         const data: HandlerData = {
+          iommu,
           shared: this.#arena.share(),
           generation,
           generationNumber: generationNumber(generation),
           id: handlerId(handler),
-          queue: handler + 1,
+          issuer: handler + 1,
           handlers,
         };
         online.push(once(this.#other('handler.worker', data), 'online'));
@@ -131,6 +138,7 @@ export class Crew {
     Atomics.store(words, control + CTL_HANDLERS, NO_CELL);
     Atomics.notify(words, control + CTL_CELL);
     Atomics.notify(words, control + CTL_HANDLERS);
+    this.ringDevices(); // those that serve endpoints
     const workers = [...this.#devices, ...this.#others];
     const gone = Promise.all(workers.map(exited));
     const timer = new AbortController();
@@ -142,6 +150,12 @@ export class Crew {
     timer.abort();
     await Promise.all(workers.map((worker) => worker.terminate()));
     await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
+  }
+
+  /** Wakes device workers that sleep until the hardware has something for them. */
+  ringDevices(): void {
+    for (let worker = 0; worker < this.#devices.length; worker++)
+      new Doorbell(this.#arena.words, wakeBase(this.#arena, worker)).ring();
   }
 
   #other(name: string, data: unknown): Worker {
@@ -175,7 +189,7 @@ export function generationNumber(generation: Generation): number {
 
 /** What a device worker needs of the plan. */
 function deviceLayout(arena: Arena, plan: Plan, worker: number): DeviceLayout {
-  const { pagesPerJob, threadsPerWorker } = plan.parameters;
+  const { iommu, pagesPerJob, threadsPerWorker } = plan.parameters;
   return {
     threadsPerWorker,
     pagesPerJob,
@@ -183,8 +197,7 @@ function deviceLayout(arena: Arena, plan: Plan, worker: number): DeviceLayout {
     firstPage: FIRST_PAGE,
     hardwareDoorbell: hostDoorbellBase(arena, HARDWARE_HOST),
     wake: wakeBase(arena, worker),
-    ports: portBase(arena, plan, 0),
-    portWords: portBase(arena, plan, 1) - portBase(arena, plan, 0),
+    ports: portPlaces(arena, plan.family, LAYOUTS[iommu].hasEndpoints),
     results: resultBase(arena, 0),
     resultWords: resultBase(arena, 1) - resultBase(arena, 0),
     histograms: histogramBase(arena, 0),

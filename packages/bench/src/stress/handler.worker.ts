@@ -14,26 +14,33 @@ import {
 import { Arena, type SharedArena } from '@faultline/core/memory';
 import { Doorbell, type ThreadSelf } from '@faultline/core/sync';
 import { Mm } from '@faultline/hw/mm';
-import { SmmuOps } from '@faultline/hw/smmu-v3';
+import type { IommuName } from '../scenario/parameters.ts';
 import { CELL_MAX_ACTIVE, CELL_SPINS, CTL_PARAMS } from './control.ts';
+import { openAmdIssuer } from './family/amd.ts';
+import type { OpenIssuer } from './family/family.ts';
+import { openSmmuIssuer } from './family/smmu-v3.ts';
+import { openVtdIssuer } from './family/vtd.ts';
 import { HARDWARE_HOST } from './plan.ts';
 import { serveCells } from './serve-cells.ts';
 
 export interface HandlerData {
   readonly shared: SharedArena;
+  readonly iommu: IommuName;
   readonly generation: Generation;
   readonly generationNumber: number;
   readonly id: number;
-  readonly queue: number;
+  readonly issuer: number;
   readonly handlers: number;
 }
 
+const OPEN: Record<IommuName, OpenIssuer> = { 'smmu-v3': openSmmuIssuer, vtd: openVtdIssuer, amd: openAmdIssuer };
 const BATCH = 16;
 /** How often a sleeping handler looks whether its cell has ended. */
 const PARK_MS = 20;
 
 const data = workerData as HandlerData;
 const arena = Arena.open(data.shared);
+const openIssuer = OPEN[data.iommu];
 const { words } = arena;
 const params = arena.base('control') + CTL_PARAMS;
 
@@ -41,7 +48,7 @@ serveCells(arena, data.generationNumber, (isOver) => {
   const self: ThreadSelf = { id: data.id, spins: words[params + CELL_SPINS] };
   const hardwareDoorbell = new Doorbell(words, hostDoorbellBase(arena, HARDWARE_HOST));
   const system = new IopfSystem(arena, self);
-  const ops = new SmmuOps(words, arena.base('smmu'), data.queue, { hardwareDoorbell });
+  const { ops } = openIssuer(arena, { issuer: data.issuer, self, hardwareDoorbell });
   const path = openFaultPath(data.generation, system, ops, new WorkSink(system));
   const maxActive = words[params + CELL_MAX_ACTIVE];
   const thread = new HandlerThread({

@@ -1,28 +1,37 @@
-// The hardware's thread: one pump that arbitrates the stall ports into the event queue and takes commands. Its actor is the
+// The hardware's thread: one pump that arbitrates the fault ports into the IOMMU's queue and takes commands. Its actor is the
 // command queue's.
 import { type HostContext, queueLogic } from '@faultline/core/actor';
-import { SmmuHardware } from '@faultline/hw/smmu-v3';
+import type { IommuName } from '../scenario/parameters.ts';
 import { clockOf } from './clock.ts';
+import { openAmdHardware } from './family/amd.ts';
+import type { OpenHardware } from './family/family.ts';
+import { openSmmuHardware } from './family/smmu-v3.ts';
+import { openVtdHardware } from './family/vtd.ts';
 import { type HostData, ringOf } from './host-data.ts';
 import { INTERRUPT_HOST } from './plan.ts';
 
+const OPEN: Record<IommuName, OpenHardware> = {
+  'smmu-v3': openSmmuHardware,
+  vtd: openVtdHardware,
+  amd: openAmdHardware,
+};
 const IDLE_POLL_MS = 0.5;
 
 export default function setup(host: HostContext, data: HostData): void {
   const { arena } = host;
-  const hardware = new SmmuHardware(arena.words, arena.base('smmu'), {
+  const hardware = OPEN[data.iommu](arena, {
     ports: data.ports,
     irq: ringOf(arena, INTERRUPT_HOST),
     clock: clockOf(data.epochNs),
   });
   host.addPump({
-    name: 'smmu',
+    name: 'iommu',
     run: (budget) => hardware.pump(budget),
     hasWork: () => hardware.needsWork(),
   });
   host.addActor(
     'command-queue',
-    queueLogic((on) => (on ? host.pumps.on('smmu') : host.pumps.off('smmu')), {
+    queueLogic((on) => (on ? host.pumps.on('iommu') : host.pumps.off('iommu')), {
       acknowledgeOverflow: async () => {},
       drainQueue: async () => {
         while (hardware.needsWork()) await turn();

@@ -2,17 +2,19 @@ import { hostDoorbellBase } from '@faultline/core/actor';
 import type { Generation } from '@faultline/core/iopf';
 import type { Arena } from '@faultline/core/memory';
 import { Doorbell } from '@faultline/core/sync';
+import type { IommuName } from '../scenario/parameters.ts';
 
 /** What the two hosts of a cell are told. */
 export interface HostData {
+  readonly iommu: IommuName;
   readonly generation: Generation;
-  /** Bases of the stall ports of the cell's threads. */
+  /** Bases of the fault ports of the cell's threads. */
   readonly ports: number[];
   /** The clock's zero, on the machine's monotonic clock. */
   readonly epochNs: bigint;
   readonly devices: number;
-  readonly pasid: number;
-  readonly substreams: number;
+  /** Number of the threads that issue commands. */
+  readonly issuers: number;
   readonly lightFlush: boolean;
   readonly noop: boolean;
 }

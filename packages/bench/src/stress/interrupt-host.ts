@@ -15,26 +15,38 @@ import {
   replaceDomain,
   WorkSink,
 } from '@faultline/core/iopf';
-import { EventPump, SmmuDriver, SmmuOps } from '@faultline/hw/smmu-v3';
+import type { IommuName } from '../scenario/parameters.ts';
+import { clockOf } from './clock.ts';
+import { openAmdInterrupt } from './family/amd.ts';
+import { type OpenInterrupt, PASID } from './family/family.ts';
+import { openSmmuInterrupt } from './family/smmu-v3.ts';
+import { openVtdInterrupt } from './family/vtd.ts';
 import { type HostData, ringOf } from './host-data.ts';
 import { HARDWARE_HOST } from './plan.ts';
 
-const COMMAND_QUEUE = 0;
+const OPEN: Record<IommuName, OpenInterrupt> = {
+  'smmu-v3': openSmmuInterrupt,
+  vtd: openVtdInterrupt,
+  amd: openAmdInterrupt,
+};
 const MM = 1;
 
 export default async function setup(host: HostContext, data: HostData): Promise<void> {
   const { arena, self } = host;
-  const { words } = arena;
-  const smmu = arena.base('smmu');
-  const hardwareDoorbell = ringOf(arena, HARDWARE_HOST);
+  const devices = Array.from({ length: data.devices }, (_, i) => i + 1);
   const system = new IopfSystem(arena, self, host.rcu);
-  const ops = new SmmuOps(words, smmu, COMMAND_QUEUE, { hardwareDoorbell });
-  const driver = new SmmuDriver(words, smmu, { ops, hardwareDoorbell });
-  const path = openFaultPath(data.generation, system, ops, new WorkSink(system));
-  const pump = new EventPump(words, smmu, { reporter: path, ops });
+  const iommu = OPEN[data.iommu](arena, {
+    self,
+    hardwareDoorbell: ringOf(arena, HARDWARE_HOST),
+    clock: clockOf(data.epochNs),
+    devices,
+    spareIssuer: data.issuers,
+  });
+  const path = openFaultPath(data.generation, system, iommu.ops, new WorkSink(system));
+  const control = iommu.control(path);
+  const { pump } = control;
   const spec = { handler: data.noop ? HANDLER_NOOP : HANDLER_SVA, mm: MM };
   const blockedDomain = allocDomain(system, { handler: HANDLER_NONE });
-  const devices = Array.from({ length: data.devices }, (_, i) => i + 1);
   let current = allocDomain(system, spec);
   const stepsOf = (domain: number): ReturnType<typeof domainSteps> =>
     domainSteps({ system, path, domain, lightFlush: data.lightFlush, devices });
@@ -43,9 +55,9 @@ export default async function setup(host: HostContext, data: HostData): Promise<
   host.addActor(
     'event-queue',
     queueLogic((on) => (on ? host.pumps.on('event-queue') : host.pumps.off('event-queue')), {
-      acknowledgeOverflow: () => driver.fenceEventQueue(),
+      acknowledgeOverflow: () => control.acknowledgeOverflow(),
       drainQueue: async () => {
-        await driver.disableEventQueue();
+        await control.disableQueue();
         while (pump.needsWork()) await turn();
       },
     }),
@@ -57,15 +69,12 @@ export default async function setup(host: HostContext, data: HostData): Promise<
       path,
       device,
       blockedDomain,
-      pasids: [data.pasid],
+      pasids: [PASID],
       driver: {
-        blockDevice: (each) => driver.blockStream(each),
-        fenceEventQueue: () => driver.fenceEventQueue(),
-        fenceResponses: async () => {
-          ops.flushResponses();
-          await driver.fenceCommands();
-        },
-        disablePri: (each) => driver.detachStream(each),
+        blockDevice: (each) => control.blockDevice(each),
+        fenceEventQueue: () => control.fenceEvents(device),
+        fenceResponses: () => control.fenceResponses(device),
+        disablePri: (each) => control.disablePri(each),
       },
     });
     host.addActor(`device:${device}`, deviceLogic(steps));
@@ -78,7 +87,7 @@ export default async function setup(host: HostContext, data: HostData): Promise<
       lightFlush: async () => {
         const old = current;
         current = allocDomain(system, spec);
-        for (const device of devices) replaceDomain(system, device, data.pasid, current);
+        for (const device of devices) replaceDomain(system, device, PASID, current);
         await stepsOf(old).lightFlush();
         await stepsOf(old).drainPending();
       },
@@ -93,7 +102,7 @@ export default async function setup(host: HostContext, data: HostData): Promise<
     if (!actor.startsWith('device:')) return;
     const device = Number(actor.slice('device:'.length));
     if (state === 'bound') bound.add(actor);
-    else if (state === 'attached' && bound.delete(actor)) attachDomain(system, device, data.pasid, current);
+    else if (state === 'attached' && bound.delete(actor)) attachDomain(system, device, PASID, current);
     else if (state === 'pri-enabled') path.addDevice(device);
   });
   host.events.on('stopping', () => {
@@ -101,8 +110,8 @@ export default async function setup(host: HostContext, data: HostData): Promise<
     path.close();
   });
 
-  await driver.enable();
-  for (const device of devices) await driver.attachStream(device, device, { stall: true, substreams: data.substreams });
+  await control.enable();
+  for (const device of devices) await control.attach(device);
 }
 
 function turn(): Promise<void> {

@@ -5,16 +5,10 @@ import { doorbellWords, initDoorbell } from '@faultline/core/sync';
 import { histogramWords, initHistogram } from '@faultline/core/trace';
 import { deviceResultWords, initDeviceResults } from '@faultline/hw/accelerator';
 import { initMm, Mm, type MmConfig, mmWords, noNotifier } from '@faultline/hw/mm';
-import {
-  initSmmu,
-  initStallPort,
-  type SmmuConfig,
-  smmuAnnounceBase,
-  smmuWords,
-  stallPortWords,
-} from '@faultline/hw/smmu-v3';
 import type { StressParameters } from '../scenario/parameters.ts';
 import { CTL_WORDS } from './control.ts';
+import { type FamilySizes, portBaseOf, portPlaces } from './family/family.ts';
+import { LAYOUTS } from './family/layouts.ts';
 
 export const MAILBOX_ENTRIES = 64;
 /** The two hosts: the hardware's, and the one whose interrupt thread reports. */
@@ -23,14 +17,10 @@ export const HARDWARE_HOST = 1;
 export const INTERRUPT_HOST = 2;
 /** Windows that a device thread uses in turn before it gives their pages back. */
 export const WINDOWS = 2;
-/** The process whose memory the devices share. */
-export const PASID = 1;
-export const SUBSTREAMS = 2;
 /** First page of the shared address space: where a 64-bit process has its heap. */
 export const FIRST_PAGE: number = 0x7f000000000 / 4096 + 0x10000;
-const COMMAND_ENTRIES_HANDLER = 1024;
 
-/** Who has which thread id and command queue. Ids up to `controlThreads` take part in RCU and in the books. */
+/** Who has which thread id and number among those that issue commands. Ids up to `controlThreads` take part in RCU and in the books. */
 export interface Crew {
   readonly handlers: number;
   /** Worker threads that run device threads. */
@@ -44,7 +34,7 @@ export interface Plan {
   readonly maxThreads: number;
   readonly crew: Crew;
   readonly iopf: IopfConfig;
-  readonly smmu: SmmuConfig;
+  readonly family: FamilySizes;
   readonly mm: MmConfig;
 }
 
@@ -54,7 +44,7 @@ export function crewOf(parameters: StressParameters): Crew {
   return { handlers, deviceWorkers: Math.ceil(maxThreads / threadsPerWorker), controlThreads: HOSTS + handlers };
 }
 
-/** Handler i of 0.. has this thread id; its command queue has the number i + 1, the interrupt host's is 0. */
+/** Handler i of 0.. has this thread id; it is issuer i + 1, the interrupt host is issuer 0. */
 export function handlerId(handler: number): number {
   return HOSTS + 1 + handler;
 }
@@ -65,8 +55,12 @@ export function deviceWorkerId(crew: Crew, worker: number): number {
 export function mainId(crew: Crew): number {
   return crew.controlThreads + 1 + crew.deviceWorkers;
 }
-export function deviceWorkerQueue(crew: Crew, worker: number): number {
+export function deviceWorkerIssuer(crew: Crew, worker: number): number {
   return crew.handlers + 1 + worker;
+}
+/** Threads that issue commands. */
+export function issuersOf(crew: Crew): number {
+  return crew.handlers + 1 + crew.deviceWorkers;
 }
 
 export function makePlan(parameters: StressParameters): Plan {
@@ -87,13 +81,13 @@ export function makePlan(parameters: StressParameters): Plan {
       sharing: parameters.sharing,
       checked: false,
     },
-    smmu: {
-      eventQueueEntries: parameters.queueEntries,
-      commandQueueEntries: COMMAND_ENTRIES_HANDLER,
-      commandQueues: crew.handlers + 1 + crew.deviceWorkers,
+    family: {
+      devices: parameters.devices,
+      threads: maxThreads,
+      pagesPerJob: parameters.pagesPerJob,
+      queueEntries: parameters.queueEntries,
       stallMax: parameters.stallMax,
-      streams: parameters.devices + 1,
-      ports: maxThreads,
+      issuers: issuersOf(crew),
     },
     mm: {
       frames: maxThreads * parameters.pagesPerJob * WINDOWS,
@@ -104,19 +98,18 @@ export function makePlan(parameters: StressParameters): Plan {
 }
 
 function regionsOf(plan: Plan): RegionSpec[] {
-  const { crew, iopf, smmu, mm, maxThreads, parameters } = plan;
+  const { crew, iopf, family, mm, maxThreads, parameters } = plan;
   const actors = actorRegions(HOSTS, MAILBOX_ENTRIES, crew.controlThreads);
   const named = new Set(actors.map((region) => region.name));
   return [
     ...actors,
     ...iopfRegions(iopf).filter((region) => !named.has(region.name)),
     { name: 'control', words: CTL_WORDS },
-    { name: 'smmu', words: smmuWords(smmu) },
     { name: 'wake', words: crew.deviceWorkers * doorbellWords() },
-    { name: 'ports', words: maxThreads * stallPortWords(parameters.pagesPerJob) },
     { name: 'results', words: maxThreads * deviceResultWords() },
     { name: 'histograms', words: maxThreads * histogramWords() },
     { name: 'mm', words: mmWords(mm) },
+    ...LAYOUTS[parameters.iommu].regions(family),
   ];
 }
 
@@ -130,7 +123,7 @@ export function arenaBytes(parameters: StressParameters): number {
 }
 
 export function portBase(arena: Arena, plan: Plan, thread: number): number {
-  return arena.base('ports') + thread * stallPortWords(plan.parameters.pagesPerJob);
+  return portBaseOf(portPlaces(arena, plan.family, false), thread);
 }
 export function wakeBase(arena: Arena, worker: number): number {
   return arena.base('wake') + worker * doorbellWords();
@@ -141,37 +134,26 @@ export function resultBase(arena: Arena, thread: number): number {
 export function histogramBase(arena: Arena, thread: number): number {
   return arena.base('histograms') + thread * histogramWords();
 }
-/** Device of a thread, from 1: threads are dealt out in turn. Its StreamID is the same number. */
-export function deviceOf(plan: Plan, thread: number): number {
-  return (thread % plan.parameters.devices) + 1;
-}
-
 /** Lays everything out anew for one cell of `threads` device threads. No thread is in a cell now. */
 export function initCell(arena: Arena, plan: Plan, threads: number): void {
   const { words } = arena;
-  const { crew, iopf, smmu, mm, maxThreads, parameters } = plan;
+  const { crew, iopf, family, mm, maxThreads, parameters } = plan;
   for (const { name, words: size } of actorRegions(HOSTS, MAILBOX_ENTRIES, crew.controlThreads))
     words.fill(0, arena.base(name), arena.base(name) + size);
   initIopf(arena, iopf);
   initActorRegions(arena, HOSTS, MAILBOX_ENTRIES, crew.controlThreads);
-  initSmmu(words, arena.base('smmu'), smmu);
   initMm(words, arena.base('mm'), mm);
   words.fill(0, arena.base('wake'), arena.base('wake') + arena.sizeWords('wake'));
   for (let worker = 0; worker < crew.deviceWorkers; worker++) initDoorbell(words, wakeBase(arena, worker));
-  const announceBase = smmuAnnounceBase(words, arena.base('smmu'));
   for (let thread = 0; thread < maxThreads; thread++) {
     initDeviceResults(words, resultBase(arena, thread));
     initHistogram(words, histogramBase(arena, thread));
-    initStallPort(words, portBase(arena, plan, thread), {
-      capacity: parameters.pagesPerJob,
-      port: thread,
-      streamId: deviceOf(plan, thread),
-      substreamId: PASID,
-      wakeAt: wakeBase(arena, Math.floor(thread / parameters.threadsPerWorker)),
-      announceBase,
-      doorbellBase: hostDoorbellBase(arena, HARDWARE_HOST),
-    });
   }
+  LAYOUTS[parameters.iommu].init(arena, family, {
+    threads,
+    wakeOf: (thread) => wakeBase(arena, Math.floor(thread / parameters.threadsPerWorker)),
+    hardwareDoorbell: hostDoorbellBase(arena, HARDWARE_HOST),
+  });
   const mapper = new Mm(words, arena.base('mm'), { id: mainId(crew), spins: 0 }, noNotifier);
   const pages = parameters.pagesPerJob * WINDOWS;
   for (let thread = 0; thread < threads; thread++)

@@ -21,6 +21,7 @@ import {
   CTL_DONE,
   CTL_GO,
   CTL_HANDLERS,
+  CTL_OVER,
   CTL_PARAMS,
   CTL_READY,
   CTL_STOP,
@@ -28,7 +29,9 @@ import {
   packCell,
 } from './control.ts';
 import { type Crew, generationNumber } from './crew.ts';
-import { initCell, PASID, type Plan, portBase, SUBSTREAMS, WINDOWS } from './plan.ts';
+import { LAYOUTS } from './family/layouts.ts';
+import type { HostData } from './host-data.ts';
+import { initCell, type Plan, portBase, WINDOWS } from './plan.ts';
 import { waitWord } from './wait-word.ts';
 
 export interface CellOrder {
@@ -67,13 +70,13 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
   const epochNs = nowNs();
   writeParameters(stage, order, epochNs);
 
-  const hostData = {
+  const hostData: HostData = {
+    iommu: parameters.iommu,
     generation: order.generation,
     ports: Array.from({ length: order.threads }, (_, thread) => portBase(arena, plan, thread)),
     epochNs,
     devices: parameters.devices,
-    pasid: PASID,
-    substreams: SUBSTREAMS,
+    issuers: plan.family.issuers,
     lightFlush: parameters.lightFlush,
     noop: parameters.handler === 'noop',
   };
@@ -174,6 +177,13 @@ async function drive(
   await orFail(system.reached('domain', 'freed'));
   await tell(system, 'event-queue', ['disable'], over);
   await orFail(system.reached('event-queue', 'disabled'));
+
+  if (LAYOUTS[parameters.iommu].hasEndpoints) {
+    Atomics.store(words, control + CTL_DONE, 0);
+    Atomics.store(words, control + CTL_OVER, number);
+    crew.ringDevices();
+    await counted(CTL_DONE, workers);
+  }
 
   Atomics.store(words, control + CTL_DONE, 0);
   Atomics.store(words, control + CTL_HANDLERS, 0);
