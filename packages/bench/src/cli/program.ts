@@ -1,15 +1,18 @@
 import { Command, CommanderError } from 'commander';
 import type { Command as CommandName } from '../scenario/defaults.ts';
 import { ScenarioError } from '../scenario/file.ts';
+import { addDecodeCommand } from './decode/index.ts';
+import type { DecodeHost } from './decode/run.ts';
 import { addExploreCommands, type ExploreHost } from './explore/index.ts';
 import { addLitmusCommand } from './litmus/index.ts';
 import type { LitmusHost } from './litmus/run.ts';
 import { addParameterOptions } from './options.ts';
+import { addPtCommand } from './pt/index.ts';
 import { readRequest, UsageError } from './request.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type Host, run } from './run.ts';
 
 /** What the commands need of the process; tests bring their own. */
-export type MainHost = Host & ExploreHost & LitmusHost;
+export type MainHost = Host & ExploreHost & LitmusHost & DecodeHost;
 
 /** Runs the command line. Prints every error itself: a line for bad input, a stack for what should not have happened.
  * @param args what follows the program's name.
@@ -38,6 +41,8 @@ export async function main(args: readonly string[], host: MainHost): Promise<num
   define('repro', "the mailing list's table, calibrated to this machine");
   addExploreCommands(program, host, done);
   addLitmusCommand(program, host, done);
+  addDecodeCommand(program, host, done);
+  addPtCommand(program, host, done);
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()
