@@ -114,6 +114,8 @@ if (me === 0) {
   task.snapshot.set(words);
 }
 
+// A thread that awaits Atomics.waitAsync alone would end: that keeps no event loop alive.
+const alive = setInterval(() => undefined, 2 ** 30);
 const barrier = new Barrier(control, names.length);
 const until = performance.now() + task.seconds * 1000;
 for (let iteration = 0; ; iteration++) {
@@ -143,4 +145,5 @@ for (let iteration = 0; ; iteration++) {
     Atomics.add(control, ITERATIONS, 1);
   }
 }
+clearInterval(alive);
 parentPort?.postMessage({ sample } satisfies LitmusThreadEnd);
