@@ -8,16 +8,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readExample, readFiles } from './readme-example.ts';
+import { readExamples, readFiles } from './readme-example.ts';
 
 const PACKAGES = ['core', 'hw', 'iommufd', 'bench'] as const;
 const root = fileURLToPath(new URL('../../', import.meta.url));
-/** What each example must come to print. */
+/** What each README's examples must come to print, in their order. */
 const SHOWS = {
-  core: /^page 4660 answered$/m,
-  hw: /^resumed: try again$/m,
-  iommufd: /cookie = 1: no group of this queue waits under it/,
-  bench: /^lockless: .* books balance$/m,
+  core: [/^page 4660 answered$/m],
+  hw: [/^resumed: try again$/m, /^write at page 0xdeadb, group 511, its last$/m, /^256 dirty pages$/m],
+  iommufd: [/cookie = 1: no group of this queue waits under it/],
+  bench: [/^lockless: .* books balance$/m],
 } as const;
 const TSCONFIG = {
   compilerOptions: {
@@ -70,7 +70,9 @@ beforeAll(async () => {
   await writeFile(join(project, 'tsconfig.json'), JSON.stringify(TSCONFIG));
   for (const name of PACKAGES) {
     const readme = await readFile(join(project, 'node_modules/@faultline', name, 'README.md'), 'utf8');
-    await writeFile(join(project, `${name}-example.ts`), readExample(readme, `packages/${name}/README.md`).code);
+    const examples = readExamples(readme, `packages/${name}/README.md`);
+    expect(examples.length).toBe(SHOWS[name].length);
+    for (const [i, { code }] of examples.entries()) await writeFile(join(project, `${name}-example-${i}.ts`), code);
   }
   const explore = await readFile(join(project, 'node_modules/@faultline/bench/src/explore/README.md'), 'utf8');
   for (const [file, code] of readFiles(explore)) await writeFile(join(project, file), code);
@@ -80,11 +82,17 @@ beforeAll(async () => {
 
 afterAll(() => rm(project, { recursive: true, force: true }));
 
-test.each(PACKAGES)("the example in %s's README runs from the installed package", { timeout: 60_000 }, async (name) => {
-  const { stdout, stderr } = await run(process.execPath, [join(project, `${name}-example.ts`)], project);
-  expect(stderr).toBe('');
-  expect(stdout).toMatch(SHOWS[name]);
-});
+const EXAMPLES = PACKAGES.flatMap((name) => SHOWS[name].map((shows, i) => [name, i, shows] as const));
+
+test.each(EXAMPLES)(
+  "%s's README: example %i runs from the installed package",
+  { timeout: 60_000 },
+  async (name, i, shows) => {
+    const { stdout, stderr } = await run(process.execPath, [join(project, `${name}-example-${i}.ts`)], project);
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(shows);
+  },
+);
 
 test('the examples type-check against the installed declarations, and those against their dependencies', async () => {
   const { stdout } = await run(join(root, '../node_modules/.bin/tsc'), ['-p', project], project);

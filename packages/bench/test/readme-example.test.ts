@@ -1,14 +1,17 @@
 import { expect, test } from 'vitest';
-import { readExample, readFiles } from './readme-example.ts';
+import { readExamples, readFiles } from './readme-example.ts';
 
-test('takes the first fence that is marked, and no other', () => {
+test('takes the fences that are marked, and no other', () => {
   const readme = '# x\n```ts\nnot();\n```\n```ts example\nfirst();\n\nmore();\n```\n```ts example\nsecond();\n```\n';
-  expect(readExample(readme, 'README.md')).toEqual({ code: 'first();\n\nmore();\n', line: 6 });
+  expect(readExamples(readme, 'README.md')).toEqual([
+    { code: 'first();\n\nmore();\n', line: 6 },
+    { code: 'second();\n', line: 11 },
+  ]);
 });
 
 test('says when there is none, or it does not end', () => {
-  expect(() => readExample('# x\n```ts\n```\n', 'core/README.md')).toThrow('core/README.md: no example');
-  expect(() => readExample('```ts example\nfirst();\n', 'core/README.md')).toThrow('core/README.md:1: the example');
+  expect(() => readExamples('# x\n```ts\n```\n', 'core/README.md')).toThrow('core/README.md: no example');
+  expect(() => readExamples('```ts example\nfirst();\n', 'core/README.md')).toThrow('core/README.md:1: the example');
 });
 
 test('takes each fence that names a file', () => {
