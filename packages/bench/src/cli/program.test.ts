@@ -213,3 +213,17 @@ test('an engine that fails is reported with its stack, after what was measured; 
   expect(out).toContain('PARTIAL: interrupted, 4 cells were measured');
   expect(err).toMatch(/faultline failed: Error: worker 3 died\n\s+at /);
 });
+
+test('decode and pt are commands', async () => {
+  const pt = await faultline('pt --format amdv1 --map 0:1G:2M');
+  expect({ code: pt.code, err: pt.err }).toEqual({ code: 0, err: '' });
+  expect(pt.out).toContain('0x000000000000 → 0x000040000000  2 MiB');
+  const decode = await faultline('decode --family vtd --queue evtq');
+  expect({ code: decode.code, err: decode.err }).toEqual({
+    code: 2,
+    err: 'error: --queue = "evtq": vtd has prq, iq, fault\n',
+  });
+  expect((await faultline('pt --format amdv1 --map 0:1')).err).toBe(
+    'error: --map = "0:1": must be IOVA:OA:LENGTH or IOVA:OA:LENGTH:prot\n',
+  );
+});
