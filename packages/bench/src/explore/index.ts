@@ -40,5 +40,6 @@ export {
   scenario,
   type ThreadContext,
   type ThreadSpec,
+  type WideWords,
   type Words,
 } from './scenario.ts';

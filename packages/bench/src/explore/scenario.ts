@@ -1,24 +1,29 @@
 // What a scenario is. One short file exports one or more; the checker runs each thread of it as a worker of its own.
 
-/** Thirty-two bit words of shared memory: the only element size that a scenario's memory has. */
+/** Thirty-two bit words of shared memory: what a scenario's memory is made of, but for its wide regions. */
 export type Words = Int32Array<SharedArrayBuffer>;
+
+/** Sixty-four bit words of shared memory, of a buffer of their own: page tables. */
+export type WideWords = BigInt64Array<SharedArrayBuffer>;
 
 /** A named piece of a scenario's memory. */
 export interface Region {
   readonly name: string;
   readonly words: number;
+  /** Its words are 64 bits each, and lie in {@link Context.wide}. Nobody sleeps on them: wait and notify are refused there. */
+  readonly wide?: true;
   /** Names of words in it, for reports: name → offset. */
   readonly fields?: Readonly<Record<string, number>>;
   /** The region is an array of objects this many words apart: reports say `name[i].FIELD`. */
   readonly stride?: number;
 }
 
-/** A region and where it is: `base` in words, a multiple of 32. Word 0 to 31 belong to nothing. */
+/** A region and where it is: `base` in words of its memory, a multiple of 32. Word 0 to 31 belong to nothing, in either memory. */
 export interface PlacedRegion extends Region {
   readonly base: number;
 }
 
-/** A scenario's memory as it travels: what `Arena.open` of `@faultline/core/memory` takes. */
+/** One of a scenario's memories as it travels; the 32-bit one is what `Arena.open` of `@faultline/core/memory` takes. */
 export interface SharedMemory {
   readonly buffer: SharedArrayBuffer;
   readonly regions: readonly PlacedRegion[];
@@ -27,8 +32,11 @@ export interface SharedMemory {
 /** What every function of a scenario is handed. */
 export interface Context {
   readonly words: Words;
+  /** The memory of the wide regions; without any, its length is 0. */
+  readonly wide: WideWords;
+  /** The 32-bit memory, as an arena opens it: wide regions are not in it. */
   readonly shared: SharedMemory;
-  /** Word offset of a region. @throws Error naming the region that is not there. */
+  /** Word offset of a region, in `wide` for a wide one, else in `words`. @throws Error naming the region that is not there. */
   at(region: string): number;
   /** Which of the scenario's designs runs. */
   readonly design: string;
@@ -132,9 +140,10 @@ export interface ScenarioSpec<Threads extends Readonly<Record<string, AnyThread>
   /** Looks at the operations that the threads marked by call and done: see {@link linearizable}. Throws what is broken. */
   history?(operations: readonly Operation[]): void;
   readonly racy?: readonly Racy[];
-  /** For reports of use after free: made once a thread; told of each plain access and each atomic write.
+  /** For reports of use after free: made once a thread; told of each plain access and each atomic write, by the word's offset in its
+   * memory: `wide` says in which.
    * @returns what is wrong with touching the word now, or undefined. */
-  guard?(context: Context): (word: number) => string | undefined;
+  guard?(context: Context): (word: number, wide: boolean) => string | undefined;
   /** Finite time-outs: `never` fire (a thread they would have saved is asleep for ever), `last`: only when nothing else can
    * run, `any`: at any moment. Default `never`. */
   readonly timeouts?: 'never' | 'last' | 'any';
