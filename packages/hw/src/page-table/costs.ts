@@ -1,4 +1,5 @@
-// What single operations cost, for benchmarks: each as a name, the operations of one run, and the run.
+// What single operations cost, for benchmarks: each as a name, the operations of one run, and the run. The same calls on whatever
+// stands beside a page table: the calls are here, the table is the caller's.
 import { DirtyBitmap } from './dirty-bitmap.ts';
 import { type Format, PROT_READ, PROT_WRITE } from './format.ts';
 import { allocPageTable, openPageTable } from './standalone.ts';
@@ -12,17 +13,51 @@ export interface PageTableCost {
   readonly before?: () => void;
 }
 
-/** 2 MiB in 4 KiB pages. */
-const PAGES = 512;
+/** What is costed: the calls of PageTable that {@link tableCosts} makes, and a device's. Pages of 4 KiB. */
+export interface CostedTable {
+  map(iovaPage: number, oaPage: number, pages: number, prot: number): void;
+  unmap(iovaPage: number, pages: number): number;
+  /** Ends what an unmap left to be done. */
+  sync(): void;
+  /** @returns -1 where nothing is mapped. */
+  iovaToPhys(iovaPage: number): number;
+  /** @returns the dirty leaves. */
+  readDirty(iovaPage: number, pages: number, bitmap: DirtyBitmap): number;
+  readAndClearDirty(iovaPage: number, pages: number, bitmap: DirtyBitmap | undefined): number;
+  /** A device writes to a page. */
+  write(iovaPage: number): void;
+}
+
+/** Leaves of a range: 2 MiB in 4 KiB pages. */
+const LEAVES = 512;
 const IOVA = 1 << 20;
 /** Its last page is another's, so that no size but the smallest fits. */
 const OA = (1 << 21) + 1;
-/** Costs of a format's page table, on one thread, of 4 KiB (or the granule's) leaves. */
-export function pageTableCosts(format: Format): PageTableCost[] {
+
+/** Opens a page table of its smallest leaves, and of one thread. */
+export function openCostedTable(format: Format): CostedTable {
   const smallest = { sizesLg2: format.sizesLg2.slice(0, 1) };
   const { table } = openPageTable(allocPageTable(format), format, { id: 1, spins: 0 }, smallest);
-  const step = 1 << (format.granuleLg2 - 12);
-  const pages = PAGES * step;
+  const device = table.walker(undefined, { tlbEntries: 1 });
+  return {
+    map: (iovaPage, oaPage, pages, prot) => table.map(iovaPage, oaPage, pages, prot),
+    unmap: (iovaPage, pages) => table.unmap(iovaPage, pages),
+    sync: () => table.gather.sync(),
+    iovaToPhys: (iovaPage) => table.iovaToPhys(iovaPage),
+    readDirty: (iovaPage, pages, bitmap) => table.readDirty(iovaPage, pages, bitmap),
+    readAndClearDirty: (iovaPage, pages, bitmap) => table.readAndClearDirty(iovaPage, pages, bitmap),
+    write: (iovaPage) => void device.access(iovaPage, true),
+  };
+}
+
+/** Costs of a format's page table, on one thread, of 4 KiB (or the granule's) leaves. */
+export function pageTableCosts(format: Format): PageTableCost[] {
+  return tableCosts(openCostedTable(format), 1 << (format.granuleLg2 - 12), format.dirty !== undefined);
+}
+
+/** Costs of an empty table. @param step pages of a leaf. @param tracksDirty whether it knows what is dirty. */
+export function tableCosts(table: CostedTable, step: number = 1, tracksDirty: boolean = true): PageTableCost[] {
+  const pages = LEAVES * step;
   const oa = OA * step;
   const map = (): void => {
     if (table.iovaToPhys(IOVA) === -1) table.map(IOVA, oa, pages, PROT_READ | PROT_WRITE);
@@ -31,59 +66,54 @@ export function pageTableCosts(format: Format): PageTableCost[] {
   table.map(IOVA + pages, oa + pages, step, PROT_READ);
   const unmap = (): void => {
     for (let page = 0; page < pages; page += pages / 2) table.unmap(IOVA + page, pages / 2);
-    table.gather.sync();
+    table.sync();
   };
   const bitmap = new DirtyBitmap(IOVA, pages);
-  const device = table.walker(undefined, { tlbEntries: 1 });
   const outputs = new Float64Array(1);
   const costs: PageTableCost[] = [
-    { name: 'map', operations: PAGES, before: unmap, run: () => table.map(IOVA, oa, pages, PROT_READ | PROT_WRITE) },
-    { name: 'unmap', operations: PAGES, before: map, run: unmap },
+    { name: 'map', operations: LEAVES, before: unmap, run: () => table.map(IOVA, oa, pages, PROT_READ | PROT_WRITE) },
+    { name: 'unmap', operations: LEAVES, before: map, run: unmap },
     {
       name: 'walk, every page',
-      operations: PAGES,
+      operations: LEAVES,
       before: map,
       run() {
         for (let page = 0; page < pages; page += step) outputs[0] += table.iovaToPhys(IOVA + page);
       },
     },
   ];
-  if (format.dirty === undefined) return costs;
+  if (!tracksDirty) return costs;
   const clean = (): void => {
     map();
     table.readAndClearDirty(IOVA, pages, undefined);
   };
+  const writeAll = (): void => {
+    for (let page = 0; page < pages; page += step) table.write(IOVA + page);
+  };
   const dirty = (): void => {
     map();
-    for (let page = 0; page < pages; page += step) device.access(IOVA + page, true);
+    writeAll();
   };
   costs.push(
     {
       name: 'dirty sweep, nothing dirty',
-      operations: PAGES,
+      operations: LEAVES,
       before: clean,
       run: () => table.readAndClearDirty(IOVA, pages, bitmap),
     },
     {
       name: 'dirty read, all dirty',
-      operations: PAGES,
+      operations: LEAVES,
       before: dirty,
       run: () => table.readDirty(IOVA, pages, bitmap),
     },
     {
       name: 'dirty sweep, all dirty',
-      operations: PAGES,
+      operations: LEAVES,
       before: dirty,
       run: () => table.readAndClearDirty(IOVA, pages, bitmap),
     },
-    {
-      name: 'hardware write to a clean page',
-      operations: PAGES,
-      before: clean,
-      run: () => {
-        for (let page = 0; page < pages; page += step) outputs[0] += device.access(IOVA + page, true);
-      },
-    },
+    { name: 'hardware write to a clean page', operations: LEAVES, before: clean, run: writeAll },
   );
   return costs;
 }

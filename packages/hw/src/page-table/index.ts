@@ -1,3 +1,5 @@
+/** The refusals are core's: an older name for them. */
+export { IommuError as PageTableError } from '@faultline/core/errors';
 export { checkPage, checkRange, MAX_PAGES } from './addresses.ts';
 export { type PageTableCost, pageTableCosts } from './costs.ts';
 export { DeferredTables } from './deferred-tables.ts';
@@ -50,7 +52,6 @@ export { IotlbInvalidator, IotlbPort, initIotlb, iotlbWords } from './iotlb.ts';
 export { DESCRIPTOR_LAYOUT, PAGE_TABLE_LAYOUT, type TablePoolConfig } from './layout.ts';
 export { NOT_MAPPED } from './lookup.ts';
 export { describeTable, initPageTable, PageTable, type PageTableOptions, pageTableWords } from './page-table.ts';
-export { PageTableError, type PageTableErrorCode } from './refusal.ts';
 export {
   allocPageTable,
   openPageTable,

@@ -1,14 +1,14 @@
 // Mapping: the largest leaves that address, output address and length allow, each slot taken by one compare-exchange.
+import { IommuError } from '@faultline/core/errors';
 import { compareExchangeEntry, installEntry, loadEntry, seenHi, seenLo, takeEntry } from './entry.ts';
 import { type Bits, EMPTY, TABLE } from './format.ts';
 import type { Gather } from './gather.ts';
 import { NO_SIZE } from './geometry.ts';
-import { PageTableError } from './refusal.ts';
 import { forEachTable, inUse, isEmptyTable, type TableTree } from './table-tree.ts';
 import { unmapRange } from './unmap.ts';
 
 /** Maps a checked range, whole or not at all. Tables that it found empty and replaced by leaves are in the gather.
- * @throws PageTableError ENXIO, EADDRINUSE, ERANGE; IommuError ENOMEM */
+ * @throws IommuError ENXIO, EADDRINUSE, ERANGE, ENOMEM */
 export function mapRange(
   tree: TableTree,
   iovaPage: number,
@@ -40,13 +40,7 @@ function mapRun(
   const { geometry } = tree;
   const sizeLg2 = geometry.bestSizeLg2(iovaPage, oaPage, pages);
   if (sizeLg2 === NO_SIZE)
-    throw new PageTableError(
-      'ENXIO',
-      'map',
-      'pages',
-      pages,
-      `no leaf of ${tree.format.name} is as small or as aligned`,
-    );
+    throw new IommuError('ENXIO', 'map', 'pages', pages, `no leaf of ${tree.format.name} is as small or as aligned`);
   const level = geometry.levelOf(sizeLg2);
   const table = tree.tableFor(iovaPage, last, level);
   const first = geometry.index(iovaPage, level);

@@ -18,7 +18,6 @@ import { PT_TOP, PT_WORDS, TOP_LEVEL_MASK, TOP_TABLE_SHIFT } from './layout.ts';
 import { lookUp } from './lookup.ts';
 import { mapRange } from './map.ts';
 import { promoteRange } from './promote.ts';
-import { PageTableError } from './refusal.ts';
 import type { TablePool } from './table-pool.ts';
 import { type ChangeTop, forEachTable, TableTree } from './table-tree.ts';
 import { unmapRange } from './unmap.ts';
@@ -90,9 +89,9 @@ export class PageTable {
 
   /** Maps a range, whole or not at all, with the largest leaves that addresses and length allow. When it replaced empty tables by
    * leaves, it syncs the gather at its end. @param prot PROT_* bits.
-   * @throws IommuError EINVAL no right, rights that the format refuses, no page number or no length, EOVERFLOW, ENOMEM no table;
-   * PageTableError ERANGE an address is too wide, ENXIO no size fits, EADDRINUSE something is mapped there. Nothing stays mapped
-   * then; what was for a moment is in the gather.
+   * @throws IommuError EINVAL no right, rights that the format refuses, no page number or no length, EOVERFLOW, ENOMEM no table,
+   * ERANGE an address is too wide, ENXIO no size fits, EADDRINUSE something is mapped there. Nothing stays mapped then; what was
+   * for a moment is in the gather.
    * @see Linux pt_iommu map_range, whose order of checks this is */
   map(iovaPage: number, oaPage: number, pages: number, prot: number, gather: Gather = this.gather): void {
     const { format } = this.tree;
@@ -100,7 +99,7 @@ export class PageTable {
       throw new IommuError('EINVAL', 'map', 'prot', prot, 'grants neither reading nor writing');
     checkPage('map', 'oaPage', oaPage);
     if (oaPage + Math.max(pages, 1) > 2 ** (format.oaLg2 - PAGE_LG2))
-      throw new PageTableError(
+      throw new IommuError(
         'ERANGE',
         'map',
         'oaPage',

@@ -12,7 +12,6 @@ import { type Entries, fillEntry, installEntry, loadEntry, seenHi, seenLo } from
 import { type Format, LEAF, PAGE_LG2, TABLE } from './format.ts';
 import type { Geometry } from './geometry.ts';
 import { PT_TOP, PT_TOP_LOCK, TOP_LEVEL_MASK, TOP_TABLE_SHIFT } from './layout.ts';
-import { PageTableError } from './refusal.ts';
 import type { TablePool } from './table-pool.ts';
 
 /** Told of a new root before any walker may need it. Under the top lock. @param table its number. */
@@ -108,7 +107,7 @@ export class TableTree {
   }
 
   /** The table of a level that `page` falls into. Tables that are missing on the way are made.
-   * @throws PageTableError EADDRINUSE a larger leaf is there, ERANGE the addresses are too wide; IommuError ENOMEM. */
+   * @throws IommuError EADDRINUSE a larger leaf is there, ERANGE the addresses are too wide, ENOMEM. */
   tableFor(page: number, last: number, level: number): number {
     let top = this.topFor(page, last);
     if (top === -1 || (top & TOP_LEVEL_MASK) < level) top = this.#grow(page, last, level);
@@ -142,7 +141,7 @@ export class TableTree {
     throw new IommuError('EFAULT', 'TableTree', 'page', page, 'bits were left in an empty slot');
   }
 
-  /** Puts roots above the present one until the addresses are reached. @throws PageTableError ERANGE */
+  /** Puts roots above the present one until the addresses are reached. @throws IommuError ERANGE */
   #grow(first: number, last: number, level: number): number {
     const { words, format, geometry, pool } = this;
     for (;;) {
@@ -154,7 +153,7 @@ export class TableTree {
       try {
         while (topLevel < level || !geometry.reaches(topLevel, first, last)) {
           if (topLevel === format.maxTopLevel)
-            throw new PageTableError('ERANGE', 'TableTree', 'page', last, `is too wide for ${format.name}`);
+            throw new IommuError('ERANGE', 'TableTree', 'page', last, `is too wide for ${format.name}`);
           topLevel++;
           const above = this.alloc();
           chain.push(above);
@@ -221,6 +220,6 @@ function noTable(table: number): IommuError {
   return new IommuError('EFAULT', 'TableTree.tableOf', 'table', table, 'an entry names no table of the pool');
 }
 
-export function inUse(page: number): PageTableError {
-  return new PageTableError('EADDRINUSE', 'map', 'iovaPage', page, 'is mapped already');
+export function inUse(page: number): IommuError {
+  return new IommuError('EADDRINUSE', 'map', 'iovaPage', page, 'is mapped already');
 }
