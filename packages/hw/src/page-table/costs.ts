@@ -13,8 +13,8 @@ export interface PageTableCost {
   readonly before?: () => void;
 }
 
-/** What is costed: the calls of PageTable that {@link tableCosts} makes, and a device's. Pages of 4 KiB. */
-export interface CostedTable {
+/** What is costed: the calls of PageTable that are made, and a device's write. Pages of 4 KiB. */
+interface CostedTable {
   map(iovaPage: number, oaPage: number, pages: number, prot: number): void;
   unmap(iovaPage: number, pages: number): number;
   /** Ends what an unmap left to be done. */
@@ -34,8 +34,8 @@ const IOVA = 1 << 20;
 /** Its last page is another's, so that no size but the smallest fits. */
 const OA = (1 << 21) + 1;
 
-/** Opens a page table of its smallest leaves, and of one thread. */
-export function openCostedTable(format: Format): CostedTable {
+/** A page table of the smallest leaves, and of one thread. */
+function openCostedTable(format: Format): CostedTable {
   const smallest = { sizesLg2: format.sizesLg2.slice(0, 1) };
   const { table } = openPageTable(allocPageTable(format), format, { id: 1, spins: 0 }, smallest);
   const device = table.walker(undefined, { tlbEntries: 1 });
@@ -50,13 +50,10 @@ export function openCostedTable(format: Format): CostedTable {
   };
 }
 
-/** Costs of a format's page table, on one thread, of 4 KiB (or the granule's) leaves. */
-export function pageTableCosts(format: Format): PageTableCost[] {
-  return tableCosts(openCostedTable(format), 1 << (format.granuleLg2 - 12), format.dirty !== undefined);
-}
-
-/** Costs of an empty table. @param step pages of a leaf. @param tracksDirty whether it knows what is dirty. */
-export function tableCosts(table: CostedTable, step: number = 1, tracksDirty: boolean = true): PageTableCost[] {
+/** Costs of a format's page table, on one thread, of 4 KiB (or the granule's) leaves.
+ * @param table costed instead: empty, with the format's granule. What dirtiness costs is left out where the format has none. */
+export function pageTableCosts(format: Format, table: CostedTable = openCostedTable(format)): PageTableCost[] {
+  const step = 1 << (format.granuleLg2 - 12);
   const pages = LEAVES * step;
   const oa = OA * step;
   const map = (): void => {
@@ -82,7 +79,7 @@ export function tableCosts(table: CostedTable, step: number = 1, tracksDirty: bo
       },
     },
   ];
-  if (!tracksDirty) return costs;
+  if (format.dirty === undefined) return costs;
   const clean = (): void => {
     map();
     table.readAndClearDirty(IOVA, pages, undefined);

@@ -1,6 +1,9 @@
-// A page table as lines, for people: a debug dump that runs beside everything else. It owns no range and takes no lock.
+// A page table as lines, for people: a debug dump that runs beside everything else. It owns no range and takes no lock, so what it
+// shows was never there all at once. What holds: every line was true when its slots were read, the lines ascend and never overlap,
+// and the dump ends whatever it meets. The grace period keeps the tables that it is in whole, though they may be unlinked by now.
+import { MAX_PAGES } from './addresses.ts';
 import { peekEntry, seenHi } from './entry.ts';
-import { EMPTY, type EntryField, PAGE_LG2, TABLE } from './format.ts';
+import { EMPTY, type EntryField, TABLE } from './format.ts';
 import { TOP_LEVEL_MASK, TOP_TABLE_SHIFT } from './layout.ts';
 import { outputPage } from './lookup.ts';
 import type { TableTree } from './table-tree.ts';
@@ -9,6 +12,9 @@ import type { TableTree } from './table-tree.ts';
 export interface LeafView {
   readonly page: number;
   readonly pages: number;
+  /** Pages of the whole leaf. More than `pages` where it took its place when the dump was past its first slots already: then `page`
+   * and `oaPage` are those of its rest. */
+  readonly leafPages: number;
   readonly oaPage: number;
   readonly level: number;
   readonly lo: number;
@@ -19,52 +25,73 @@ export interface LeafView {
 export interface TableVisitor {
   table?(table: number, level: number, page: number): void;
   leaf?(leaf: LeafView): void;
+  /** A table entry that names no table in use: damage. Nothing is below it. */
+  stray?(page: number, level: number, lo: number, hi: number): void;
 }
 
-/** Walks the whole table, beside whatever else goes on. @throws IommuError EFAULT an entry names no table. */
+/** Walks the whole table, beside whatever else goes on. */
 export function visitTable(tree: TableTree, visitor: TableVisitor): void {
   const top = tree.top();
-  visit(tree, top >>> TOP_TABLE_SHIFT, top & TOP_LEVEL_MASK, 0, visitor);
+  visit(tree, top >>> TOP_TABLE_SHIFT, top & TOP_LEVEL_MASK, 0, tree.format.signExtended, visitor);
 }
 
-function visit(tree: TableTree, table: number, level: number, page: number, visitor: TableVisitor): void {
+/** @param halves the table is a root whose upper slots are the highest addresses. */
+function visit(
+  tree: TableTree,
+  table: number,
+  level: number,
+  page: number,
+  halves: boolean,
+  visitor: TableVisitor,
+): void {
   const { format, geometry, entries } = tree;
   visitor.table?.(table, level, page);
   const item = geometry.itemPages[level];
-  const half = format.signExtended && level === (tree.top() & TOP_LEVEL_MASK) ? geometry.slots / 2 : 0;
   for (let index = 0; index < tree.slots(table); ) {
     const lo = peekEntry(entries, tree.at(table, index));
     const hi = seenHi();
     const kind = format.kind(lo, hi, level);
-    // The upper half of a sign-extended root is the top of the address space.
-    const high = half > 0 && index >= half ? 2 ** (64 - PAGE_LG2) - geometry.slots * item : 0;
+    const high = halves && index >= geometry.slots / 2 ? MAX_PAGES - geometry.slots * item : 0;
     const at = page + high + index * item;
-    if (kind === TABLE) visit(tree, tree.tableOf(lo, hi), level - 1, at, visitor);
+    if (kind === TABLE) {
+      const below = tree.findTable(lo, hi);
+      if (below === 0) visitor.stray?.(at, level, lo, hi);
+      else visit(tree, below, level - 1, at, false, visitor);
+    }
     if (kind === EMPTY || kind === TABLE) {
       index++;
       continue;
     }
     const slots = tree.leafSlots(lo, hi, level);
-    visitor.leaf?.({ page: at, pages: slots * item, oaPage: outputPage(tree, lo, hi, level, at), level, lo, hi });
-    index += slots;
+    const rest = slots - (index % slots);
+    const oaPage = outputPage(tree, lo, hi, level, at);
+    visitor.leaf?.({ page: at, pages: rest * item, leafPages: slots * item, oaPage, level, lo, hi });
+    index += rest;
   }
 }
 
 /** The table as a tree, one line a table and one a run of leaves that continue one another. */
 export function describeTree(tree: TableTree): string[] {
-  const { format } = tree;
-  const lines = [`${format.name}: top level ${tree.top() & TOP_LEVEL_MASK}, table ${tree.top() >>> TOP_TABLE_SHIFT}`];
+  const lines: string[] = [];
+  let top = 0; // as it was when the dump began: it may grow meanwhile
   let run: LeafView | undefined;
   let count = 0;
   const flush = (): void => {
-    if (run !== undefined) lines.push(leafLine(tree, run, count));
+    if (run !== undefined) lines.push(leafLine(tree, run, count, top));
     run = undefined;
   };
   visitTable(tree, {
     table(table, level, page) {
       flush();
-      if (level !== (tree.top() & TOP_LEVEL_MASK))
-        lines.push(`${indent(tree, level)}level ${level} from ${hex(page)}: table ${table}`);
+      if (lines.length === 0) {
+        top = level;
+        lines.push(`${tree.format.name}: top level ${level}, table ${table}`);
+      } else lines.push(`${indent(top, level)}level ${level} from ${hex(page)}: table ${table}`);
+    },
+    stray(page, level, lo, hi) {
+      flush();
+      const entry = `0x${((BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0)).toString(16)}`;
+      lines.push(`${indent(top, level - 1)}${hex(page)}: no table that is in use: ${entry}`);
     },
     leaf(leaf) {
       if (run !== undefined && continues(tree, run, count, leaf)) {
@@ -83,6 +110,7 @@ export function describeTree(tree: TableTree): string[] {
 function continues(tree: TableTree, run: LeafView, count: number, leaf: LeafView): boolean {
   return (
     leaf.level === run.level &&
+    leaf.leafPages === run.leafPages &&
     leaf.pages === run.pages &&
     leaf.page === run.page + count * run.pages &&
     leaf.oaPage === run.oaPage + count * run.pages &&
@@ -90,10 +118,11 @@ function continues(tree: TableTree, run: LeafView, count: number, leaf: LeafView
   );
 }
 
-function leafLine(tree: TableTree, leaf: LeafView, count: number): string {
+function leafLine(tree: TableTree, leaf: LeafView, count: number, top: number): string {
   const times = count === 1 ? '' : ` × ${count}`;
-  const size = `${sizeName(leaf.pages)}${times}`;
-  return `${indent(tree, leaf.level - 1)}${hex(leaf.page)} → ${hex(leaf.oaPage)}  ${size}  ${flags(tree, leaf)}`.trimEnd();
+  const whole = leaf.pages === leaf.leafPages ? '' : ` of ${sizeName(leaf.leafPages)}`;
+  const size = `${sizeName(leaf.pages)}${whole}${times}`;
+  return `${indent(top, leaf.level - 1)}${hex(leaf.page)} → ${hex(leaf.oaPage)}  ${size}  ${flags(tree, leaf)}`.trimEnd();
 }
 
 /** Fields of a leaf that are not zero; those wider than a bit with their values. Addresses left out. */
@@ -113,8 +142,8 @@ function fieldValue(field: EntryField, lo: number, hi: number): number {
   return (half >>> (field.lo & 31)) & (2 ** width - 1);
 }
 
-function indent(tree: TableTree, level: number): string {
-  return '  '.repeat((tree.top() & TOP_LEVEL_MASK) - level);
+function indent(top: number, level: number): string {
+  return '  '.repeat(top - level);
 }
 
 function hex(page: number): string {

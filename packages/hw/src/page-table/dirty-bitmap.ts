@@ -20,7 +20,7 @@ export class DirtyBitmap {
   constructor(first: number, pages: number, pageSizeLg2: number = PAGE_LG2) {
     checkInteger('DirtyBitmap', 'first', first, 0, 2 ** 52 - 1);
     checkInteger('DirtyBitmap', 'pages', pages, 1, 2 ** 52);
-    checkInteger('DirtyBitmap', 'pageSizeLg2', pageSizeLg2, PAGE_LG2, 42);
+    checkInteger('DirtyBitmap', 'pageSizeLg2', pageSizeLg2, PAGE_LG2, 63);
     this.first = first;
     this.pages = pages;
     this.unitLg2 = pageSizeLg2 - PAGE_LG2;

@@ -88,7 +88,6 @@ test('an entry that names no table of the pool is an error, not a walk into nowh
       () => table.unmap(3, 1),
       () => table.map(4, 0x31, 1, RW),
       () => table.readDirty(0, 16, new DirtyBitmap(0, 16)),
-      () => table.describe(),
       () => table.walker().access(3, false),
     ])
       expect(run).toThrow('EFAULT');

@@ -62,10 +62,15 @@ export function sweepRange(
   const end = iovaPage + pages;
   const top = tree.topFor(iovaPage, end - 1);
   const from = top === -1 ? tree.top() : top;
-  if (!tree.geometry.reaches(from & TOP_LEVEL_MASK, iovaPage, iovaPage)) return 0;
   const keep = gather === undefined;
   const sweep: Sweep = { tree, rule, from: iovaPage, end, bitmap, keep, method, first: end, last: -1, dirty: 0 };
-  sweepTable(sweep, from >>> TOP_TABLE_SHIFT, from & TOP_LEVEL_MASK, iovaPage, end);
+  const root = from >>> TOP_TABLE_SHIFT;
+  const level = from & TOP_LEVEL_MASK;
+  // Between the halves of sign-extended addresses is a hole like others, but the root's next slot is not the next address.
+  const low = tree.geometry.lowPages(level);
+  const high = Math.max(tree.geometry.highStart(level), iovaPage);
+  if (iovaPage < low) sweepTable(sweep, root, level, iovaPage, Math.min(end, low));
+  if (high < end) sweepTable(sweep, root, level, high, end);
   if (gather !== undefined && sweep.last >= 0) gather.addRange(sweep.first, sweep.last - sweep.first + 1);
   return sweep.dirty;
 }
@@ -100,7 +105,8 @@ function sweepTable(sweep: Sweep, table: number, level: number, iovaPage: number
     }
     slot++;
   }
-  if (slots > 0) sweepTail(sweep, first, slots - 1, index, page, level);
+  // Not where the last leaf was reported already: it ends after the range, by one of its other slots.
+  if (slots > 0 && slot === slots) sweepTail(sweep, first, slots - 1, index, page, level);
 }
 
 /** The first slot from `slot` on that looks dirty: where a sweep spends its time. @returns `slots` for none. */

@@ -1,6 +1,7 @@
 // What follows from a format's widths alone: where an address falls in each level's table, which level a size belongs to, and the
 // largest size that fits. Addresses and lengths in 4 KiB pages.
 import { IommuError } from '@faultline/core/errors';
+import { MAX_PAGES } from './addresses.ts';
 import { type Format, PAGE_LG2 } from './format.ts';
 
 /** No size fits. */
@@ -89,12 +90,14 @@ export class Geometry {
     return this.#signExtended ? this.#topPages[top] / 2 : this.#topPages[top];
   }
 
+  /** First page of the upper half of sign-extended addresses; one past the last address where there is none. */
+  highStart(top: number): number {
+    return this.#signExtended ? MAX_PAGES - this.lowPages(top) : MAX_PAGES;
+  }
+
   /** Whether addresses first to last can be told apart under a root at this level. */
   reaches(top: number, first: number, last: number): boolean {
-    const low = this.lowPages(top);
-    return (
-      last < low || (this.#signExtended && first >= 2 ** (MAX_LG2 - PAGE_LG2) - low && last < 2 ** (MAX_LG2 - PAGE_LG2))
-    );
+    return last < this.lowPages(top) || (first >= this.highStart(top) && last < MAX_PAGES);
   }
 
   /** The largest size that both addresses are aligned to and the length holds. @returns its log2 in bytes, or NO_SIZE. */

@@ -171,12 +171,12 @@ export class PageTable {
     return new HardwareWalker(this.tree, port, options);
   }
 
-  /** Calls the visitor for every table and leaf, beside whatever else goes on. */
+  /** Calls the visitor for every table and leaf by their addresses, beside whatever else goes on. Never throws by itself. */
   visit(visitor: TableVisitor): void {
     visitTable(this.tree, visitor);
   }
 
-  /** The table as lines, for people. */
+  /** The table as lines, for people, beside whatever else goes on. Never throws. */
   describe(): string[] {
     return describeTree(this.tree);
   }

@@ -8,8 +8,8 @@
 // runs in a thread that is online in the tables' RCU, and that is quiescent only between two operations.
 import { IommuError } from '@faultline/core/errors';
 import { mutexLock, mutexUnlock, type ThreadSelf, type Words } from '@faultline/core/sync';
-import { type Entries, fillEntry, installEntry, loadEntry, seenHi, seenLo } from './entry.ts';
-import { type Format, LEAF, PAGE_LG2, TABLE } from './format.ts';
+import { compareExchangeEntry, type Entries, fillEntry, installEntry, loadEntry, seenHi, seenLo } from './entry.ts';
+import { EMPTY, type Format, LEAF, PAGE_LG2, TABLE } from './format.ts';
 import type { Geometry } from './geometry.ts';
 import { PT_TOP, PT_TOP_LOCK, TOP_LEVEL_MASK, TOP_TABLE_SHIFT } from './layout.ts';
 import type { TablePool } from './table-pool.ts';
@@ -89,6 +89,12 @@ export class TableTree {
     throw noTable(table); // apart, so that this is small enough to be compiled into its callers
   }
 
+  /** The table that a table entry names, 0 where it names none that is in use: for those who look at damage and go on. */
+  findTable(lo: number, hi: number): number {
+    const table = this.format.tableNumber(lo, hi);
+    return table >= 1 && table <= this.#maxTable && this.pool.isHeld(table) ? table : 0;
+  }
+
   /** Slots of the leaf that a slot belongs to. 1 where the entry names a size that its level does not have. */
   leafSlots(lo: number, hi: number, level: number): number {
     const slotsLg2 = this.format.leafLg2(lo, hi, level) - this.geometry.itemLg2[level];
@@ -131,14 +137,14 @@ export class TableTree {
     const lo = format.tableLo(address, level);
     const hi = format.tableHi(address, level);
     if (installEntry(entries, at, lo, hi)) return table; // [P] zeroed when it was taken
+    // Not zero, yet empty: a bit that a test-and-clear sweep left behind.
+    while (format.kind(seenLo(), seenHi(), level) === EMPTY)
+      if (compareExchangeEntry(entries, at, seenLo(), seenHi(), lo, hi)) return table;
     // Ours was never linked: nobody can have seen it.
     pool.free(table);
     this.lostRaces++;
-    const kind = format.kind(seenLo(), seenHi(), level);
-    if (kind === TABLE) return this.tableOf(seenLo(), seenHi());
-    if (kind === LEAF) throw inUse(page);
-    // Not zero, yet empty: bits that a test-and-clear left behind. Nothing of ours writes them where the range is owned.
-    throw new IommuError('EFAULT', 'TableTree', 'page', page, 'bits were left in an empty slot');
+    if (format.kind(seenLo(), seenHi(), level) === LEAF) throw inUse(page);
+    return this.tableOf(seenLo(), seenHi());
   }
 
   /** Puts roots above the present one until the addresses are reached. @throws IommuError ERANGE */

@@ -17,10 +17,12 @@ interface Progress {
 /** Unmaps a checked range into the gather. @returns the pages unmapped: fewer than asked for at a hole, more where the last leaf
  * was taken whole. */
 export function unmapRange(tree: TableTree, iovaPage: number, pages: number, gather: Gather): number {
-  const end = iovaPage + pages;
-  const top = tree.topFor(iovaPage, end - 1);
+  const top = tree.topFor(iovaPage, iovaPage + pages - 1);
   const from = top === -1 ? tree.top() : top;
   if (!tree.geometry.reaches(from & TOP_LEVEL_MASK, iovaPage, iovaPage)) return 0;
+  // What lies between the halves of sign-extended addresses is a hole: the root's next slot is not the next address.
+  const low = tree.geometry.lowPages(from & TOP_LEVEL_MASK);
+  const end = iovaPage < low ? Math.min(iovaPage + pages, low) : iovaPage + pages;
   const progress: Progress = { first: iovaPage, tables: 0 };
   const reached = unmapTable(tree, from >>> TOP_TABLE_SHIFT, from & TOP_LEVEL_MASK, iovaPage, end, progress);
   const unmapped = reached - progress.first;
