@@ -95,6 +95,21 @@ describe('PRI', () => {
     expect(state.enter(false)).toBe(true);
   });
 
+  test('enabling anew clears both status bits; a refused enable does not', () => {
+    const { pri, ats, state } = rig();
+    ats.enable(12);
+    pri.enable(8);
+    state.enter(false);
+    state.fail();
+    state.setUnexpected();
+    pri.disable();
+    expect(() => pri.enable(8)).toThrow(refusal('EBUSY', 'STOPPED'));
+    expect(pri.status()).toBe(RF | UPRGI | PASID_REQUIRED);
+    state.leave();
+    pri.enable(8);
+    expect(pri.status()).toBe(PASID_REQUIRED);
+  });
+
   test('reset only while disabled; it wakes those who wait', () => {
     const { pri, state, wake } = rig();
     pri.enable(8);

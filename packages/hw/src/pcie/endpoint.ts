@@ -1,52 +1,20 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import { checkRegion } from '@faultline/core/memory';
 import type { Clock, Words } from '@faultline/core/sync';
-import { STALL_ABORT, STALL_RETRY } from '../smmu-v3/stall-port.ts';
+import { AnswerTaker } from './answer-taker.ts';
 import { Atc } from './atc.ts';
-import { EndpointQueue, SLOT_NEXT, SLOT_WORDS } from './endpoint-queue.ts';
-import {
-  EP_DROPPED,
-  EP_DUPLICATED,
-  EP_EARLY,
-  EP_FAILURES,
-  EP_IGNORED,
-  EP_INVALID,
-  EP_INVALIDATIONS,
-  EP_LOST,
-  EP_RESETS,
-  EP_SUCCEEDED,
-  EP_UNEXPECTED,
-  EP_WRONG_PASID,
-  endpointStatWords,
-} from './endpoint-stats.ts';
-import { GroupTable, NO_GROUP, NO_SLOTS } from './group-table.ts';
+import { Credits } from './credits.ts';
+import { EndpointQueue } from './endpoint-queue.ts';
+import { EP_DROPPED, EP_FAILURES, EP_RESETS, endpointStatWords } from './endpoint-stats.ts';
+import { GroupTable } from './group-table.ts';
 import { InterfaceState } from './interface-state.ts';
-import {
-  type Misbehaviours,
-  REQUESTS_AFTER_PRI_OFF,
-  RESPONSE_DUPLICATED,
-  RESPONSE_LOST,
-  Switches,
-} from './misbehaviour.ts';
-import {
-  INVALIDATE_ALL,
-  ITAGS,
-  PRG_INDICES,
-  PRG_INVALID,
-  PRG_SUCCESS,
-  REQUEST_INVALIDATED,
-  RESPONSE_CODE,
-  RESPONSE_FLAGS,
-  RESPONSE_INVALIDATE,
-  RESPONSE_PAGE_HI,
-  RESPONSE_PAGE_LO,
-  RESPONSE_PASID,
-  RESPONSE_PASID_VALID,
-  RESPONSE_PRGI,
-  RESPONSE_TICK,
-} from './pri-port.layout.ts';
-import { NO_RECORD, PriRequester } from './pri-port.ts';
+import { InvalidationTaker } from './invalidation-taker.ts';
+import { type Misbehaviours, Switches } from './misbehaviour.ts';
+import { PRG_INDICES, RESPONSE_FLAGS, RESPONSE_INVALIDATE } from './pri-port.layout.ts';
+import { NO_RECORD } from './pri-port-ends.ts';
+import { PriRequester } from './pri-requester.ts';
 import { RequestSender } from './request-sender.ts';
+import { Storm } from './storm.ts';
 
 export interface EndpointConfig {
   /** Base of the PRI port (`initPriPort`). */
@@ -82,8 +50,8 @@ const STORM_BURST = 64;
  *   to no such group    nothing: UPRGI is set
  *
  * A response without a PASID that it should carry, or with another, is open in the specification: here it matches nothing.
- * From Linux's use and third-party headers, not read in the PCIe Base Specification itself: the write-1-to-clear of RF and UPRGI, what
- * Reset clears, that a failure ends the stopping state, and that a stop marker's address and index mean nothing.
+ * Not verified: that a failure ends what is outstanding, so that the interface has stopped, and that a stop marker's address and index
+ * mean nothing. The registers are as implementers restate them; see pri-capability.ts.
  *
  * Not modelled: translated addresses, and translations that the IOMMU sends as messages (the agent is called).
  * @see hardware reference, 4 and 7; PCIe Base Specification 10.4 (codes as quoted in riscv-non-isa/riscv-iommu, iommu_ats.h) */
@@ -96,40 +64,44 @@ export class Endpoint {
   readonly #state: InterfaceState;
   readonly #table: GroupTable;
   readonly #sender: RequestSender;
-  readonly #completions: Int32Array = new Int32Array(ITAGS); // ITAGs whose completion found no room, oldest first
-  #completionCount = 0;
+  readonly #credits: Credits;
+  readonly #storm: Storm;
+  readonly #answers: AnswerTaker;
+  readonly #invalidations: InvalidationTaker;
   readonly atc: Atc;
 
   /** @throws IommuError EINVAL names the field that is out of range. */
   constructor(words: Words, config: EndpointConfig) {
     const call = 'Endpoint';
-    const { groupPages = 1, interleave = 1, atcEntries = 64, place = 0 } = config;
+    const { groupPages = 1, interleave = 1, atcEntries = 64, place = 0, statsAt, clock } = config;
     checkInteger(call, 'groupPages', groupPages, 1, 512);
     checkInteger(call, 'interleave', interleave, 1, PRG_INDICES);
-    checkRegion(call, words, config.statsAt, endpointStatWords());
+    checkRegion(call, words, statsAt, endpointStatWords());
+    const port = new PriRequester(words, config.portAt);
+    const state = new InterfaceState(words, config.functionAt, place);
+    const table = new GroupTable(port.groupFirst, port.groupCount);
+    const switches = this.#switches;
+    const credits = new Credits(words, port.credits, state, switches, statsAt);
+    const sending = { groupPages, interleave };
+    const sender = new RequestSender(words, port, table, state, switches, credits, statsAt, clock, sending);
     this.#words = words;
-    this.#statsAt = config.statsAt;
-    this.#clock = config.clock;
-    this.#port = new PriRequester(words, config.portAt);
-    this.#state = new InterfaceState(words, config.functionAt, place);
-    this.#table = new GroupTable(this.#port.groupFirst, this.#port.groupCount);
+    this.#statsAt = statsAt;
+    this.#clock = clock;
+    this.#port = port;
+    this.#state = state;
+    this.#table = table;
+    this.#credits = credits;
+    this.#sender = sender;
     this.atc = new Atc(atcEntries);
-    this.#sender = new RequestSender(
-      words,
-      this.#port,
-      this.#table,
-      this.#state,
-      this.#switches,
-      config.statsAt,
-      config.clock,
-      { groupPages, interleave },
-    );
+    this.#storm = new Storm(words, port, table, state, switches, credits, statsAt, clock);
+    this.#answers = new AnswerTaker(words, state, table, sender, switches, credits, statsAt);
+    this.#invalidations = new InvalidationTaker(words, port, this.atc, statsAt, clock);
     this.misbehave(config.misbehave ?? {});
   }
 
   /** Page requests without an answer. */
   get outstanding(): number {
-    return this.#sender.outstanding;
+    return this.#credits.outstanding;
   }
 
   /** Groups without an answer, those included that get none: their last page flag was never sent. */
@@ -168,7 +140,7 @@ export class Endpoint {
 
   /** First page of what the switch `storm` asks for, below 2^32. Default 0. */
   setStormPage(page: number): void {
-    this.#sender.setStormPage(checkInteger('Endpoint.setStormPage', 'page', page, 0, 2 ** 32 - 1));
+    this.#storm.startAt(checkInteger('Endpoint.setStormPage', 'page', page, 0, 2 ** 32 - 1));
   }
 
   /** Takes what has come, sends what may be sent. Never blocks, allocates nothing.
@@ -177,12 +149,13 @@ export class Endpoint {
     const isReset = this.#state.takeReset();
     if (this.#state.takeAtsChange()) this.atc.clear();
     let done = this.#takeRecords();
-    if (isReset) this.#giveUp(EP_RESETS); // what was answered before the reset has its answer
-    if (this.#state.takeFailure()) this.#giveUp(EP_FAILURES); // another endpoint's
-    this.#sendCompletions();
-    done += this.#sender.send() + this.#sender.storm(STORM_BURST);
+    if (isReset) this.#answers.giveUp(EP_RESETS); // what was answered before the reset has its answer
+    if (this.#state.takeFailure()) this.#answers.giveUp(EP_FAILURES); // another endpoint's
+    this.#invalidations.sendCompletions();
+    done += this.#sender.send();
+    if (!this.#sender.isHalfSent) done += this.#storm.send(STORM_BURST, this.#sender.queues[0]?.pasid ?? -1);
     this.#port.publish();
-    if (this.#sender.outstanding === 0) this.#state.leave();
+    if (this.#credits.outstanding === 0) this.#state.leave();
     return done;
   }
 
@@ -219,7 +192,7 @@ export class Endpoint {
     let given = 0;
     for (const queue of this.#sender.queues) given += queue.dropSent(this.#clock()) + queue.dropUnsent(this.#clock());
     this.#table.orphan();
-    this.#count(EP_DROPPED, given);
+    this.#words[this.#statsAt + EP_DROPPED] += given;
     return given;
   }
 
@@ -228,112 +201,12 @@ export class Endpoint {
     let taken = 0;
     for (let at = this.#port.peek(); at !== NO_RECORD; at = this.#port.peek()) {
       if ((words[at + RESPONSE_FLAGS] & RESPONSE_INVALIDATE) !== 0) {
-        if (this.#completionCount === ITAGS) break; // none of ours can be missing: more than ITAGS were sent
-        this.#invalidate(at);
-      } else this.#respond(at);
+        if (!this.#invalidations.take(at)) break;
+      } else this.#answers.take(at);
       this.#port.next();
       taken++;
     }
     this.#port.release();
     return taken;
-  }
-
-  #respond(at: number): void {
-    if (this.#switches.isDue(RESPONSE_LOST)) {
-      this.#count(EP_LOST, 1);
-      return;
-    }
-    this.#take(at);
-    if (!this.#switches.isDue(RESPONSE_DUPLICATED)) return;
-    this.#count(EP_DUPLICATED, 1);
-    this.#take(at);
-  }
-
-  #take(at: number): void {
-    const words = this.#words;
-    if (this.#state.isFailed() && !this.#switches.isOn(REQUESTS_AFTER_PRI_OFF)) {
-      this.#count(EP_IGNORED, 1);
-      return;
-    }
-    const prgi = words[at + RESPONSE_PRGI] & (PRG_INDICES - 1);
-    const code = words[at + RESPONSE_CODE] & 15;
-    // A failure need not name its group: the host may not have kept the index.
-    if (code !== PRG_SUCCESS && code !== PRG_INVALID) {
-      this.#state.fail();
-      this.#state.takeFailure();
-      this.#giveUp(EP_FAILURES);
-      return;
-    }
-    const group = this.#table.match(prgi);
-    if (group === NO_GROUP) {
-      if (this.#table.has(prgi)) this.#count(EP_EARLY, 1);
-      this.#unexpected();
-      return;
-    }
-    if (!this.#isPasidRight(at, this.#table.pasid(group))) {
-      this.#count(EP_WRONG_PASID, 1);
-      this.#unexpected();
-      return;
-    }
-    this.#count(code === PRG_SUCCESS ? EP_SUCCEEDED : EP_INVALID, 1);
-    this.#finish(group, code === PRG_SUCCESS ? STALL_RETRY : STALL_ABORT, words[at + RESPONSE_TICK]);
-  }
-
-  #isPasidRight(at: number, pasid: number): boolean {
-    if (!this.#state.pasidRequired) return true;
-    const words = this.#words;
-    const hasPasid = (words[at + RESPONSE_FLAGS] & RESPONSE_PASID_VALID) !== 0;
-    return pasid < 0 ? !hasPasid : hasPasid && words[at + RESPONSE_PASID] === pasid;
-  }
-
-  #unexpected(): void {
-    this.#count(EP_UNEXPECTED, 1);
-    this.#state.setUnexpected();
-  }
-
-  #finish(group: number, result: number, tick: number): void {
-    const table = this.#table;
-    const number = table.queue(group);
-    let slot = table.first(group);
-    if (slot !== NO_SLOTS) {
-      const queue = this.#sender.queues[number];
-      while (slot !== NO_SLOTS) {
-        const next = queue.slots[slot * SLOT_WORDS + SLOT_NEXT];
-        queue.finish(slot, result, tick);
-        slot = next;
-      }
-    }
-    this.#sender.outstanding -= table.pages(group);
-    table.close(group);
-  }
-
-  #invalidate(at: number): void {
-    const words = this.#words;
-    const pasid = (words[at + RESPONSE_FLAGS] & RESPONSE_PASID_VALID) === 0 ? -1 : words[at + RESPONSE_PASID];
-    const size = Math.min(INVALIDATE_ALL, words[at + RESPONSE_CODE]);
-    this.atc.invalidate(words[at + RESPONSE_PAGE_LO], words[at + RESPONSE_PAGE_HI], size, pasid);
-    this.#completions[this.#completionCount++] = words[at + RESPONSE_PRGI];
-  }
-
-  /** Completions go behind the requests that were sent by now: a host that gets one has those. */
-  #sendCompletions(): void {
-    let sent = 0;
-    while (sent < this.#completionCount) {
-      if (!this.#port.post(0, 0, REQUEST_INVALIDATED, 0, this.#completions[sent], this.#clock())) break;
-      sent++;
-    }
-    if (sent === 0) return;
-    this.#completions.copyWithin(0, sent, this.#completionCount);
-    this.#completionCount -= sent;
-    this.#count(EP_INVALIDATIONS, sent);
-  }
-
-  #giveUp(why: number): void {
-    this.#count(why, 1);
-    this.#count(EP_DROPPED, this.#sender.drop());
-  }
-
-  #count(stat: number, count: number): void {
-    this.#words[this.#statsAt + stat] += count;
   }
 }

@@ -1,5 +1,19 @@
 export { Atc, NO_TAG, packTranslation, translationPerm } from './atc.ts';
 export { AtsCapability } from './ats-capability.ts';
+export {
+  ATS_BYTES,
+  ATS_CAPABILITY,
+  ATS_CONTROL,
+  CAP_ID_ATS,
+  CAP_ID_PRI,
+  PRI_ALLOC_REQUESTS,
+  PRI_BYTES,
+  PRI_CONTROL,
+  PRI_MAX_REQUESTS,
+  PRI_STATUS,
+  readAtsCapability,
+  readPriCapability,
+} from './config-space.ts';
 export { Endpoint, type EndpointConfig } from './endpoint.ts';
 export { EndpointMemory, pageAgent, type TranslationAgent } from './endpoint-memory.ts';
 export { EndpointQueue } from './endpoint-queue.ts';

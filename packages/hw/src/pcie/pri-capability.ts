@@ -18,8 +18,9 @@ import {
 } from './function.layout.ts';
 
 /** The PRI capability of a function, as its IOMMU's driver uses it. One instance in one thread at a time: it alone writes CONTROL.
- * Orderings: function.layout.ts.
- * @see Linux drivers/pci/ats.c; PCIe Base Specification, Page Request Extended Capability */
+ * Orderings: function.layout.ts. That RF and UPRGI are write-1-to-clear and that enabling clears them, what Reset clears and when it is
+ * heeded, and that a failed interface ignores all responses, is as two implementers restate the PCIe Base Specification, 10.5.2.
+ * @see Linux drivers/pci/ats.c; QEMU pcie_pri_init(); Efinix PCIe controller registers, ATS Page Request Control and Status (0x644) */
 export class PriCapability {
   readonly #words: Words;
   readonly #base: number;
@@ -39,7 +40,7 @@ export class PriCapability {
     return this.#words[this.#base + FUNCTION_CAPACITY];
   }
 
-  /** Lets the function issue page requests: min(capacity, wanted) outstanding at most, all its queues together.
+  /** Lets the function issue page requests: min(capacity, wanted) outstanding at most, all its queues together. Its status begins anew.
    * @returns the allocation.
    * @throws IommuError EBUSY when it is enabled, or has not stopped since it was disabled; EINVAL when `wanted` leaves a queue with none. */
   enable(wanted: number): number {
@@ -50,6 +51,7 @@ export class PriCapability {
     if ((control & PRI_CTRL_ENABLE) !== 0) throw new IommuError('EBUSY', call, 'ENABLE', 1, 'is enabled already');
     if (!this.isStopped()) throw new IommuError('EBUSY', call, 'STOPPED', 0, 'requests are outstanding');
     const allocation = Math.min(this.capacity, wanted);
+    this.clearStatus(PRI_STATUS_RF | PRI_STATUS_UPRGI);
     Atomics.store(words, this.#base + FUNCTION_ALLOCATION, allocation); // before CONTROL: an endpoint that sees ENABLE has this allocation
     Atomics.store(words, this.#base + FUNCTION_CONTROL, (control + 2) | PRI_CTRL_ENABLE);
     return allocation;

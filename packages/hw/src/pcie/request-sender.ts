@@ -1,17 +1,9 @@
 import type { Clock, Words } from '@faultline/core/sync';
+import type { Credits } from './credits.ts';
 import type { EndpointQueue } from './endpoint-queue.ts';
 import { SLOT_NEXT, SLOT_PAGE_HI, SLOT_PAGE_LO, SLOT_PERM, SLOT_POSTED, SLOT_WORDS } from './endpoint-queue.ts';
-import {
-  EP_DOUBLED,
-  EP_GROUPS,
-  EP_PEAK,
-  EP_REFUSED,
-  EP_REQUESTS,
-  EP_REUSED,
-  EP_STOP_MARKERS,
-  EP_STORMED,
-} from './endpoint-stats.ts';
-import { type GroupTable, NO_GROUP, NO_SLOTS } from './group-table.ts';
+import { EP_DOUBLED, EP_GROUPS, EP_REFUSED, EP_REQUESTS, EP_REUSED, EP_STOP_MARKERS } from './endpoint-stats.ts';
+import { type GroupTable, NO_GROUP } from './group-table.ts';
 import type { InterfaceState } from './interface-state.ts';
 import {
   CREDITS_EXCEEDED,
@@ -20,7 +12,6 @@ import {
   LAST_PAGE_MISSING,
   PASID_CHANGED_IN_GROUP,
   REQUESTS_AFTER_PRI_OFF,
-  STORM,
   type Switches,
 } from './misbehaviour.ts';
 import {
@@ -30,7 +21,7 @@ import {
   REQUEST_STOP_MARKER,
   REQUEST_WRITE,
 } from './pri-port.layout.ts';
-import type { PriRequester } from './pri-port.ts';
+import type { PriRequester } from './pri-requester.ts';
 
 // Sends what queues have posted, in waves: some groups of one queue, their requests taking turns. A wave is planned only when credits
 // and PRG indices for all of it are there, so a group that was begun can always be ended. It then goes on as the link has room.
@@ -50,6 +41,7 @@ export class RequestSender {
   readonly #table: GroupTable;
   readonly #state: InterfaceState;
   readonly #switches: Switches;
+  readonly #credits: Credits;
   readonly #statsAt: number;
   readonly #clock: Clock;
   readonly #groupPages: number;
@@ -63,9 +55,6 @@ export class RequestSender {
   #waveSize = 0; // groups
   #waveAt = 0;
   #repeat = false; // the record sent last is to be sent once more
-  #stormPage = 0;
-  /** Requests sent, or planned, without an answer: credits in use. */
-  outstanding = 0;
 
   constructor(
     words: Words,
@@ -73,6 +62,7 @@ export class RequestSender {
     table: GroupTable,
     state: InterfaceState,
     switches: Switches,
+    credits: Credits,
     statsAt: number,
     clock: Clock,
     config: SenderConfig,
@@ -82,6 +72,7 @@ export class RequestSender {
     this.#table = table;
     this.#state = state;
     this.#switches = switches;
+    this.#credits = credits;
     this.#statsAt = statsAt;
     this.#clock = clock;
     this.#groupPages = config.groupPages;
@@ -113,38 +104,6 @@ export class RequestSender {
     return done + this.#refuseAll();
   }
 
-  /** Sends up to `budget` single-page groups to nobody's account, as fast as the link takes them. */
-  storm(budget: number): number {
-    let sent = 0;
-    if (!this.#switches.isOn(STORM)) return sent;
-    // Half of the indices are left to those who wait for answers.
-    const keep = this.#port.groupCount >>> 1;
-    while (sent < budget && this.#table.free > keep && this.#wave === undefined) {
-      if (!this.#state.enter(this.#switches.isOn(REQUESTS_AFTER_PRI_OFF))) break;
-      const pasid = this.#queues.length === 0 ? -1 : this.#queues[0].pasid;
-      const group = this.#table.open(NO_SLOTS, pasid, 1, 0);
-      const flags = REQUEST_READ | REQUEST_LAST | (pasid < 0 ? 0 : REQUEST_PASID_VALID);
-      const page = this.#stormPage;
-      if (!this.#port.post(page, 0, flags, Math.max(0, pasid), this.#table.index(group), this.#clock())) {
-        this.#table.close(group);
-        break;
-      }
-      this.#stormPage = (page + 1) | 0;
-      this.#table.setSent(group);
-      this.#take(1);
-      this.#count(EP_REQUESTS, 1);
-      this.#count(EP_GROUPS, 1);
-      this.#count(EP_STORMED, 1);
-      sent++;
-    }
-    return sent;
-  }
-
-  /** First page of the storm: from here on, one page after the other. */
-  setStormPage(page: number): void {
-    this.#stormPage = page;
-  }
-
   /** @returns false when the PASID's requests are not all sent, or the link has no room. */
   stopMarker(pasid: number): boolean {
     for (const queue of this.#queues) if (queue.pasid === pasid && queue.sent !== queue.published) return false;
@@ -163,7 +122,7 @@ export class RequestSender {
     this.#wave = undefined;
     this.#repeat = false;
     this.#table.clear();
-    this.outstanding = 0;
+    this.#credits.clear();
     return dropped;
   }
 
@@ -184,9 +143,9 @@ export class RequestSender {
   }
 
   #planWave(queue: EndpointQueue, waiting: number): boolean {
-    const limit = this.#limit();
+    const limit = this.#credits.limit();
     const full = Math.min(this.#groupPages, waiting, Math.max(1, limit)); // a whole group waits for its credits
-    const free = this.#switches.isOn(CREDITS_EXCEEDED) ? waiting : limit - this.outstanding;
+    const free = this.#switches.isOn(CREDITS_EXCEEDED) ? waiting : limit - this.#credits.outstanding;
     if (free < full || this.#table.free === 0) return false;
     const most = Math.min(waiting, free, Math.min(this.#interleave, this.#table.free) * full);
     const pages = most === waiting ? most : most - (most % full);
@@ -202,7 +161,7 @@ export class RequestSender {
       this.#waveGroups[member] = this.#open(queue, members);
     }
     queue.sent += pages;
-    this.#take(pages);
+    this.#credits.take(pages);
     return true;
   }
 
@@ -275,23 +234,11 @@ export class RequestSender {
     let refused = 0;
     for (const queue of this.#queues) {
       if (queue.sent === queue.published) continue;
-      const isStuck = this.#limit() === 0 || !this.#state.enter(this.#switches.isOn(REQUESTS_AFTER_PRI_OFF));
+      const isStuck = this.#credits.limit() === 0 || !this.#state.enter(this.#switches.isOn(REQUESTS_AFTER_PRI_OFF));
       if (isStuck) refused += queue.dropUnsent(this.#clock());
     }
     if (refused !== 0) this.#count(EP_REFUSED, refused);
     return refused;
-  }
-
-  /** Requests that may be outstanding. */
-  #limit(): number {
-    if (this.#switches.isOn(REQUESTS_AFTER_PRI_OFF)) return this.#port.credits;
-    return Math.min(this.#port.credits, this.#state.credits());
-  }
-
-  #take(pages: number): void {
-    this.outstanding += pages;
-    if (this.outstanding > this.#words[this.#statsAt + EP_PEAK])
-      this.#words[this.#statsAt + EP_PEAK] = this.outstanding;
   }
 
   #count(stat: number, count: number): void {
