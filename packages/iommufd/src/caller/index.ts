@@ -1,0 +1,5 @@
+export * from './caller.ts';
+export * from './memory-file.ts';
+export * from './physical-memory.ts';
+export * from './process-memory.ts';
+export * from './user-memory.ts';

@@ -1,0 +1,272 @@
+// A process's memory, modelled: a window of pages, each naming a frame of RAM. Shared by the process's threads; a fork copies it, and the
+// pages of both are shared until one writes.
+import { checkInteger, IommuError } from '@faultline/core/errors';
+import { alignLine, checkRegion } from '@faultline/core/memory';
+import { LINE, mutexLock, mutexUnlock, type Words } from '@faultline/core/sync';
+import type { PhysicalMemory } from './physical-memory.ts';
+import { PAGE_BYTES, type UserMemory } from './user-memory.ts';
+
+// Offsets in words, from the region's base.
+//
+//   name     offset  guarded by   meaning
+//   LOCK     0       atomic       mutex: all below. Before that of RAM
+//   PAGES    1       constant     pages of the window; 0: no process was laid out here
+//   LIMIT    2       LOCK         pages that may be locked
+//   CHARGED  3       LOCK         pages that are
+//   (LINE)   one word a page: frame << 3 | PTE_*, 0 for none
+const LOCK = 0;
+const PAGES = 1;
+const LIMIT = 2;
+const CHARGED = 3;
+
+const PTE_WRITE = 1;
+/** Shared until written to. */
+const PTE_COPY = 2;
+/** A file's: written to by all who map it. */
+const PTE_SHARED = 4;
+const PTE_FRAME = 3;
+
+/** Where the window begins: below it nothing is ever mapped. */
+export const WINDOW: bigint = 0x10_0000_0000n;
+
+export const UNLIMITED: number = 2 ** 31 - 1;
+
+/** @throws IommuError EINVAL */
+export function processMemoryWords(pages: number): number {
+  checkInteger('processMemoryWords', 'pages', pages, 1, 2 ** 24);
+  return alignLine(LINE + pages);
+}
+
+/** Lays an empty process out over zeroed words. @param limit pages that may be locked. @throws IommuError EINVAL */
+export function initProcessMemory(words: Words, base: number, pages: number, limit: number = UNLIMITED): void {
+  checkRegion('initProcessMemory', words, base, processMemoryWords(pages));
+  words[base + PAGES] = pages;
+  words[base + LIMIT] = limit;
+}
+
+export interface MmapOptions {
+  /** Default true. */
+  readonly writable?: boolean;
+  /** Physically contiguous, as a huge page is; aligned to its length in the window, a power of two. */
+  readonly huge?: boolean;
+  /** Frames to share instead of fresh ones: a memfd's. One for each page. */
+  readonly frames?: readonly number[];
+}
+
+/** One thread's view of a process's memory. */
+export class ProcessMemory implements UserMemory {
+  readonly ram: PhysicalMemory;
+  readonly #words: Words;
+  readonly #base: number;
+  readonly #pages: number;
+
+  /** @throws IommuError EINVAL no process was laid out there. */
+  constructor(ram: PhysicalMemory, base: number) {
+    this.ram = ram;
+    this.#words = ram.words;
+    this.#base = base;
+    this.#pages = ram.words[base + PAGES];
+    if (this.#pages === 0)
+      throw new IommuError('EINVAL', 'ProcessMemory', 'base', base, 'no process was laid out here');
+  }
+
+  /** Maps fresh zeroed pages, or a file's. @returns the address. @throws IommuError ENOMEM, EINVAL */
+  mmap(bytes: number, options: MmapOptions = {}): bigint {
+    const { writable = true, huge = false, frames } = options;
+    checkInteger('mmap', 'bytes', bytes, 1, this.#pages * PAGE_BYTES);
+    const count = Math.ceil(bytes / PAGE_BYTES);
+    return this.#locked(() => {
+      const first = this.#findFree(count, huge ? count : 1);
+      if (first < 0) throw new IommuError('ENOMEM', 'mmap', 'bytes', bytes, 'no room in the window');
+      const run = huge && frames === undefined ? this.#allocFrames(count, bytes) : 0;
+      for (let i = 0; i < count; i++) {
+        const frame = frames?.[i] ?? (run === 0 ? this.#allocFrames(1, bytes) : run + i);
+        if (frames !== undefined) this.ram.get(frame);
+        this.#words[this.#pte(first + i)] =
+          (frame << PTE_FRAME) | (writable ? PTE_WRITE : 0) | (frames === undefined ? 0 : PTE_SHARED);
+      }
+      return WINDOW + BigInt(first * PAGE_BYTES);
+    });
+  }
+
+  #allocFrames(count: number, bytes: number): number {
+    const frame = this.ram.alloc(count);
+    if (frame === 0) throw new IommuError('ENOMEM', 'mmap', 'bytes', bytes, 'no frames are left');
+    return frame;
+  }
+
+  /** Unmaps whole pages; holes are passed over. Pinned frames stay until they are unpinned. */
+  munmap(address: bigint, bytes: number): void {
+    this.#locked(() => {
+      const first = this.#pageOf(address);
+      for (let page = first; page < first + Math.ceil(bytes / PAGE_BYTES); page++) {
+        const pte = this.#at(page);
+        if (pte === 0) continue;
+        this.#words[this.#pte(page)] = 0;
+        this.ram.put(pte >> PTE_FRAME);
+      }
+    });
+  }
+
+  /** Makes pages read-only, or writable again. */
+  mprotect(address: bigint, bytes: number, writable: boolean): void {
+    this.#locked(() => {
+      const first = this.#pageOf(address);
+      for (let page = first; page < first + Math.ceil(bytes / PAGE_BYTES); page++) {
+        const pte = this.#at(page);
+        if (pte !== 0) this.#words[this.#pte(page)] = writable ? pte | PTE_WRITE : pte & ~PTE_WRITE;
+      }
+    });
+  }
+
+  /** Fills an empty process with this one's pages, shared until either writes. A page that is pinned is copied at once: whoever pinned it
+   * means this process's. @throws IommuError ENOMEM */
+  forkInto(child: ProcessMemory): void {
+    this.#locked(() => {
+      for (let page = 0; page < this.#pages; page++) {
+        const pte = this.#at(page);
+        if (pte === 0) continue;
+        const frame = pte >> PTE_FRAME;
+        if ((pte & PTE_SHARED) !== 0) {
+          this.ram.get(frame);
+          child.#words[child.#pte(page)] = pte;
+        } else if (this.ram.pins(frame) > 0) {
+          const copy = this.#allocFrames(1, PAGE_BYTES);
+          this.ram.copy(frame, copy);
+          child.#words[child.#pte(page)] = (copy << PTE_FRAME) | (pte & PTE_WRITE);
+        } else {
+          this.ram.get(frame);
+          this.#words[this.#pte(page)] = pte | PTE_COPY;
+          child.#words[child.#pte(page)] = pte | PTE_COPY;
+        }
+      }
+    });
+  }
+
+  /** The process is gone: everything is unmapped. */
+  exit(): void {
+    this.munmap(WINDOW, this.#pages * PAGE_BYTES);
+  }
+
+  read(address: bigint, into: Uint8Array): boolean {
+    return this.#locked(() =>
+      this.#each(address, into.length, false, (physical, at, bytes) => {
+        into.set(this.ram.bytes.subarray(physical, physical + bytes), at);
+      }),
+    );
+  }
+
+  write(address: bigint, from: Uint8Array): boolean {
+    return this.#locked(() =>
+      this.#each(address, from.length, true, (physical, at, bytes) => {
+        this.ram.bytes.set(from.subarray(at, at + bytes), physical);
+      }),
+    );
+  }
+
+  pin(address: bigint, writable: boolean): number {
+    return this.#locked(() => {
+      const frame = this.#frameFor(this.#pageOf(address), writable);
+      if (frame === 0) return -1;
+      this.ram.pin(frame);
+      return frame * PAGE_BYTES;
+    });
+  }
+
+  unpin(physical: number): void {
+    this.ram.unpin(Math.floor(physical / PAGE_BYTES));
+  }
+
+  charge(pages: number): boolean {
+    return this.#locked(() => {
+      const charged = this.#words[this.#base + CHARGED] + pages;
+      if (charged > this.#words[this.#base + LIMIT]) return false;
+      this.#words[this.#base + CHARGED] = charged;
+      return true;
+    });
+  }
+
+  uncharge(pages: number): void {
+    this.#locked(() => {
+      const charged = this.#words[this.#base + CHARGED] - pages;
+      if (charged < 0) throw new IommuError('EINVAL', 'uncharge', 'pages', pages, 'more than was charged');
+      this.#words[this.#base + CHARGED] = charged;
+    });
+  }
+
+  /** Pages charged: what the system would show as locked. */
+  charged(): number {
+    return this.#words[this.#base + CHARGED];
+  }
+
+  /** Frame of a mapped address, 0 for none. */
+  frameAt(address: bigint): number {
+    return this.#at(this.#pageOf(address)) >> PTE_FRAME;
+  }
+
+  #each(
+    address: bigint,
+    length: number,
+    writes: boolean,
+    visit: (physical: number, at: number, bytes: number) => void,
+  ): boolean {
+    const start = Number(BigInt.asUintN(64, address) - WINDOW);
+    for (let at = 0; at < length; ) {
+      const offset = start + at;
+      const frame = this.#frameFor(Math.floor(offset / PAGE_BYTES), writes);
+      if (frame === 0) return false;
+      const inPage = offset % PAGE_BYTES;
+      const bytes = Math.min(length - at, PAGE_BYTES - inPage);
+      visit(frame * PAGE_BYTES + inPage, at, bytes);
+      at += bytes;
+    }
+    return true;
+  }
+
+  /** The frame of a page, which gets one of its own first when it is to be written and is shared. @returns 0: fault. */
+  #frameFor(page: number, writes: boolean): number {
+    const pte = this.#at(page);
+    if (pte === 0 || (writes && (pte & PTE_WRITE) === 0)) return 0;
+    const frame = pte >> PTE_FRAME;
+    if (!writes || (pte & PTE_COPY) === 0) return frame;
+    let own = frame;
+    if (this.ram.refs(frame) > 1) {
+      own = this.ram.alloc(1);
+      if (own === 0) return 0;
+      this.ram.copy(frame, own);
+      this.ram.put(frame);
+    }
+    this.#words[this.#pte(page)] = (own << PTE_FRAME) | PTE_WRITE;
+    return own;
+  }
+
+  #findFree(count: number, align: number): number {
+    for (let first = 0; first + count <= this.#pages; first += align) {
+      let run = 0;
+      while (run < count && this.#at(first + run) === 0) run++;
+      if (run === count) return first;
+    }
+    return -1;
+  }
+
+  #pageOf(address: bigint): number {
+    return Math.floor(Number(BigInt.asUintN(64, address) - WINDOW) / PAGE_BYTES);
+  }
+
+  #at(page: number): number {
+    return page >= 0 && page < this.#pages ? this.#words[this.#pte(page)] : 0;
+  }
+
+  #pte(page: number): number {
+    return this.#base + LINE + page;
+  }
+
+  #locked<T>(body: () => T): T {
+    mutexLock(this.#words, this.#base + LOCK, this.ram.self);
+    try {
+      return body();
+    } finally {
+      mutexUnlock(this.#words, this.#base + LOCK, this.ram.self);
+    }
+  }
+}

@@ -1,0 +1,31 @@
+// The memory of whoever calls: this process's own model of one, or another process. All that iommufd reads from, writes to and
+// pins of a caller goes through here.
+
+/** Bytes of a page of user memory. */
+export const PAGE_BYTES = 4096;
+
+/** A process's memory, as one thread reaches it. Addresses are 64-bit. Not shared: open it again in each thread. */
+export interface UserMemory {
+  /** Copies from the caller. @returns false when not all of it can be read (EFAULT); `into` is undefined then. */
+  read(address: bigint, into: Uint8Array): boolean;
+  /** Copies to the caller. @returns false when not all of it can be written: what could be, in order, has been. */
+  write(address: bigint, from: Uint8Array): boolean;
+  /** Pins the page at an address (a multiple of PAGE_BYTES): it keeps its place until {@link unpin}.
+   * Pinning for writing gives a page that was shared for copying to this process first. Pins of a page are counted.
+   * @returns its physical address, or -1: no memory is there, or none that may be written (EFAULT). */
+  pin(address: bigint, writable: boolean): number;
+  /** @throws IommuError EINVAL the page is not pinned. */
+  unpin(physical: number): void;
+  /** Charges pages against the process's limit on locked memory. @returns false beyond it. */
+  charge(pages: number): boolean;
+  uncharge(pages: number): void;
+}
+
+/** A file whose pages can be mapped: a memfd, or a device's buffer. */
+export interface MappableFile {
+  /** Bytes. */
+  readonly size: bigint;
+  /** As of {@link UserMemory}: the page at a byte offset, a multiple of PAGE_BYTES. */
+  pin(offset: bigint, writable: boolean): number;
+  unpin(physical: number): void;
+}

@@ -1,0 +1,27 @@
+import type { Caller } from '../caller/index.ts';
+import type { Args, Struct } from '../uapi/index.ts';
+import type { Context } from './context.ts';
+
+/** One call under way. What it answers is written into `args`. */
+export interface Ucmd<S extends Struct> {
+  readonly caller: Caller;
+  readonly args: Args<S>;
+  /** Writes the outputs back to the caller now. Whoever makes an object calls it before publishing it, so that it can still be
+   * undone: who has no outputs need not. @throws IommuError EFAULT */
+  respond(): void;
+}
+
+/** An ioctl: its struct and what it does. */
+export interface Command<S extends Struct = Struct> {
+  readonly struct: S;
+  /** Outputs are written back also when it fails. */
+  readonly alwaysResponds?: boolean;
+  run(context: Context, ucmd: Ucmd<S>): void;
+}
+
+/** A command of any struct: what a table of all of them holds. */
+export interface AnyCommand {
+  readonly struct: Struct;
+  readonly alwaysResponds?: boolean;
+  run(context: Context, ucmd: never): void;
+}

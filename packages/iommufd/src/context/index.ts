@@ -1,0 +1,4 @@
+export * from './command.ts';
+export { COMMANDS } from './commands.ts';
+export * from './context.ts';
+export * from './ioctl.ts';

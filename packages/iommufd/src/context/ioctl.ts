@@ -1,0 +1,140 @@
+// The dispatcher: from a request number and an address in the caller's memory to a command, and back to bytes and an errno.
+import { IommuError } from '@faultline/core/errors';
+import type { Caller } from '../caller/index.ts';
+import {
+  type Args,
+  CMD_BASE,
+  decodeStruct,
+  defaultArgs,
+  encodeOutputs,
+  hasOutputs,
+  IOMMUFD_TYPE,
+  reservedInUse,
+  type Struct,
+} from '../uapi/index.ts';
+import type { AnyCommand, Command } from './command.ts';
+import type { Context } from './context.ts';
+
+const SIZE_BYTES = 4;
+/** Longest struct that is looked at for trailing zeros: more is refused as unknown. */
+const MAX_TAIL_BYTES = 4096;
+
+/** One command, ready to be called with bytes. */
+interface Entry {
+  readonly command: AnyCommand;
+  readonly request: number;
+  readonly responds: boolean;
+}
+
+/** The ioctls of /dev/iommu by number. Make one a thread. */
+export class Dispatcher {
+  readonly #entries = new Map<number, Entry>();
+  readonly #highest: number;
+  readonly #size = new Uint8Array(SIZE_BYTES);
+  /** Legacy VFIO numbers. */
+  readonly #legacy: ((context: Context, caller: Caller, request: number, address: bigint) => number) | undefined;
+  /** What was refused last, for who got a number only. */
+  lastError: IommuError | undefined;
+
+  constructor(
+    commands: readonly AnyCommand[],
+    legacy?: (context: Context, caller: Caller, request: number, address: bigint) => number,
+  ) {
+    for (const command of commands) {
+      const { nr } = command.struct;
+      this.#entries.set(nr, { command, request: (IOMMUFD_TYPE << 8) | nr, responds: hasOutputs(command.struct) });
+    }
+    this.#highest = Math.max(...this.#entries.keys());
+    this.#legacy = legacy;
+  }
+
+  /** @param address of the struct in the caller's memory. @returns 0 or more, or a negative errno; {@link lastError} says why. */
+  ioctl(context: Context, caller: Caller, request: number, address: bigint): number {
+    this.lastError = undefined;
+    try {
+      return this.#dispatch(context, caller, request, address);
+    } catch (error) {
+      if (!(error instanceof IommuError)) throw error;
+      this.lastError = error;
+      return -error.errno;
+    }
+  }
+
+  #dispatch(context: Context, caller: Caller, request: number, address: bigint): number {
+    const nr = request & 0xff;
+    if (nr < CMD_BASE || nr > this.#highest) {
+      if (this.#legacy !== undefined) return this.#legacy(context, caller, request, address);
+      throw new IommuError('ENOTTY', 'ioctl', 'request', request, 'no such request');
+    }
+    if (!caller.memory.read(address, this.#size))
+      throw new IommuError('EFAULT', 'ioctl', 'argument', address, 'its size cannot be read');
+    const entry = this.#entries.get(nr);
+    if (entry === undefined || entry.request !== request)
+      throw new IommuError('ENOTTY', 'ioctl', 'request', request, 'no such request');
+    this.#call(context, caller, entry, address);
+    return 0;
+  }
+
+  #call(context: Context, caller: Caller, { command, responds }: Entry, address: bigint): void {
+    const { struct } = command;
+    const size = new DataView(this.#size.buffer).getUint32(0, true);
+    if (size < struct.minBytes)
+      throw new IommuError('EINVAL', struct.name, 'size', size, `must be at least ${struct.minBytes}`);
+    const bytes = this.#copyIn(caller, struct, size, address);
+    const view = new DataView(bytes.buffer);
+    const args = decodeStruct(struct, view);
+    const given = Math.min(size, struct.bytes);
+    const respond = (): void => {
+      encodeOutputs(struct, args, view);
+      if (!caller.memory.write(address, bytes.subarray(0, given)))
+        throw new IommuError('EFAULT', struct.name, 'argument', address, 'cannot be written back');
+      responded = true;
+    };
+    let responded = !responds;
+    try {
+      const reserved = reservedInUse(struct, view);
+      if (reserved !== undefined) throw new IommuError('EOPNOTSUPP', struct.name, reserved, 1, 'must be 0');
+      (command as Command).run(context, { caller, args, respond });
+      if (!responded) respond();
+    } catch (error) {
+      if (command.alwaysResponds === true && !responded) respond();
+      throw error;
+    }
+  }
+
+  /** The struct as this version knows it: a tail that the caller did not give is 0, one that is not known must be 0. */
+  #copyIn(caller: Caller, struct: Struct, size: number, address: bigint): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(struct.bytes);
+    if (!caller.memory.read(address, bytes.subarray(0, Math.min(size, struct.bytes))))
+      throw new IommuError('EFAULT', struct.name, 'argument', address, `${size} bytes cannot be read`);
+    if (size > struct.bytes) {
+      const tail = new Uint8Array(Math.min(size - struct.bytes, MAX_TAIL_BYTES));
+      if (!caller.memory.read(address + BigInt(struct.bytes), tail))
+        throw new IommuError('EFAULT', struct.name, 'argument', address, `${size} bytes cannot be read`);
+      if (size - struct.bytes > MAX_TAIL_BYTES || tail.some((byte) => byte !== 0))
+        throw new IommuError(
+          'E2BIG',
+          struct.name,
+          'size',
+          size,
+          `only ${struct.bytes} bytes are known, and the rest is not 0`,
+        );
+    }
+    return bytes;
+  }
+}
+
+const RESPOND_NOTHING = (): void => {};
+
+/** Calls a command without bytes. @param args what is left out is 0; outputs are in what is returned, also if it throws where the
+ * caller keeps the object. */
+export function callCommand<S extends Struct>(
+  context: Context,
+  caller: Caller,
+  command: Command<S>,
+  args: Partial<Args<S>>,
+): Args<S> {
+  const whole = { ...defaultArgs(command.struct), ...args };
+  command.run(context, { caller, args: whole, respond: RESPOND_NOTHING });
+  return whole;
+}

@@ -1,0 +1,2 @@
+export * from './dirty-sink.ts';
+export * from './driver.ts';

@@ -1,0 +1,95 @@
+// The descriptors of one process: numbers, lowest free first, each naming a file. Shared by the process's threads.
+//
+// Ordering. [P] install: the file's words, then its slot    pairs with  [C] get: the slot, then the words
+// A file is freed with its last reference: a descriptor's or a running call's. A get that meets a file as it goes raises REFS from
+// above 0 or not at all, and looks at the slot again.
+import { IommuError } from '@faultline/core/errors';
+import { refcountGet, refcountIncNotZero, refcountInit, refcountPut, type Words } from '@faultline/core/sync';
+import type { Xarray } from '@faultline/core/xarray';
+import type { FailPoint, RecordPool } from '../memory/index.ts';
+import { FILE_CONTEXT, FILE_KIND, FILE_OBJECT, FILE_REFS } from './layout.ts';
+
+/** Descriptors 0 to 2 are the process's own. */
+const FIRST_FD = 3;
+const MAX_FD = 1023;
+
+export interface FileTableParts {
+  readonly words: Words;
+  /** From descriptor to file. */
+  readonly fds: Xarray;
+  readonly pool: RecordPool;
+  readonly fail: FailPoint;
+  /** Ends a file that nobody refers to any more; its record is freed afterwards. */
+  readonly release: (fileAt: number) => void;
+}
+
+/** One thread's way to a process's descriptors. */
+export class FileTable {
+  readonly #parts: FileTableParts;
+
+  constructor(parts: FileTableParts) {
+    this.#parts = parts;
+  }
+
+  /** Opens a file. @returns its descriptor. @throws IommuError EMFILE, ENOMEM */
+  install(call: string, kind: number, context: number, object: number): number {
+    const { words, pool, fds, fail } = this.#parts;
+    const file = pool.alloc(call);
+    const at = pool.at(file);
+    words[at + FILE_KIND] = kind;
+    words[at + FILE_CONTEXT] = context;
+    words[at + FILE_OBJECT] = object;
+    refcountInit(words, at + FILE_REFS, 1);
+    const fails = fail.fails('fd');
+    const fd = fails ? -1 : fds.alloc(file, FIRST_FD, MAX_FD); // [P]
+    if (fd >= 0) return fd;
+    pool.free(file); // nobody has seen it
+    throw new IommuError('EMFILE', call, 'fd', MAX_FD, fails ? 'made to fail' : 'every descriptor is in use');
+  }
+
+  /** Holds the file of a descriptor for a running call: {@link put} it. @returns its word offset. @throws IommuError EBADF */
+  get(call: string, fd: number): number {
+    const { words, pool, fds } = this.#parts;
+    const file = fds.load(fd); // [C]
+    if (file !== 0) {
+      const at = pool.at(file);
+      if (refcountIncNotZero(words, at + FILE_REFS)) {
+        if (fds.load(fd) === file) return at;
+        this.put(at);
+      }
+    }
+    throw new IommuError('EBADF', call, 'fd', fd, 'is no open file');
+  }
+
+  put(fileAt: number): void {
+    const { words, pool, release } = this.#parts;
+    if (!refcountPut(words, fileAt + FILE_REFS)) return;
+    release(fileAt);
+    pool.free(pool.indexOf(fileAt)); // its slot is empty, and it was the last reference
+  }
+
+  /** Another descriptor of the same file. @throws IommuError EBADF, EMFILE */
+  dup(call: string, fd: number): number {
+    const { words, pool, fds, fail } = this.#parts;
+    const at = this.get(call, fd);
+    refcountGet(words, at + FILE_REFS);
+    const copy = fail.fails('fd') ? -1 : fds.alloc(pool.indexOf(at), FIRST_FD, MAX_FD);
+    if (copy < 0) this.put(at);
+    this.put(at);
+    if (copy < 0) throw new IommuError('EMFILE', call, 'fd', MAX_FD, 'every descriptor is in use');
+    return copy;
+  }
+
+  /** Closes a descriptor; its file goes with the last one, and the last call on it. @throws IommuError EBADF */
+  close(fd: number): void {
+    const { pool, fds } = this.#parts;
+    const file = fds.erase(fd);
+    if (file === 0) throw new IommuError('EBADF', 'FileTable.close', 'fd', fd, 'is no open file');
+    this.put(pool.at(file));
+  }
+
+  /** Open descriptors. */
+  count(): number {
+    return this.#parts.fds.count();
+  }
+}

@@ -1,0 +1,2 @@
+export * from './file-table.ts';
+export * from './layout.ts';

@@ -1,0 +1,20 @@
+// File: what a descriptor names. One record of the machine's pool of files. Offsets in words.
+//
+//   name     offset  guarded by   meaning
+//   KIND     0       constant     FILE_*
+//   CONTEXT  1       constant     the context that it keeps alive, 0 for none
+//   OBJECT   2       constant     FILE_FAULT, FILE_EVENTS, FILE_ACCESS: the object; FILE_MEMORY: number of the mappable file
+//   REFS     3       atomic       descriptors, and calls on one
+export const FILE_KIND = 0;
+export const FILE_CONTEXT = 1;
+export const FILE_OBJECT = 2;
+export const FILE_REFS = 3;
+export const FILE_WORDS = 4;
+
+/** /dev/iommu. */
+export const FILE_IOMMU = 1;
+export const FILE_FAULT = 2;
+export const FILE_EVENTS = 3;
+export const FILE_ACCESS = 4;
+/** A memfd or a device's buffer. */
+export const FILE_MEMORY = 5;

@@ -1,0 +1,130 @@
+import { IommuError } from '@faultline/core/errors';
+import { type FaultPath, type Generation, type IommuOps, IopfSystem, openFaultPath } from '@faultline/core/iopf';
+import type { Arena } from '@faultline/core/memory';
+import type { RcuThread, ThreadSelf, Words } from '@faultline/core/sync';
+import { Xarray } from '@faultline/core/xarray';
+import type { MappableFile, UserMemory } from '../caller/index.ts';
+import type { IommufdDriver } from '../driver/index.ts';
+import { reportsNothing } from '../fault-queue/index.ts';
+import { FailPoint, RecordPool } from '../memory/index.ts';
+import {
+  CONTEXTS_REGION,
+  FAULT_QUEUES_REGION,
+  FDS_REGION,
+  fdsWords,
+  GROUPS_REGION,
+  IDS_REGION,
+  idsWords,
+  MACHINE_REGION,
+  POOLS,
+  type PoolName,
+  poolRegion,
+} from './config.ts';
+import { CONTEXT_WORDS, GROUP_WORDS } from './layout.ts';
+
+/** What a thread brings along. */
+export interface MachineParts {
+  readonly arena: Arena;
+  readonly self: ThreadSelf;
+  readonly driver: IommufdDriver;
+  /** The way in which this thread answers devices. */
+  readonly ops: IommuOps;
+  readonly generation?: Generation;
+  /** This thread as a reader, where it is one already. */
+  readonly reader?: RcuThread;
+  /** A process's memory, by its number. */
+  memoryOf(mm: number): UserMemory;
+  /** A memfd or device buffer, by its number. */
+  fileOf(number: number): MappableFile;
+}
+
+/** One thread's view of all that is shared: the fault path, the pools, the contexts. Made by that thread, used by no other. */
+export class Machine {
+  readonly arena: Arena;
+  readonly words: Words;
+  readonly self: ThreadSelf;
+  readonly system: IopfSystem;
+  /** For answering: this thread reports by a path of its own, if at all. */
+  readonly path: FaultPath;
+  readonly ops: IommuOps;
+  readonly driver: IommufdDriver;
+  readonly fail: FailPoint = new FailPoint();
+  readonly pools: Readonly<Record<PoolName, RecordPool>>;
+  readonly contexts: number;
+  readonly processes: number;
+  readonly faultQueues: number;
+  readonly #parts: MachineParts;
+
+  /** @throws IommuError ENOENT the arena has no such machine. */
+  constructor(parts: MachineParts) {
+    const { arena, self } = parts;
+    const { words } = arena;
+    this.#parts = parts;
+    this.arena = arena;
+    this.words = words;
+    this.self = self;
+    this.driver = parts.driver;
+    this.ops = parts.ops;
+    this.system = new IopfSystem(arena, self, parts.reader);
+    this.path = openFaultPath(parts.generation ?? 'lockless', this.system, parts.ops, reportsNothing);
+    const pools: Partial<Record<PoolName, RecordPool>> = {};
+    for (const name of Object.keys(POOLS) as PoolName[])
+      pools[name] = new RecordPool(name, words, arena.base(poolRegion(name)), self, this.fail);
+    this.pools = pools as Record<PoolName, RecordPool>;
+    const at = arena.base(MACHINE_REGION);
+    this.contexts = words[at];
+    this.processes = words[at + 1];
+    this.faultQueues = words[at + 2];
+    if (parts.reader === undefined) this.system.reader.online();
+  }
+
+  memoryOf(mm: number): UserMemory {
+    return this.#parts.memoryOf(mm);
+  }
+  fileOf(number: number): MappableFile {
+    return this.#parts.fileOf(number);
+  }
+
+  /** Word offset of a context's row. @throws IommuError EINVAL */
+  contextAt(context: number): number {
+    if (!(context >= 1 && context <= this.contexts))
+      throw new IommuError('EINVAL', 'Machine.contextAt', 'context', context, `must be from 1 to ${this.contexts}`);
+    return this.arena.base(CONTEXTS_REGION) + context * CONTEXT_WORDS;
+  }
+
+  idsOf(context: number): Xarray {
+    return new Xarray(this.words, this.arena.base(IDS_REGION) + context * idsWords());
+  }
+
+  groupAt(group: number): number {
+    return this.arena.base(GROUPS_REGION) + group * GROUP_WORDS;
+  }
+
+  /** Word offset of fault queue `number`. */
+  faultQueueAt(number: number): number {
+    const base = this.arena.base(FAULT_QUEUES_REGION);
+    return base + number * (this.arena.sizeWords(FAULT_QUEUES_REGION) / this.faultQueues);
+  }
+
+  /** Where a process's descriptors are. */
+  fdsOf(process: number): Xarray {
+    return new Xarray(this.words, this.arena.base(FDS_REGION) + process * fdsWords());
+  }
+
+  /** What is in use of every pool: all 0 when nothing leaked. */
+  live(): Readonly<Record<PoolName, number>> {
+    const live: Partial<Record<PoolName, number>> = {};
+    for (const name of Object.keys(this.pools) as PoolName[]) live[name] = this.pools[name].live();
+    return live as Record<PoolName, number>;
+  }
+
+  /** Between calls: nothing that was found before is held. */
+  quiescent(): void {
+    this.system.reader.quiescent();
+  }
+
+  close(): void {
+    this.path.close();
+    this.system.reader.offline();
+  }
+}

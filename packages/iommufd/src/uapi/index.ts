@@ -1,0 +1,3 @@
+export * from './constants.ts';
+export * from './struct.ts';
+export * from './structs.ts';

@@ -1,0 +1,102 @@
+// The argument structs of ioctls as tables: from one table come the decoder, the encoder and the type of the decoded object.
+
+type Kind = 'u8' | 'u16' | 'u32' | 'i32' | 'u64';
+type ValueOf<K extends Kind> = K extends 'u64' ? bigint : number;
+
+/** Way of a field: read from the caller, written back, both, or reserved: must be 0. */
+type Way = 'in' | 'out' | 'inout' | 'reserved';
+
+/** Kind, byte offset, way. */
+export type Field = readonly [kind: Kind, at: number, way: Way];
+
+export type Fields = Readonly<Record<string, Field>>;
+
+/** A struct: little-endian, its u32 `size` at offset 0. */
+export interface Struct<F extends Fields = Fields> {
+  readonly name: string;
+  /** The low byte of the request number. */
+  readonly nr: number;
+  /** Smallest accepted, and full, in bytes. */
+  readonly minBytes: number;
+  readonly bytes: number;
+  readonly fields: F;
+}
+
+/** A decoded struct. Reserved fields are not in it. */
+export type Args<S> =
+  S extends Struct<infer F>
+    ? { -readonly [N in keyof F as F[N][2] extends 'reserved' ? never : N]: ValueOf<F[N][0]> }
+    : never;
+
+/** Reads the fields that are not reserved. @param view at least the struct's bytes, what the caller did not give being 0. */
+export function decodeStruct<S extends Struct>({ fields }: S, view: DataView): Args<S> {
+  const args: Record<string, number | bigint> = {};
+  for (const name in fields) {
+    const [kind, at, way] = fields[name];
+    if (way !== 'reserved') args[name] = way === 'out' ? (kind === 'u64' ? 0n : 0) : get(view, kind, at);
+  }
+  return args as Args<S>;
+}
+
+/** Name of a reserved field that is not 0, undefined when all are. */
+export function reservedInUse({ fields }: Struct, view: DataView): string | undefined {
+  for (const name in fields) {
+    const [kind, at, way] = fields[name];
+    if (way === 'reserved' && Number(get(view, kind, at)) !== 0) return name;
+  }
+  return undefined;
+}
+
+/** Writes what goes back to the caller; the rest stays as it is. */
+export function encodeOutputs<S extends Struct>({ fields }: S, args: Args<S>, view: DataView): void {
+  const values = args as Readonly<Record<string, number | bigint>>;
+  for (const name in fields) {
+    const [kind, at, way] = fields[name];
+    if (way === 'out' || way === 'inout') set(view, kind, at, values[name]);
+  }
+}
+
+/** Writes all fields and the size: what a caller does. */
+export function encodeStruct<S extends Struct>({ fields, bytes }: S, args: Partial<Args<S>>, view: DataView): void {
+  const values = args as Readonly<Record<string, number | bigint | undefined>>;
+  view.setUint32(0, bytes, true);
+  for (const name in fields) {
+    const [kind, at] = fields[name];
+    set(view, kind, at, values[name] ?? 0);
+  }
+}
+
+/** Whether anything is written back. */
+export function hasOutputs({ fields }: Struct): boolean {
+  return Object.values(fields).some(([, , way]) => way === 'out' || way === 'inout');
+}
+
+/** All fields 0. */
+export function defaultArgs<S extends Struct>({ fields }: S): Args<S> {
+  const args: Record<string, number | bigint> = {};
+  for (const name in fields) if (fields[name][2] !== 'reserved') args[name] = fields[name][0] === 'u64' ? 0n : 0;
+  return args as Args<S>;
+}
+
+function get(view: DataView, kind: Kind, at: number): number | bigint {
+  switch (kind) {
+    case 'u8':
+      return view.getUint8(at);
+    case 'u16':
+      return view.getUint16(at, true);
+    case 'u32':
+      return view.getUint32(at, true);
+    case 'i32':
+      return view.getInt32(at, true);
+    default:
+      return view.getBigUint64(at, true);
+  }
+}
+
+function set(view: DataView, kind: Kind, at: number, value: number | bigint): void {
+  if (kind === 'u64') view.setBigUint64(at, BigInt(value), true);
+  else if (kind === 'i32') view.setInt32(at, Number(value), true);
+  else if (kind === 'u32') view.setUint32(at, Number(value), true);
+  else if (kind === 'u16') view.setUint16(at, Number(value), true);
+  else view.setUint8(at, Number(value));
+}
