@@ -304,52 +304,6 @@ describe('RISC-V', () => {
 
 describe.each(Object.entries(FORMATS))('%s', (_name, make) => {
   const format = make();
-  const geometry = new Geometry(format);
-
-  test('sizes: none below its level’s item, none that fills a table', () => {
-    for (const sizeLg2 of format.sizesLg2) {
-      const level = geometry.levelOf(sizeLg2);
-      expect(sizeLg2).toBeGreaterThanOrEqual(geometry.itemLg2[level]);
-      expect(geometry.slotsOf(sizeLg2, level)).toBeLessThan(geometry.slots);
-    }
-  });
-
-  test('every size at OA 0 and the highest: slots, addresses, kind', () => {
-    for (const sizeLg2 of format.sizesLg2) {
-      const level = geometry.levelOf(sizeLg2);
-      const pages = 2 ** (sizeLg2 - 12);
-      for (const page of [0, pages, 2 ** (format.oaLg2 - 12) - pages]) {
-        const { lo: attributeLo, hi: attributeHi } = format.attributes(RW);
-        const lo = format.leafLo(page, sizeLg2, level) | attributeLo;
-        const hi = format.leafHi(page, sizeLg2, level) | attributeHi;
-        expect(format.kind(lo, hi, level)).toBe(LEAF);
-        expect(format.leafLg2(lo, hi, level)).toBe(sizeLg2);
-        expect(format.leafPage(lo, hi, level)).toBe(page);
-      }
-    }
-  });
-
-  test('attributes read back are those that were given, and do not leak into the address', () => {
-    for (let prot = 1; prot < 64; prot++) {
-      if ((prot & RW) === 0) continue;
-      const attributes = format.attributes(prot);
-      const lo = format.leafLo(0, format.sizesLg2[0], 0) | attributes.lo;
-      const hi = format.leafHi(0, format.sizesLg2[0], 0) | attributes.hi;
-      expect({ lo: lo & format.attributeMask.lo, hi: hi & format.attributeMask.hi }).toEqual(attributes);
-      expect(format.leafPage(lo, hi, 0)).toBe(0);
-    }
-  });
-
-  test('a table’s address comes back, in granules; -1 what is too high', () => {
-    const granule = 2 ** (format.granuleLg2 - 12);
-    for (let level = 1; level <= format.maxTopLevel; level++)
-      for (const page of [granule, 12345 * granule, 2 ** 27, 2 ** 33, 2 ** 35]) {
-        const lo = format.tableLo(page, level);
-        const hi = format.tableHi(page, level);
-        expect(format.kind(lo, hi, level)).toBe(TABLE);
-        expect(format.tableNumber(lo, hi)).toBe(page < 2 ** 28 ? page / granule : -1);
-      }
-  });
 
   test('fields neither overlap nor leave the entry', () => {
     for (const where of ['leaf', 'table']) {
@@ -362,14 +316,6 @@ describe.each(Object.entries(FORMATS))('%s', (_name, make) => {
           used.add(n);
         }
       }
-    }
-  });
-
-  test('the levels decode bit fields of the address without gap or overlap', () => {
-    for (let n = format.granuleLg2 - 12; n < Math.min(format.iovaLg2, 63) - 12; n++) {
-      const page = 2 ** n;
-      const levels = Array.from({ length: format.maxTopLevel + 1 }, (_, level) => level);
-      expect(levels.filter((level) => geometry.index(page, level) !== 0).length).toBe(1);
     }
   });
 });

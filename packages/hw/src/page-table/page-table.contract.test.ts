@@ -60,57 +60,6 @@ describe.each(Object.keys(FORMATS))('%s', (name) => {
     expect(leavesOf(table)).toEqual([]);
   });
 
-  test('maps and unmaps one leaf of every size, with nothing left', () => {
-    const rig = rigOf(name);
-    const { table } = rig;
-    const { format } = table.tree;
-    for (const sizeLg2 of format.sizesLg2) {
-      const range = rangeOf(rig, sizeLg2);
-      if (range === undefined) continue;
-      const { iova, oa, pages } = range;
-      table.map(iova, oa, pages, RW);
-      const leaves = leavesOf(table);
-      expect(leaves.map(({ page, pages: size, oaPage }) => [page, size, oaPage])).toEqual([[iova, pages, oa]]);
-      for (let page = 0; page < pages; page += Math.max(1, Math.floor(pages / 64)))
-        expect(table.iovaToPhys(iova + page)).toBe(oa + page);
-      expect(table.iovaToPhys(iova + pages - 1)).toBe(oa + pages - 1);
-      expect(table.iovaToPhys(iova - 1)).toBe(NOT_MAPPED);
-      expect(table.iovaToPhys(iova + pages)).toBe(NOT_MAPPED);
-      expect(codeOf(() => table.map(iova, oa, pages, RW))).toBe('EADDRINUSE');
-      expect(table.unmap(iova, pages)).toBe(pages);
-      expect(leavesOf(table)).toEqual([]);
-      expect(table.iovaToPhys(iova)).toBe(NOT_MAPPED);
-    }
-    rig.settle();
-    table.destroy();
-    expect(rig.pool.live()).toBe(0);
-  });
-
-  test('for each size: fills a larger leaf’s place, unmaps it piecewise, and maps the larger leaf over the empty tables', () => {
-    const rig = rigOf(name);
-    const { table } = rig;
-    const { sizesLg2 } = table.tree.format;
-    for (let at = 0; at + 1 < sizesLg2.length; at++) {
-      const range = rangeOf(rig, sizesLg2[at + 1]);
-      const small = 2 ** (sizesLg2[at] - 12);
-      if (range === undefined || range.pages / small > 8192) continue;
-      const { iova, oa, pages } = range;
-      // One small page off, so that the larger size does not fit.
-      table.map(iova, oa + small, pages, RW);
-      const leaves = leavesOf(table);
-      expect(leaves.length).toBe(pages / small);
-      for (let page = 0; page < pages; page += small) expect(table.unmap(iova + page, small)).toBe(small);
-      table.gather.sync();
-      table.map(iova, oa, pages, RW);
-      expect(leavesOf(table).length).toBe(1);
-      expect(table.iovaToPhys(iova + pages - 1)).toBe(oa + pages - 1);
-      expect(table.unmap(iova, pages)).toBe(pages);
-      rig.settle();
-    }
-    table.destroy();
-    expect(rig.pool.live()).toBe(0);
-  });
-
   test('an unmap that covers whole tables frees them; the neighbour’s stay', () => {
     const rig = rigOf(name);
     const { table } = rig;
@@ -132,26 +81,6 @@ describe.each(Object.keys(FORMATS))('%s', (name) => {
     // Partly covered, so still there, though it is empty.
     expect(rig.pool.live()).toBe(used - 2);
     expect(before).toBeLessThan(used);
-  });
-
-  test('unmapping a part of a large leaf does what the format does', () => {
-    const rig = rigOf(name);
-    const { table } = rig;
-    const { sizesLg2, partialUnmap } = table.tree.format;
-    for (let at = 1; at < sizesLg2.length; at++) {
-      const range = rangeOf(rig, sizesLg2[at]);
-      if (range === undefined) continue;
-      const { iova, oa, pages } = range;
-      const small = 2 ** (sizesLg2[at - 1] - 12);
-      table.map(iova, oa, pages, RW);
-      expect(table.unmap(iova + small, pages - small)).toBe(0); // begins inside
-      const taken = table.unmap(iova, small); // ends inside
-      expect(taken).toBe(partialUnmap === 'refuse' ? 0 : pages);
-      expect(leavesOf(table).length).toBe(partialUnmap === 'refuse' ? 1 : 0);
-      if (taken > 0) expect([table.gather.first, table.gather.last]).toEqual([iova, iova + pages - 1]);
-      table.unmap(iova, pages);
-      rig.settle();
-    }
   });
 
   test('a hole stops an unmap', () => {
@@ -306,31 +235,6 @@ describe.each(Object.keys(FORMATS).filter((name) => FORMATS[name]().dirty !== un
     rig.table.readAndClearDirty(range.iova, range.pages, undefined);
     return leavesOf(rig.table)[0];
   }
-
-  test('any single slot of any size makes the leaf dirty, and a sweep reports and cleans it', () => {
-    const rig = rigOf(name);
-    const { table } = rig;
-    for (const sizeLg2 of table.tree.format.sizesLg2) {
-      const leaf = cleanLeafOf(rig, sizeLg2);
-      if (leaf === undefined) continue;
-      const slots = table.tree.leafSlots(leaf.lo, leaf.hi, leaf.level);
-      const bitmap = new DirtyBitmap(leaf.page, leaf.pages, Math.max(12, sizeLg2 - 8));
-      const units = Math.ceil(leaf.pages / 2 ** bitmap.unitLg2);
-      for (const slot of new Set([0, 1, Math.floor(slots / 2), slots - 1])) {
-        if (slot >= slots) continue;
-        dirtySlot(rig, leaf, slot);
-        bitmap.clear();
-        expect(table.readDirty(leaf.page, leaf.pages, bitmap)).toBe(1);
-        expect(bitmap.count()).toBe(units);
-        bitmap.clear();
-        expect(table.readAndClearDirty(leaf.page, leaf.pages, bitmap)).toBe(1);
-        expect(bitmap.count()).toBe(units);
-        expect(table.readDirty(leaf.page, leaf.pages, bitmap)).toBe(0);
-      }
-      table.unmap(leaf.page, leaf.pages);
-      rig.settle();
-    }
-  });
 
   test('test-and-clear and load-store clean as well, while nothing else happens', () => {
     const rig = rigOf(name);

@@ -17,6 +17,10 @@ import { initTablePool, TablePool, tablePoolEntries, tablePoolWords } from './ta
 export const FORMATS: Readonly<Record<string, () => Format>> = {
   'amdv1 from level 2': () => amdV1(),
   'amdv1 from level 0': () => amdV1({ startLevel: 0 }),
+  'amdv1 from level 5': () => amdV1({ startLevel: 5 }),
+  'amdv1 32 bits': () => amdV1({ iovaLg2: 32 }),
+  // The widths of the variant that the kernel's self test uses; its 2 KiB granule has no page number here.
+  'amdv1 56 bits in, 51 out': () => amdV1({ iovaLg2: 56, oaLg2: 51 }),
   'vtd 39 bits': () => vtdSecondStage({ iovaLg2: 39 }),
   'vtd 48 bits': () => vtdSecondStage(),
   'vtd 57 bits': () => vtdSecondStage({ iovaLg2: 57 }),
@@ -26,9 +30,14 @@ export const FORMATS: Readonly<Record<string, () => Format>> = {
   'x86 56 bits': () => x86FirstStage({ levels: 5, signExtended: false }),
   'arm s1 4k': () => armLpae({ stage: 1, dirty: true }),
   'arm s1 4k contiguous': () => armLpae({ stage: 1, dirty: true, contiguous: true }),
+  'arm s1 16k': () => armLpae({ stage: 1, granuleLg2: 14, dirty: true }),
+  'arm s1 64k': () => armLpae({ stage: 1, granuleLg2: 16, dirty: true }),
   'arm s1 16k contiguous': () => armLpae({ stage: 1, granuleLg2: 14, iasLg2: 47, dirty: true, contiguous: true }),
   'arm s1 64k 52 bits contiguous': () =>
     armLpae({ stage: 1, granuleLg2: 16, iasLg2: 52, oasLg2: 52, dirty: true, contiguous: true }),
+  'arm s2 4k contiguous': () => armLpae({ stage: 2, dirty: true, contiguous: true }),
+  'arm s2 16k 48 bits joined': () => armLpae({ stage: 2, granuleLg2: 14, dirty: true }),
+  'arm s2 64k contiguous': () => armLpae({ stage: 2, granuleLg2: 16, dirty: true, contiguous: true }),
   'arm s2 4k 40 bits joined': () => armLpae({ stage: 2, iasLg2: 40, oasLg2: 40, dirty: true }),
   'arm s2 16k 40 bits joined': () => armLpae({ stage: 2, granuleLg2: 14, iasLg2: 40, oasLg2: 40, dirty: true }),
   'riscv sv39': () => riscvSv({ mode: 39, hardwareDirty: true }),

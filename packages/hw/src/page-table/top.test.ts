@@ -1,27 +1,10 @@
 // AMD's root, which grows.
 import { expect, test } from 'vitest';
 import { PROT_READ, PROT_WRITE } from './format.ts';
-import { TOP_LEVEL_MASK, TOP_TABLE_SHIFT } from './layout.ts';
+import { TOP_LEVEL_MASK } from './layout.ts';
 import { Rig, rigOf, share } from './rig.test-help.ts';
 
 const RW = PROT_READ | PROT_WRITE;
-
-test('one page beyond the top raises it by exactly one level, up to the widest', () => {
-  const changes: [number, number][] = [];
-  const rig = rigOf('amdv1 from level 0', { changeTop: (table, level) => void changes.push([table, level]) });
-  const { table } = rig;
-  table.map(0, 77, 1, RW);
-  for (let level = 1; level <= 5; level++) {
-    const beyond = 2 ** (9 * level);
-    expect(table.iovaToPhys(beyond)).toBe(-1);
-    table.map(beyond, 1000 + level, 1, RW);
-    expect(table.tree.top() & TOP_LEVEL_MASK).toBe(level);
-    expect(changes.at(-1)).toEqual([table.tree.top() >>> TOP_TABLE_SHIFT, level]);
-    for (let below = 1; below <= level; below++) expect(table.iovaToPhys(2 ** (9 * below))).toBe(1000 + below);
-    expect(table.iovaToPhys(0)).toBe(77);
-  }
-  expect(changes.length).toBe(5);
-});
 
 test('several levels at once; and a leaf above the top', () => {
   const rig = rigOf('amdv1 from level 0');

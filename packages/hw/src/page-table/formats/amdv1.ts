@@ -34,6 +34,8 @@ const INDEX_LG2 = 9;
 /** 512G is left out: that leaf is avoided for a hardware bug. */
 const MISSING_LG2 = 39;
 const MAX_SIZE_LG2 = 51;
+/** It resolves bits 63:57 only, and has no leaves. */
+const MAX_TOP_LEVEL = 5;
 
 const FIELDS: readonly EntryField[] = [
   { name: 'PR', hi: 0, lo: 0, where: 'both' },
@@ -47,8 +49,12 @@ const FIELDS: readonly EntryField[] = [
 ];
 
 export interface AmdV1Options {
-  /** Generic level of the root at first, 0 to 5. Default 2 (hardware mode 3). It grows up to level 5. */
+  /** Generic level of the root at first, 0 to 5. Default 2 (hardware mode 3). It grows as far as `iovaLg2` needs: up to level 5. */
   readonly startLevel?: number;
+  /** Bits of an input address that the hardware takes, 13 to 64. Default 64. */
+  readonly iovaLg2?: number;
+  /** Bits of an output address, 32 to 52. Default 52. */
+  readonly oaLg2?: number;
   /** Every leaf carries FC: the domain enforces snooping. */
   readonly forceCoherent?: boolean;
   /** `whole-leaf-anywhere` is what the driver did before 6.19. Default `whole-leaf`. */
@@ -58,18 +64,24 @@ export interface AmdV1Options {
 /** @throws IommuError EINVAL */
 export function amdV1(options: AmdV1Options = {}): Format {
   const always = options.forceCoherent === true ? FORCE_COHERENT_HI : 0;
+  const topLevel = checkInteger('amdV1', 'startLevel', options.startLevel ?? 2, 0, MAX_TOP_LEVEL);
+  const iovaLg2 = checkInteger('amdV1', 'iovaLg2', options.iovaLg2 ?? 64, PAGE_LG2 + 1, 64);
+  const maxTopLevel = Math.max(topLevel, Math.ceil((iovaLg2 - PAGE_LG2) / INDEX_LG2) - 1);
+  // No leaf fills a table.
+  const largest = Math.min(iovaLg2, PAGE_LG2 + (maxTopLevel + 1) * INDEX_LG2 - 1);
+  const oaLg2 = checkInteger('amdV1', 'oaLg2', options.oaLg2 ?? 52, 32, 52);
   return {
     name: 'amdv1',
     granuleLg2: PAGE_LG2,
     indexLg2: INDEX_LG2,
-    topLevel: checkInteger('amdV1', 'startLevel', options.startLevel ?? 2, 0, 5),
-    maxTopLevel: 5,
+    topLevel,
+    maxTopLevel,
     joinedLg2: 0,
-    iovaLg2: 64,
+    iovaLg2,
     signExtended: false,
-    oaLg2: 52,
+    oaLg2,
     sizesLg2: Array.from({ length: MAX_SIZE_LG2 - PAGE_LG2 + 1 }, (_, i) => PAGE_LG2 + i).filter(
-      (lg2) => lg2 !== MISSING_LG2,
+      (lg2) => lg2 !== MISSING_LG2 && lg2 <= Math.min(oaLg2, largest),
     ),
     replicated: true,
     partialUnmap: options.partialUnmap ?? 'whole-leaf',

@@ -46,6 +46,7 @@ const EXECUTE_NEVER_HI = 3 << 21;
 const S1_WRITE_BACK = 1;
 const S1_DEVICE = 2;
 const S2_WRITE_BACK = 0xf;
+const S2_FORCED_WRITE_BACK = 6;
 const S2_NON_CACHEABLE = 5;
 const S2_DEVICE = 1;
 
@@ -109,6 +110,8 @@ export interface ArmLpaeOptions {
   readonly oasLg2?: number;
   /** Offer the sizes of contiguous groups. */
   readonly contiguous?: boolean;
+  /** Stage 2: cached leaves force write-back whatever stage 1 says (S2FWB). */
+  readonly forceWriteBack?: boolean;
   /** Writable leaves carry DBM, and are born dirty. Mainline offers it at stage 1 only. */
   readonly dirty?: boolean;
 }
@@ -139,6 +142,7 @@ export function armLpae(options: ArmLpaeOptions): Format {
   const hi = wide ? narrowHi : addressHi;
   const page = wide ? widePage : narrowPage;
   const isStage1 = stage === 1;
+  const cached = options.forceWriteBack === true ? S2_FORCED_WRITE_BACK : S2_WRITE_BACK;
   const granuleShift = granuleLg2 - PAGE_LG2;
 
   return {
@@ -158,7 +162,10 @@ export function armLpae(options: ArmLpaeOptions): Format {
     ...(options.dirty === true ? { dirty: isStage1 ? S1_DIRTY : S2_DIRTY } : {}),
     attributeMask: { lo: LOWER_ATTRIBUTES, hi: DBM_HI | EXECUTE_NEVER_HI },
     fields: isStage1 ? S1_FIELDS : S2_FIELDS,
-    attributes: (prot): Bits => (isStage1 ? stage1Attributes : stage2Attributes)(prot, options.dirty === true),
+    attributes: (prot): Bits =>
+      isStage1
+        ? stage1Attributes(prot, options.dirty === true)
+        : stage2Attributes(prot, options.dirty === true, cached),
     kind(entryLo, _hi, level) {
       if ((entryLo & VALID) === 0) return EMPTY;
       return level === 0 || (entryLo & TABLE_OR_PAGE) === 0 ? LEAF : TABLE;
@@ -195,12 +202,12 @@ function stage1Attributes(prot: number, dirty: boolean): Bits {
   return { lo, hi: executeNever(prot) | (dirty && !readOnly ? DBM_HI : 0) };
 }
 
-function stage2Attributes(prot: number, dirty: boolean): Bits {
+function stage2Attributes(prot: number, dirty: boolean, cached: number): Bits {
   let lo = ACCESS_FLAG | shareability(prot);
   if ((prot & PROT_READ) !== 0) lo |= S2_READ;
   if ((prot & PROT_WRITE) !== 0) lo |= S2_WRITE;
   if ((prot & PROT_MMIO) !== 0) lo |= S2_DEVICE << ATTR_INDEX_SHIFT;
-  else lo |= ((prot & PROT_CACHE) !== 0 ? S2_WRITE_BACK : S2_NON_CACHEABLE) << ATTR_INDEX_SHIFT;
+  else lo |= ((prot & PROT_CACHE) !== 0 ? cached : S2_NON_CACHEABLE) << ATTR_INDEX_SHIFT;
   return { lo, hi: executeNever(prot) | (dirty && (prot & PROT_WRITE) !== 0 ? DBM_HI : 0) };
 }
 
