@@ -1,7 +1,6 @@
 import {
   CONTEXT_DEVICE,
   CONTEXT_GLOBAL,
-  DESCRIPTOR_WORDS,
   INV_CONTEXT,
   INV_DEVICE_TLB,
   INV_IOTLB,
@@ -40,7 +39,10 @@ function put(words: Int32Array, at: number, w0: number, w1: number, w2: number, 
   words[at + 1] = w1;
   words[at + 2] = w2;
   words[at + 3] = w3;
-  for (let i = 4; i < DESCRIPTOR_WORDS; i++) words[at + i] = 0;
+  words[at + 4] = 0;
+  words[at + 5] = 0;
+  words[at + 6] = 0;
+  words[at + 7] = 0;
 }
 
 /** @param pasid 20 bits, or -1: none. @param code PGR_*, four bits. */

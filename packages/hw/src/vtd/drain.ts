@@ -1,10 +1,11 @@
 import type { Words } from '@faultline/core/sync';
 import { WAIT_FENCE } from './descriptor-codec.ts';
-import { requestQueueBytes, VTD_PASS_WAITERS, VTD_PASSES, VTD_PQH, VTD_PQT, VTD_PRQ, VTD_PRS } from './layout.ts';
+import { VTD_PASS_WAITERS, VTD_PASSES, VTD_PQH, VTD_PQT, VTD_PRQ, VTD_PRS } from './layout.ts';
 import { REQUEST_DESCRIPTOR_BYTES, requestPasid, requestRid } from './page-requests.ts';
 import { type Procedure, syncSteps, untilWord } from './procedure.ts';
 import { PRS_PRO } from './registers.ts';
 import { NO_PASID } from './tables.ts';
+import { requestQueueBytes } from './unit.ts';
 import type { VtdOps } from './vtd-ops.ts';
 
 export interface DrainConfig {

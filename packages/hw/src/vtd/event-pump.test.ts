@@ -8,8 +8,9 @@ import {
   REQUEST_WRITE,
 } from '../pcie/index.ts';
 import { EventPump, encodePageRequest, PRS_PPR, PRS_PRO } from './index.ts';
-import { deviceEntryAt, VTD_PASSES, VTD_PQH, VTD_PQT, VTD_PRS } from './layout.ts';
+import { VTD_PASSES, VTD_PQH, VTD_PQT, VTD_PRS } from './layout.ts';
 import { DEVICE, PASID, RID, VtdRig, type VtdRigConfig } from './testing/vtd-rig.ts';
+import { deviceEntryAt } from './unit.ts';
 
 const up = (config?: VtdRigConfig): Promise<VtdRig> => new VtdRig(config).up();
 /** Puts descriptors into the queue as broken hardware might. */

@@ -17,9 +17,7 @@ import type { Words } from '@faultline/core/sync';
 import { FaultTaker } from './fault-taker.ts';
 import { PGR_INVALID } from './invalidations.ts';
 import {
-  checkVtd,
   NO_DEVICE,
-  requestQueueBytes,
   VTD_DEVICES,
   VTD_FSTS,
   VTD_PASS_WAITERS,
@@ -35,10 +33,7 @@ import {
   judgeWords,
   permOfWords,
   REQUEST_DESCRIPTOR_BYTES,
-  REQUEST_EXECUTE,
   REQUEST_GOOD,
-  REQUEST_NOT_CANONICAL,
-  REQUEST_PRIVILEGED,
   REQUEST_STOP_MARKER,
   REQUEST_UNKNOWN_TYPE,
   requestIsLast,
@@ -48,44 +43,25 @@ import {
   W0_PASID_PRESENT,
   W1_LPIG,
 } from './page-requests.ts';
+import {
+  DISCARDED,
+  FAULT_OVERFLOWS,
+  FAULTS,
+  OUTCOME_OF,
+  OVERFLOWS,
+  OVERFLOWS_LEFT,
+  PUMP_OUTCOMES,
+  type PumpOutcome,
+  QUEUE_ERRORS,
+  REFUSED,
+  REPORTED,
+  UNKNOWN_REQUESTER,
+} from './pump-outcomes.ts';
 import { FSTS_PFO, FSTS_PPF, FSTS_QUEUE_ERRORS, PRS_PPR, PRS_PRO } from './registers.ts';
+import { checkVtd, requestQueueBytes } from './unit.ts';
 import type { VtdOps } from './vtd-ops.ts';
 
-/** What became of a descriptor, a fault record or an error. */
-export const PUMP_OUTCOMES = [
-  'reported', // handed to the core, which answers the device
-  'refused', // handed to the core, which refused it (and answered the device)
-  'stopMarkers', // skipped: nobody answers them
-  'notCanonical', // refused here: answered Invalid if it ends its group
-  'privileged', // refused here: PRIV with RD or WR
-  'execute', // refused here: EXE with RD
-  'unknownRequester', // refused here: no driver for the RID
-  'unknownType', // no page request: skipped without an answer, as nothing in it can be trusted
-  'overflows', // overflows acknowledged, partial groups dropped
-  'overflowsLeft', // overflows left for the next pass: the queue was not empty
-  'discarded', // set-aside requests dropped by those
-  'faults', // fault records taken
-  'faultOverflows', // fault records lost: acknowledged
-  'queueErrors', // invalidation queue errors acknowledged here
-] as const;
-export type PumpOutcome = (typeof PUMP_OUTCOMES)[number];
-const REPORTED = 0;
-const REFUSED = 1;
-const STOP_MARKERS = 2;
-const UNKNOWN_REQUESTER = 6;
-const OVERFLOWS = 8;
-const OVERFLOWS_LEFT = 9;
-const DISCARDED = 10;
-const FAULTS = 11;
-const FAULT_OVERFLOWS = 12;
-const QUEUE_ERRORS = 13;
-/** Outcome of each judgement but REQUEST_GOOD. */
-const OUTCOME_OF = new Int32Array(6);
-OUTCOME_OF[REQUEST_STOP_MARKER] = STOP_MARKERS;
-OUTCOME_OF[REQUEST_NOT_CANONICAL] = 3;
-OUTCOME_OF[REQUEST_PRIVILEGED] = 4;
-OUTCOME_OF[REQUEST_EXECUTE] = 5;
-OUTCOME_OF[REQUEST_UNKNOWN_TYPE] = 7;
+const FAULT_STATUS = FSTS_PPF | FSTS_PFO | FSTS_QUEUE_ERRORS;
 
 export interface EventPumpConfig {
   /** Takes the requests; drops a device's set-aside requests when their last ones were lost. */
@@ -141,8 +117,7 @@ export class EventPump {
       taken += batch;
       if (batch === 0 || taken >= budget) break;
     }
-    if ((Atomics.load(this.#words, this.#base + VTD_FSTS) & (FSTS_PPF | FSTS_PFO | FSTS_QUEUE_ERRORS)) !== 0)
-      this.#takeFaults();
+    if ((Atomics.load(this.#words, this.#base + VTD_FSTS) & FAULT_STATUS) !== 0) this.#takeFaults();
     return taken;
   }
 
@@ -152,7 +127,7 @@ export class EventPump {
     return (
       Atomics.load(words, this.#base + VTD_PRS) !== 0 ||
       ((Atomics.load(words, this.#base + VTD_PQT) - words[this.#base + VTD_PQH]) & this.#mask) !== 0 ||
-      (Atomics.load(words, this.#base + VTD_FSTS) & (FSTS_PPF | FSTS_PFO | FSTS_QUEUE_ERRORS)) !== 0
+      (Atomics.load(words, this.#base + VTD_FSTS) & FAULT_STATUS) !== 0
     );
   }
 
@@ -180,7 +155,8 @@ export class EventPump {
       head = (head + REQUEST_DESCRIPTOR_BYTES) & this.#mask;
     }
     if (count > 0) {
-      if (this.#answered) this.#flush();
+      if (this.#answered) this.#ops.flushResponses();
+      this.#answered = false;
       this.#reporter.endBatch();
       Atomics.store(words, this.#base + VTD_PQH, head); // [R]
     }
@@ -235,11 +211,6 @@ export class EventPump {
     this.#answered = true;
   }
 
-  #flush(): void {
-    this.#answered = false;
-    this.#ops.flushResponses();
-  }
-
   /** While PRO is set the hardware queues nothing: an empty queue stays empty, and what is set aside has lost its last request. */
   #acknowledge(head: number): void {
     const words = this.#words;
@@ -265,6 +236,7 @@ export class EventPump {
   /** Fault records, until none is full after PPF was cleared; then the overflow, then the invalidation queue's errors. */
   #takeFaults(): void {
     const faults = this.#faults;
+    faults.begin();
     do {
       for (let at = faults.peek(); at !== 0; at = faults.peek()) {
         this.#note(FAULTS, at);

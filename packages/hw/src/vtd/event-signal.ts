@@ -1,20 +1,25 @@
 import type { Doorbell, Words } from '@faultline/core/sync';
+import { VTD_FECTL, VTD_FSTS, VTD_ICS, VTD_PECTL, VTD_PRS, VTD_STATS } from './layout.ts';
 import {
-  STAT_FAULT_EVENTS,
-  STAT_INTERRUPTS,
-  VTD_FECTL,
-  VTD_FSTS,
-  VTD_ICS,
-  VTD_PECTL,
-  VTD_PRS,
-  VTD_STATS,
-} from './layout.ts';
-import { FSTS_PFO, FSTS_PPF, FSTS_QUEUE_ERRORS, ICS_IWC, PECTL_IM, PECTL_IP, PRS_PPR, PRS_PRO } from './registers.ts';
+  FSTS_FRI_MASK,
+  FSTS_FRI_SHIFT,
+  FSTS_PFO,
+  FSTS_PPF,
+  FSTS_QUEUE_ERRORS,
+  ICS_IWC,
+  PECTL_IM,
+  PECTL_IP,
+  PRS_PPR,
+  PRS_PRO,
+} from './registers.ts';
+import { STAT_FAULT_EVENTS, STAT_INTERRUPTS } from './stats.ts';
 
 // The unit's interrupts: each an edge, on the first of its status bits to be set. What the bit stands for is visible before the bit is.
 //   [E] hardware: PQT (or a fault record), then the status bit, by read-modify-write
 //   pairs with  the handler: the status bit cleared, then PQT (or the record) read
 // A bit that was set already belongs to a handler that has not cleared it yet, and will read afterwards. So nothing is left without a reader.
+
+const FAULT_EVENTS = FSTS_PFO | FSTS_PPF | FSTS_QUEUE_ERRORS;
 
 export class EventSignal {
   readonly #words: Words;
@@ -33,10 +38,24 @@ export class EventSignal {
     if ((before & (PRS_PPR | PRS_PRO)) === 0) this.#raise(VTD_PECTL, STAT_INTERRUPTS);
   }
 
-  /** Fault event: one of FSTS's bits. */
+  /** Fault event: PFO, or an error of the invalidation queue. */
   fault(bits: number): void {
     const before = Atomics.or(this.#words, this.#base + VTD_FSTS, bits); // [E]
-    if ((before & (FSTS_PFO | FSTS_PPF | FSTS_QUEUE_ERRORS)) === 0) this.#raise(VTD_FECTL, STAT_FAULT_EVENTS);
+    if ((before & FAULT_EVENTS) === 0) this.#raise(VTD_FECTL, STAT_FAULT_EVENTS);
+  }
+
+  /** Fault event: the record `index` was filled. FRI names the one that set PPF. */
+  faultRecorded(index: number): void {
+    const at = this.#base + VTD_FSTS;
+    let before = Atomics.load(this.#words, at);
+    for (;;) {
+      const isFirst = (before & FSTS_PPF) === 0;
+      const after = isFirst ? (before & ~FSTS_FRI_MASK) | (index << FSTS_FRI_SHIFT) | FSTS_PPF : before;
+      const found = Atomics.compareExchange(this.#words, at, before, after); // [E]
+      if (found === before) break;
+      before = found; // software cleared something meanwhile
+    }
+    if ((before & FAULT_EVENTS) === 0) this.#raise(VTD_FECTL, STAT_FAULT_EVENTS);
   }
 
   /** Invalidation event: a wait with the interrupt flag completed. It has no mask here. */
@@ -47,7 +66,7 @@ export class EventSignal {
   /** Software cleared a mask: a pending interrupt is delivered now, unless software has cleared what it was for. */
   unmasked(): void {
     this.#deliver(VTD_PECTL, VTD_PRS, PRS_PPR | PRS_PRO, STAT_INTERRUPTS);
-    this.#deliver(VTD_FECTL, VTD_FSTS, FSTS_PFO | FSTS_PPF | FSTS_QUEUE_ERRORS, STAT_FAULT_EVENTS);
+    this.#deliver(VTD_FECTL, VTD_FSTS, FAULT_EVENTS, STAT_FAULT_EVENTS);
   }
 
   #raise(control: number, stat: number): void {

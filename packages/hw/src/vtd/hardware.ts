@@ -7,9 +7,11 @@ import { EntryCache } from './entry-cache.ts';
 import { EventSignal } from './event-signal.ts';
 import { FaultRecorder } from './fault-recorder.ts';
 import { InvalidationUnit } from './invalidation-unit.ts';
-import { checkVtd, VTD_ANNOUNCE, VTD_FECTL, VTD_GCMD, VTD_GSTS, VTD_PECTL, VTD_PORTS } from './layout.ts';
+import { VTD_ANNOUNCE, VTD_FECTL, VTD_GCMD, VTD_GSTS, VTD_PECTL, VTD_PORTS } from './layout.ts';
 import { GCMD_QIE, GCMD_TE, PECTL_IM, PECTL_IP } from './registers.ts';
 import { RequestUnit } from './request-unit.ts';
+import { checkVtd } from './unit.ts';
+import { Waits } from './waits.ts';
 
 // A port may have this many records taken before the next one has its turn, so that a busy port starves nobody.
 const TURN = 16;
@@ -36,7 +38,7 @@ export class VtdHardware {
   readonly #tables: EntryCache;
   readonly #signal: EventSignal;
   readonly #requests: RequestUnit;
-  readonly #devices: DeviceTlbs;
+  readonly #waits: Waits;
   readonly #queue: InvalidationUnit;
   #control = 0; // GCMD as in GSTS
 
@@ -55,14 +57,15 @@ export class VtdHardware {
     this.#signal = new EventSignal(words, base, config.irq);
     const faults = new FaultRecorder(words, base, this.#signal);
     this.#requests = new RequestUnit(words, base, this.#ports, this.#tables, this.#signal, faults, tick);
-    this.#devices = new DeviceTlbs(words, this.#ports, tick, timeout);
+    const devices = new DeviceTlbs(words, this.#ports, tick, timeout);
+    this.#waits = new Waits(words, base, this.#ports, this.#requests, devices, this.#signal);
     this.#queue = new InvalidationUnit(
       words,
       base,
       this.#ports,
       this.#tables,
-      this.#requests,
-      this.#devices,
+      devices,
+      this.#waits,
       this.#signal,
       tick,
     );
@@ -70,7 +73,7 @@ export class VtdHardware {
 
   /** Wait descriptors taken and not over. */
   get pendingWaits(): number {
-    return this.#queue.pendingWaits;
+    return this.#waits.count;
   }
 
   /** Works for a while: up to `budget` records of the ports, then up to `budget` descriptors. Never blocks, allocates nothing.

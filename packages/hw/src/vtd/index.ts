@@ -1,25 +1,18 @@
 export * from './descriptor-codec.ts';
 export { VtdDriver } from './driver.ts';
-export { EventPump, type EventPumpConfig, PUMP_OUTCOMES, type PumpOutcome } from './event-pump.ts';
+export { EventPump, type EventPumpConfig } from './event-pump.ts';
 export * from './fault-records.ts';
 export { VtdHardware, type VtdHardwareConfig } from './hardware.ts';
 export * from './invalidations.ts';
-export {
-  initVtd,
-  readVtdStats,
-  VTD_STAT_NAMES,
-  type VtdConfig,
-  type VtdStatName,
-  vtdAnnounceBase,
-  vtdLayout,
-  vtdWords,
-} from './layout.ts';
+export { vtdLayout } from './layout.ts';
 export * from './page-requests.ts';
 export { PasidTables } from './pasid-tables.ts';
 export type { Procedure, Waiting } from './procedure.ts';
 export { type VtdDomain, VtdProcedures, type VtdProceduresConfig } from './procedures.ts';
+export { PUMP_OUTCOMES, type PumpOutcome } from './pump-outcomes.ts';
 export type { RecordView } from './record-view.ts';
 export * from './registers.ts';
+export { VTD_STAT_NAMES, type VtdStatName } from './stats.ts';
 export {
   CONTEXT_FIELDS,
   CONTEXT_WORDS,
@@ -29,4 +22,5 @@ export {
   PASID_ENTRY_WORDS,
   type Translation,
 } from './tables.ts';
+export { initVtd, readVtdStats, type VtdConfig, vtdAnnounceBase, vtdWords } from './unit.ts';
 export { VtdOps, type VtdOpsConfig } from './vtd-ops.ts';

@@ -19,7 +19,9 @@ import {
   IQEI_FETCH,
   IQEI_RESERVED,
   IQEI_TAIL,
+  IQEI_TAIL_MISALIGNED,
   IQEI_TYPE,
+  IQEI_WIDTH,
   readVtdStats,
   type VtdStatName,
   WAIT_FENCE,
@@ -323,20 +325,35 @@ describe('an invalidation queue error', () => {
     await expect(rig.during(other)).rejects.toThrow('descriptor = 0');
   });
 
-  test('a tail outside the queue, or between descriptors', async () => {
-    for (const tail of [4096, -32, 16]) {
-      const rig = await up();
-      const head = rig.register(VTD_IQH);
-      Atomics.store(rig.words, rig.base + VTD_IQT, tail);
-      rig.hw.pump(64);
-      expect([rig.fsts, rig.register(VTD_IQERCD)]).toEqual([FSTS_IQE, IQEI_TAIL]);
-      expect(rig.ops[0].recover()).toBe(true);
-      expect(rig.register(VTD_IQT)).toBe(head);
-      waitFor(rig, 4);
-      await rig.during(rig.ops[0].syncAsync());
-      expect(spare(rig)).toBe(4);
-    }
+  test.each([
+    ['outside the queue', 4096, IQEI_TAIL],
+    ['before it', -32, IQEI_TAIL],
+    ['between two descriptors', 16, IQEI_TAIL_MISALIGNED],
+  ])('a tail %s', async (_name, tail, reason) => {
+    const rig = await up();
+    const head = rig.register(VTD_IQH);
+    Atomics.store(rig.words, rig.base + VTD_IQT, tail);
+    rig.hw.pump(64);
+    expect([rig.fsts, rig.register(VTD_IQERCD)]).toEqual([FSTS_IQE, reason]);
+    expect(rig.ops[0].recover()).toBe(true);
+    expect(rig.register(VTD_IQT)).toBe(head);
+    waitFor(rig, 4);
+    await rig.during(rig.ops[0].syncAsync());
+    expect(spare(rig)).toBe(4);
   });
+
+  test.each([true, false])(
+    'a width that does not fit the unit (of 256 bits: %s): nothing is taken',
+    async (wideDescriptors) => {
+      const rig = new VtdRig({ wideDescriptors, timeoutMs: 60 });
+      const enabling = rig.driver.enable();
+      Atomics.xor(rig.words, rig.base + VTD_IQA, 1 << 11);
+      await rig.during(enabling);
+      waitFor(rig, 1);
+      await expect(rig.during(rig.ops[0].syncAsync(), false)).rejects.toThrow('the wait is not over (ETIMEDOUT)');
+      expect([rig.register(VTD_IQERCD), rig.register(VTD_IQH), spare(rig)]).toEqual([IQEI_WIDTH, 0, 0]);
+    },
+  );
 
   test('a queue that lies outside memory cannot be fetched from', async () => {
     const rig = new VtdRig();

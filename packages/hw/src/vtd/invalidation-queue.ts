@@ -3,11 +3,9 @@ import { type Doorbell, mutexLock, mutexUnlock, type ThreadSelf, type Words } fr
 import { writeWait } from './descriptor-codec.ts';
 import { DESCRIPTOR_WORDS } from './invalidations.ts';
 import {
-  descriptorWords,
   THREAD_BAD,
   THREAD_BAD_AT,
   THREAD_WORDS,
-  threadLineAt,
   VTD_FSTS,
   VTD_IQ,
   VTD_IQ_ABORTED,
@@ -24,6 +22,7 @@ import {
   VTD_THREAD_LINES,
 } from './layout.ts';
 import { FSTS_IQE, FSTS_ITE, FSTS_QUEUE_ERRORS } from './registers.ts';
+import { descriptorWords, threadLineAt } from './unit.ts';
 
 /** A thread that waits for the hardware looks for queue errors this often, and makes the hardware look at its clock. */
 export const SLICE_MS = 20;
@@ -51,7 +50,8 @@ export class InvalidationQueue {
   readonly #entries: number;
   readonly #owners: number;
   readonly #size: number; // words of a descriptor
-  readonly #bytes: number; // of the whole queue
+  readonly #slotLg2: number; // bytes of a descriptor, log2
+  readonly #bytes: number; // of the whole queue, a power of two
   /** Descriptors that fit at once: one always stays empty. */
   readonly capacity: number;
 
@@ -69,7 +69,8 @@ export class InvalidationQueue {
     this.#owners = base + words[base + VTD_SLOT_OWNERS];
     this.#size = descriptorWords(words, base);
     this.#bytes = 4096 << words[base + VTD_IQ_ORDER];
-    this.capacity = this.#bytes / 4 / this.#size - 1;
+    this.#slotLg2 = 33 - Math.clz32(this.#size);
+    this.capacity = (this.#bytes >>> this.#slotLg2) - 1;
   }
 
   /** Puts `count` descriptors, of 32 bytes each in `from`, side by side, publishes them with one store and rings the hardware.
@@ -133,23 +134,24 @@ export class InvalidationQueue {
   /** Free descriptors; of a tail that makes no sense, none. */
   #room(head: number, tail: number): number {
     if (tail < 0 || tail >= this.#bytes) return 0;
-    const used = ((tail - head + this.#bytes) % this.#bytes) / 4 / this.#size;
-    return this.capacity - used;
+    return this.capacity - (((tail - head) & (this.#bytes - 1)) >>> this.#slotLg2);
   }
 
   /** Context: the mutex. */
   #copy(from: Int32Array, count: number, tail: number): number {
     const words = this.#words;
+    const size = this.#size;
     const first = words[this.#base + VTD_IQ_PUT];
-    let offset = tail;
+    let slot = tail >>> this.#slotLg2;
     for (let i = 0; i < count; i++) {
-      const to = this.#entries + (offset >>> 2);
-      for (let word = 0; word < this.#size; word++) words[to + word] = from[i * DESCRIPTOR_WORDS + word];
-      words[this.#owners + offset / 4 / this.#size] = this.#thread;
-      offset = (offset + this.#size * 4) % this.#bytes;
+      const to = this.#entries + slot * size;
+      const at = i * DESCRIPTOR_WORDS;
+      for (let word = 0; word < size; word++) words[to + word] = from[at + word];
+      words[this.#owners + slot] = this.#thread;
+      slot = (slot + 1) & this.capacity;
     }
     words[this.#base + VTD_IQ_PUT] = (first + count) | 0;
-    Atomics.store(words, this.#base + VTD_IQT, offset); // [P]
+    Atomics.store(words, this.#base + VTD_IQT, slot << this.#slotLg2); // [P]
     return first;
   }
 
@@ -158,13 +160,13 @@ export class InvalidationQueue {
   #replaceBad(head: number): void {
     const words = this.#words;
     const tail = words[this.#base + VTD_IQT];
-    if (tail < 0 || tail >= this.#bytes || tail % (this.#size * 4) !== 0) {
+    if (tail < 0 || tail >= this.#bytes || tail % (1 << this.#slotLg2) !== 0) {
       Atomics.store(words, this.#base + VTD_IQT, head);
       return;
     }
     const descriptor = NO_OP;
     for (let word = 0; word < this.#size; word++) words[this.#entries + (head >>> 2) + word] = descriptor[word];
-    const owner = words[this.#owners + head / 4 / this.#size];
+    const owner = words[this.#owners + (head >>> this.#slotLg2)];
     const line = this.#base + words[this.#base + VTD_THREAD_LINES] + owner * THREAD_WORDS;
     Atomics.store(words, line + THREAD_BAD_AT, this.#positionOf(head));
     Atomics.add(words, line + THREAD_BAD, 1); // pairs with VtdOps: BAD, then BAD_AT
@@ -180,7 +182,7 @@ export class InvalidationQueue {
   /** Position of the descriptor at byte offset `head`: what was put, less what lies between it and the tail. */
   #positionOf(head: number): number {
     const tail = this.#words[this.#base + VTD_IQT];
-    const used = ((tail - head + this.#bytes) % this.#bytes) / 4 / this.#size;
+    const used = ((tail - head) & (this.#bytes - 1)) >>> this.#slotLg2;
     return (this.#words[this.#base + VTD_IQ_PUT] - used) | 0;
   }
 

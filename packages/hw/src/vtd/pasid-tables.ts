@@ -1,14 +1,6 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import type { Words } from '@faultline/core/sync';
-import {
-  deviceEntryAt,
-  directoryWords,
-  VTD_CONTEXT,
-  VTD_DIRECTORIES,
-  VTD_PASID_BITS,
-  VTD_TABLE_COUNT,
-  VTD_TABLES,
-} from './layout.ts';
+import { VTD_CONTEXT, VTD_DIRECTORIES, VTD_PASID_BITS, VTD_TABLE_COUNT, VTD_TABLES } from './layout.ts';
 import {
   byteAddressHi,
   byteAddressLo,
@@ -28,6 +20,7 @@ import {
   type Translation,
   wordOfAddress,
 } from './tables.ts';
+import { deviceEntryAt, directoryWords } from './unit.ts';
 
 const TABLE_WORDS = PASIDS_PER_TABLE * PASID_ENTRY_WORDS;
 const TABLE_PASIDS_LG2 = 6;

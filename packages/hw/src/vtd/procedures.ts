@@ -2,8 +2,6 @@ import { IommuError } from '@faultline/core/errors';
 import type { Doorbell, Words } from '@faultline/core/sync';
 import { Drain } from './drain.ts';
 import {
-  checkVtd,
-  deviceEntryAt,
   NO_DEVICE,
   VTD_GCMD,
   VTD_GSTS,
@@ -24,6 +22,7 @@ import { PasidTables } from './pasid-tables.ts';
 import { type Procedure, syncSteps, untilWord } from './procedure.ts';
 import { GCMD_QIE, GCMD_TE, IQA_DW, PECTL_IM } from './registers.ts';
 import { byteAddressHi, byteAddressLo, NO_PASID, type Translation } from './tables.ts';
+import { checkVtd, deviceEntryAt } from './unit.ts';
 import type { VtdOps } from './vtd-ops.ts';
 
 export interface VtdProceduresConfig {

@@ -19,8 +19,10 @@ import type { PumpTick } from '../smmu-v3/pump-tick.ts';
 import { type EntryCache, TABLES_GOOD } from './entry-cache.ts';
 import type { EventSignal } from './event-signal.ts';
 import type { FaultRecorder } from './fault-recorder.ts';
+import { VTD_PQA, VTD_PQH, VTD_PQT, VTD_PRS, VTD_STATS } from './layout.ts';
+import { REQUEST_DESCRIPTOR_BYTES, writePageRequest } from './page-requests.ts';
+import { PRS_PPR, PRS_PRO } from './registers.ts';
 import {
-  requestQueueBytes,
   STAT_AUTO_INVALID,
   STAT_AUTO_SUCCESS,
   STAT_DROPPED,
@@ -30,15 +32,9 @@ import {
   STAT_QUEUED,
   STAT_REQUESTS,
   STAT_TABLE_ERRORS,
-  VTD_PQA,
-  VTD_PQH,
-  VTD_PQT,
-  VTD_PRS,
-  VTD_STATS,
-} from './layout.ts';
-import { REQUEST_DESCRIPTOR_BYTES, writePageRequest } from './page-requests.ts';
-import { PRS_PPR, PRS_PRO } from './registers.ts';
+} from './stats.ts';
 import { wordOfAddress } from './tables.ts';
+import { requestQueueBytes } from './unit.ts';
 
 // The hardware's end of the page request queue. It never holds a request back: one that cannot be queued is answered here and now, if it ends
 // its group, and forgotten if not.
@@ -49,7 +45,9 @@ import { wordOfAddress } from './tables.ts';
 //   [E] publish: PQT, then PPR                pairs with  EventPump: PPR cleared, then PQT (event-signal.ts)
 //   [O] EventPump: partial groups dropped, then PRO cleared  pairs with  accept: PRO seen clear, then a request queued
 
-const PERM = REQUEST_READ | REQUEST_WRITE | REQUEST_EXEC | REQUEST_PRIV; // the same places as FAULT_PERM_*
+// The same places as FAULT_PERM_*.
+const PERM = REQUEST_READ | REQUEST_WRITE | REQUEST_EXEC | REQUEST_PRIV;
+const PLAIN_PERM = REQUEST_READ | REQUEST_WRITE;
 
 export class RequestUnit {
   readonly #words: Words;
@@ -100,21 +98,21 @@ export class RequestUnit {
   /** Deals with one request of a port. @param at word offset of the port's record. */
   accept(at: number, port: number): void {
     const words = this.#words;
-    const flags = words[at + REQUEST_FLAGS];
-    const pasid = (flags & REQUEST_PASID_VALID) !== 0 ? words[at + REQUEST_PASID] & 0xfffff : -1;
     words[this.#stats + STAT_REQUESTS]++;
+    const flags = words[at + REQUEST_FLAGS];
+    const hasPasid = (flags & REQUEST_PASID_VALID) !== 0;
+    const pasid = hasPasid ? words[at + REQUEST_PASID] & 0xfffff : -1;
+    const perm = flags & (hasPasid ? PERM : PLAIN_PERM); // without a PASID there is neither EXE nor PRIV
     const rid = this.#ports.rid(port);
-    const exec = pasid >= 0 && (flags & REQUEST_EXEC) !== 0;
-    const priv = pasid >= 0 && (flags & REQUEST_PRIV) !== 0;
     if (this.#queue === 0) {
       this.#answer(at, port, pasid, PRG_INVALID);
       return;
     }
-    const reason = this.#tables.check(rid, pasid, exec, priv);
+    const reason = this.#tables.check(rid, pasid, (perm & REQUEST_EXEC) !== 0, (perm & REQUEST_PRIV) !== 0);
     if (reason !== TABLES_GOOD) {
       words[this.#stats + STAT_TABLE_ERRORS]++;
-      if (this.#tables.qualified)
-        this.#faults.record(reason, rid, pasid, words[at + REQUEST_PAGE_LO], words[at + REQUEST_PAGE_HI]);
+      if (this.#tables.recorded)
+        this.#faults.record(reason, rid, pasid, perm, words[at + REQUEST_PAGE_LO], words[at + REQUEST_PAGE_HI]);
       this.#answer(at, port, pasid, PRG_INVALID);
       return;
     }
@@ -129,7 +127,7 @@ export class RequestUnit {
       this.#queue + (this.#tail >>> 2),
       rid,
       pasid,
-      pasid >= 0 ? flags & PERM : flags & (REQUEST_READ | REQUEST_WRITE),
+      perm,
       (flags & REQUEST_LAST) !== 0,
       words[at + REQUEST_PRGI] & 0x1ff,
       words[at + REQUEST_PAGE_LO],

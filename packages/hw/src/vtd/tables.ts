@@ -28,6 +28,9 @@ export const CONTEXT_PDTS_SHIFT = 9;
 export const PASIDS_PER_TABLE = 64;
 export const DIRECTORY_ENTRY_WORDS = 2;
 export const DIRECTORY_P: number = 1 << 0;
+export const DIRECTORY_FPD: number = 1 << 1;
+/** Bits 11:2. @see VirtualBox iommu-intel.h, VTD_BF_SM_PASID_DIR_ENTRY_*; so for the entry below */
+export const DIRECTORY_RESERVED = 0xffc;
 export const PDTS_BASE_LG2 = 7;
 
 export const PASID_ENTRY_WORDS = 16;
@@ -58,6 +61,10 @@ export const PGTT_FIRST_LEVEL = 1;
 export const PGTT_SECOND_LEVEL = 2;
 export const PGTT_NESTED = 3;
 export const PGTT_PASS_THROUGH = 4;
+/** Reserved bits of a PASID entry in words 0 (11:10), 2 (22:16) and 4 (11:8). Newer revisions may use others, so those are not looked at. */
+export const PASID_RESERVED_0 = 0xc00;
+export const PASID_RESERVED_2 = 0x7f0000;
+export const PASID_RESERVED_4 = 0xf00;
 /** Word 4 of a PASID entry. */
 export const PASID_SRE: number = 1 << 0;
 export const PASID_ERE: number = 1 << 1;

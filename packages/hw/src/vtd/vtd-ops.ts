@@ -35,17 +35,9 @@ import {
   PASID_CACHE_ONE,
   PGR_FAILURE,
 } from './invalidations.ts';
-import {
-  deviceEntryAt,
-  NO_DEVICE,
-  THREAD_BAD,
-  THREAD_BAD_AT,
-  THREAD_STATUS,
-  threadLineAt,
-  VTD_FSTS,
-  VTD_RIDS,
-} from './layout.ts';
+import { NO_DEVICE, THREAD_BAD, THREAD_BAD_AT, THREAD_STATUS, VTD_FSTS, VTD_RIDS } from './layout.ts';
 import { FSTS_QUEUE_ERRORS } from './registers.ts';
+import { deviceEntryAt, threadLineAt } from './unit.ts';
 
 /** Responses kept back until they are published, and invalidations in one batch with its wait. */
 const STAGED = 32;

@@ -5,7 +5,7 @@ import { Doorbell, doorbellWords, initDoorbell, LINE } from '@faultline/core/syn
 import { describe, expect, test } from 'vitest';
 import { initPriPort, priPortDropped, priPortWords } from '../pcie/index.ts';
 import { initVtd, PasidTables, readVtdStats, VtdOps, VtdProcedures, vtdAnnounceBase, vtdWords } from './index.ts';
-import { deviceEntryAt } from './layout.ts';
+import { deviceEntryAt } from './unit.ts';
 import type { Outcome, Task } from './vtd.test-worker.ts';
 
 const DEADLINE_MS = 20_000;

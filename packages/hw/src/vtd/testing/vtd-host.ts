@@ -27,10 +27,11 @@ import { PriCapability } from '../../pcie/pri-capability.ts';
 import type { PriHost, PriHostOptions, PriHostTraits } from '../../pcie/testing/pri-host.ts';
 import { EventPump } from '../event-pump.ts';
 import { VtdHardware } from '../hardware.ts';
-import { initVtd, VTD_FSTS, VTD_IQ_LOCK, VTD_PQH, VTD_PQT, VTD_PRS, vtdAnnounceBase, vtdWords } from '../layout.ts';
+import { VTD_FSTS, VTD_IQ_LOCK, VTD_PQH, VTD_PQT, VTD_PRS } from '../layout.ts';
 import type { Procedure } from '../procedure.ts';
 import { VtdProcedures } from '../procedures.ts';
 import { FSTS_QUEUE_ERRORS, PRS_PRO } from '../registers.ts';
+import { initVtd, vtdAnnounceBase, vtdWords } from '../unit.ts';
 import { VtdOps } from '../vtd-ops.ts';
 
 export const HOST_RID = 5;

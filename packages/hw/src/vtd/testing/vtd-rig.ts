@@ -31,20 +31,12 @@ import {
   RESPONSE_PRGI,
 } from '../../pcie/index.ts';
 import { VtdDriver } from '../driver.ts';
-import { EventPump, type EventPumpConfig, type PumpOutcome } from '../event-pump.ts';
+import { EventPump, type EventPumpConfig } from '../event-pump.ts';
 import { VtdHardware } from '../hardware.ts';
-import {
-  initVtd,
-  VTD_FSTS,
-  VTD_PQH,
-  VTD_PQT,
-  VTD_PRQ,
-  VTD_PRS,
-  type VtdConfig,
-  vtdAnnounceBase,
-  vtdWords,
-} from '../layout.ts';
+import { VTD_FSTS, VTD_PQH, VTD_PQT, VTD_PRQ, VTD_PRS } from '../layout.ts';
 import type { VtdProceduresConfig } from '../procedures.ts';
+import type { PumpOutcome } from '../pump-outcomes.ts';
+import { initVtd, type VtdConfig, vtdAnnounceBase, vtdWords } from '../unit.ts';
 import { VtdOps } from '../vtd-ops.ts';
 
 /** A record as the endpoint got it. */
