@@ -285,7 +285,7 @@ async function recorded(
     scenario: scenario.spec.name,
     design,
     threads: crew.names,
-    ...describe(shown, crew.names, crew.memory),
+    ...describe(shown, crew.names, crew.memories),
     switches: Math.max(0, schedule.length - 1),
     foundSwitches: Math.max(0, runsOf(found).length - 1),
     token: encodeToken(scenario.spec.name, design, schedule, end.hash >>> 0),

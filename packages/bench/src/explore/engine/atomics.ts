@@ -1,6 +1,8 @@
 // The Atomics that the code under test finds in the global's place. Inside a thread's body each operation is a scheduling point;
 // outside (laying out, opening, checking) it is the real one. The thread that makes an operation holds the turn, so plain reads
 // and writes do what the real operation would.
+
+import type { WideWords, Words } from '../scenario.ts';
 import {
   ASLEEP,
   ENABLED,
@@ -37,17 +39,38 @@ import type { Memory } from './memory.ts';
 import { toTimeout, toWhole } from './numbers.ts';
 import type { Scheduler } from './scheduler.ts';
 import { addWaiter, hasWaiters, removeWaiter, type Woken, wake } from './waiters.ts';
+import { WideAtomics } from './wide-atomics.ts';
 
-const real = Atomics;
 const READ_WRITE = VALUE_READ | VALUE_WRITE;
 const LONGEST_TIMEOUT_MS = 2 ** 30;
 
-type View = Int32Array<SharedArrayBuffer>;
+/** What the real ones take, of either memory. */
+type View = Words | WideWords;
+type Value = number | bigint;
+type Real = {
+  readonly [Name in 'add' | 'sub' | 'and' | 'or' | 'xor' | 'exchange' | 'store']: (
+    view: View,
+    index: number,
+    value: Value,
+  ) => Value;
+} & {
+  load(view: View, index: number): Value;
+  compareExchange(view: View, index: number, expected: Value, value: Value): Value;
+  wait(view: View, index: number, value: number, timeout?: number): 'ok' | 'not-equal' | 'timed-out';
+  waitAsync(view: View, index: number, value: number, timeout?: number): unknown;
+  notify(view: View, index: number, count?: number): number;
+  isLockFree(size: number): boolean;
+};
+
+const real = Atomics as unknown as Real;
 
 export class ScheduledAtomics {
   readonly #scheduler: Scheduler;
   readonly #memory: Memory;
   readonly #words: Int32Array;
+  readonly #wide: WideAtomics;
+  /** Locations from here on are those of 64-bit words. */
+  readonly #wideStart: number;
   readonly #woken: Woken = { count: 0, threads: 0, posted: 0 };
   /** Promises of waitAsync that are out, by number. */
   readonly promises: Map<number, (value: string) => void> = new Map();
@@ -57,20 +80,22 @@ export class ScheduledAtomics {
     this.#scheduler = scheduler;
     this.#memory = memory;
     this.#words = scheduler.memory;
+    this.#wide = new WideAtomics(scheduler, memory);
+    this.#wideStart = scheduler.wide.start;
   }
 
   /** What to put in the global's place. */
   replacement(): typeof Atomics {
     const replaced = {
       load: (view: View, index: number) => this.#load(view, index),
-      store: (view: View, index: number, value: number) => this.#store(view, index, value),
-      add: (view: View, index: number, value: number) => this.#update(K_ADD, view, index, value),
-      sub: (view: View, index: number, value: number) => this.#update(K_SUB, view, index, value),
-      and: (view: View, index: number, value: number) => this.#update(K_AND, view, index, value),
-      or: (view: View, index: number, value: number) => this.#update(K_OR, view, index, value),
-      xor: (view: View, index: number, value: number) => this.#update(K_XOR, view, index, value),
-      exchange: (view: View, index: number, value: number) => this.#update(K_EXCHANGE, view, index, value),
-      compareExchange: (view: View, index: number, expected: number, value: number) =>
+      store: (view: View, index: number, value: Value) => this.#store(view, index, value),
+      add: (view: View, index: number, value: Value) => this.#update(K_ADD, view, index, value),
+      sub: (view: View, index: number, value: Value) => this.#update(K_SUB, view, index, value),
+      and: (view: View, index: number, value: Value) => this.#update(K_AND, view, index, value),
+      or: (view: View, index: number, value: Value) => this.#update(K_OR, view, index, value),
+      xor: (view: View, index: number, value: Value) => this.#update(K_XOR, view, index, value),
+      exchange: (view: View, index: number, value: Value) => this.#update(K_EXCHANGE, view, index, value),
+      compareExchange: (view: View, index: number, expected: Value, value: Value) =>
         this.#compareExchange(view, index, expected, value),
       wait: (view: View, index: number, value: number, timeout?: number) => this.#wait(view, index, value, timeout),
       notify: (view: View, index: number, count?: number) => this.#notify(view, index, count),
@@ -83,10 +108,11 @@ export class ScheduledAtomics {
     return replaced as unknown as typeof Atomics;
   }
 
-  #load(view: View, index: number): number {
+  #load(view: View, index: number): Value {
     if (!this.#scheduler.active) return this.#loadUnscheduled(view, index);
     const loc = this.#memory.locate(view, index);
     if (loc < 0) return real.load(this.#memory.raw(view), index);
+    if (loc >= this.#wideStart) return this.#wide.load(loc);
     this.#scheduler.point(K_LOAD, loc, 0);
     if (this.#memory.checked) this.#memory.atomicRead(loc);
     const value = this.#words[loc];
@@ -95,15 +121,16 @@ export class ScheduledAtomics {
     return value;
   }
 
-  #loadUnscheduled(view: View, index: number): number {
+  #loadUnscheduled(view: View, index: number): Value {
     this.#memory.readUnscheduledIn(view, index);
     return real.load(this.#memory.raw(view), index);
   }
 
-  #store(view: View, index: number, value: number): number {
+  #store(view: View, index: number, value: Value): Value {
     if (!this.#scheduler.active) return real.store(this.#memory.raw(view), index, value);
     const loc = this.#memory.locate(view, index);
     if (loc < 0) return real.store(this.#memory.raw(view), index, value);
+    if (loc >= this.#wideStart) return this.#wide.store(loc, value);
     const given = toWhole(value);
     if (this.#memory.checked) this.#memory.beforeAtomicWrite(loc);
     this.#scheduler.point(K_STORE, loc, given);
@@ -115,9 +142,10 @@ export class ScheduledAtomics {
     return given;
   }
 
-  #update(kind: number, view: View, index: number, value: number): number {
+  #update(kind: number, view: View, index: number, value: Value): Value {
     const loc = this.#scheduler.active ? this.#memory.locate(view, index) : -1;
     if (loc < 0) return applyReal(kind, this.#memory.raw(view), index, value);
+    if (loc >= this.#wideStart) return this.#wide.update(kind, loc, value);
     const given = toWhole(value) | 0;
     if (this.#memory.checked) this.#memory.beforeAtomicWrite(loc);
     this.#scheduler.point(kind, loc, given);
@@ -129,10 +157,11 @@ export class ScheduledAtomics {
     return old;
   }
 
-  #compareExchange(view: View, index: number, expected: number, value: number): number {
+  #compareExchange(view: View, index: number, expected: Value, value: Value): Value {
     if (!this.#scheduler.active) return real.compareExchange(this.#memory.raw(view), index, expected, value);
     const loc = this.#memory.locate(view, index);
     if (loc < 0) return real.compareExchange(this.#memory.raw(view), index, expected, value);
+    if (loc >= this.#wideStart) return this.#wide.compareExchange(loc, expected, value);
     const wanted = toWhole(expected) | 0;
     const given = toWhole(value) | 0;
     if (this.#memory.checked) this.#memory.beforeAtomicWrite(loc, wanted);
@@ -155,6 +184,7 @@ export class ScheduledAtomics {
     const { control, me, bit, row } = scheduler;
     const loc = scheduler.active ? this.#memory.locate(view, index) : -1;
     if (loc < 0) return real.wait(this.#memory.raw(view), index, value, timeout);
+    if (loc >= this.#wideStart) this.#nobodySleeps('wait');
     const wanted = toWhole(value) | 0;
     const most = toTimeout(timeout);
     const timed = most < LONGEST_TIMEOUT_MS && control[TIMEOUTS] !== TIMEOUTS_NEVER;
@@ -203,6 +233,7 @@ export class ScheduledAtomics {
     const scheduler = this.#scheduler;
     const loc = scheduler.active ? this.#memory.locate(view, index) : -1;
     if (loc < 0) return real.notify(this.#memory.raw(view), index, count);
+    if (loc >= this.#wideStart) this.#nobodySleeps('notify');
     const most = count === undefined ? Infinity : Math.max(0, toWhole(count));
     scheduler.point(K_NOTIFY, loc, 0);
     if (this.#memory.checked) this.#memory.notified(loc);
@@ -218,6 +249,7 @@ export class ScheduledAtomics {
     const scheduler = this.#scheduler;
     const loc = scheduler.active ? this.#memory.locate(view, index) : -1;
     if (loc < 0) return real.waitAsync(this.#memory.raw(view), index, value, timeout);
+    if (loc >= this.#wideStart) this.#nobodySleeps('waitAsync');
     const wanted = toWhole(value) | 0;
     const most = toTimeout(timeout);
     if (most > 0 && most < LONGEST_TIMEOUT_MS && scheduler.control[TIMEOUTS] !== TIMEOUTS_NEVER)
@@ -237,6 +269,10 @@ export class ScheduledAtomics {
     scheduler.fellAsleep(loc);
     scheduler.forgetLooks(); // with one promise more it is not where it was
     return { async: true, value: new Promise<string>((resolve) => this.promises.set(number, resolve)) };
+  }
+
+  #nobodySleeps(name: string): never {
+    return this.#memory.refuse(`Atomics.${name} on the scenario's 64-bit memory: threads sleep on 32-bit words alone`);
   }
 
   #tooManyWaiters(): never {
@@ -265,7 +301,7 @@ function updated(kind: number, old: number, value: number): number {
   }
 }
 
-function applyReal(kind: number, view: View, index: number, value: number): number {
+function applyReal(kind: number, view: View, index: number, value: Value): Value {
   switch (kind) {
     case K_ADD:
       return real.add(view, index, value);

@@ -164,7 +164,7 @@ export class Body {
   #idle(): void {
     const { scheduler, promises, report, context } = this.#parts;
     const { control, bit, row, me } = scheduler;
-    const loop = loopAt(scheduler.memory.length, me);
+    const loop = loopAt(scheduler.locations, me);
     if (hasResolved(control, me)) scheduler.forgetLooks();
     else if (this.#yields.length === 0 && !hasPromises(control, me)) {
       report(FAIL_EXCEPTION, `${context.name} awaits something that nobody here can resolve`, stackHere());

@@ -1,5 +1,5 @@
 // What the functions of a scenario are handed.
-import type { Context, Scenario, SharedMemory, ThreadContext } from '../scenario.ts';
+import type { Context, Scenario, ThreadContext } from '../scenario.ts';
 import {
   HISTORY,
   K_CALL,
@@ -14,20 +14,17 @@ import {
   STEP,
 } from './control.layout.ts';
 import type { Memory } from './memory.ts';
+import { type Memories, regionFinder } from './placement.ts';
 import type { Scheduler } from './scheduler.ts';
 import { seedFor } from './strategy/random.ts';
 
-export function makeContext(spec: Scenario['spec'], memory: Memory, shared: SharedMemory, design: string): Context {
-  const places = new Map(shared.regions.map((region) => [region.name, region.base]));
+export function makeContext(spec: Scenario['spec'], memory: Memory, memories: Memories, design: string): Context {
   return {
     words: memory.view,
-    shared,
+    wide: memory.wideView,
+    shared: memories.shared,
     design,
-    at: (region) => {
-      const base = places.get(region);
-      if (base === undefined) throw new Error(`${spec.name}: no region '${region}' in its memory`);
-      return base;
-    },
+    at: regionFinder(spec.name, memories),
   };
 }
 
@@ -38,8 +35,8 @@ export function makeThreadContext(
   name: string,
   refuse: (message: string) => never,
 ): ThreadContext {
-  const { control, me, memory } = scheduler;
-  const marks = marksAt(memory.length);
+  const { control, me, locations } = scheduler;
+  const marks = marksAt(locations);
   const mark = (kind: number): void => {
     if (!scheduler.active) refuse(`${name} marked an operation outside its run`);
     scheduler.point(kind, marks, 0);

@@ -70,7 +70,7 @@ export const STOP: number = SESSION + LINE; // the main thread asks for an end, 
 
 // A row a thread: what it will do when it goes on.
 export const PENDING: number = STOP + LINE;
-export const PENDING_STRIDE = 16;
+export const PENDING_STRIDE = 24;
 export const P_KIND = 0;
 export const P_LOC = 1;
 export const P_ARG = 2;
@@ -79,6 +79,7 @@ export const P_SPINS = 4; // how many words it is held back on, -1 for all, then
 export const P_SPIN_SET = 5;
 export const MAX_SPIN_SET = 10;
 export const P_IDLE = 15; // it sleeps on its event loop
+export const P_ARG_HIGH = 16; // of an operation on a 64-bit word: the upper half of its argument; P_ARG is the fold
 
 export const PRIORITIES: number = PENDING + MAX_THREADS * PENDING_STRIDE;
 export const CHANGES: number = PRIORITIES + MAX_THREADS;
@@ -170,7 +171,7 @@ export const MARK_CALL = 16;
 export const MARK_DONE = 32;
 export const CLASS_BITS = 6;
 
-/** Locations past the words: a history's marks, then the event loop of each thread. */
+/** Locations past the words of either memory: a history's marks, then the event loop of each thread. */
 export const PAST_WORDS: number = 1 + MAX_THREADS;
 export function marksAt(words: number): number {
   return words;

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { AS_SHIPPED, memoryOf, type Scenario, type SharedMemory } from '../scenario.ts';
+import { AS_SHIPPED, memoryOf, type Scenario } from '../scenario.ts';
 import { BOOT_ARGUMENTS, BOOT_URL, bootData, keepStripped } from './boot.ts';
 import {
   ASLEEP,
@@ -55,7 +55,7 @@ import {
   TWICE,
 } from './control.layout.ts';
 import type { Patch } from './hooks.ts';
-import { placeRegions, ScenarioError } from './placement.ts';
+import { allocContents, allocMemories, type Memories, ScenarioError } from './placement.ts';
 import type { FromThread, Problem, ThreadTask, ToThread } from './protocol.ts';
 import { shadowWords } from './races.ts';
 import type { RecordedAccess, RecordedStep } from './recorder.ts';
@@ -124,7 +124,7 @@ const LOOKS_WITHOUT = 400;
 
 export class Crew {
   readonly names: readonly string[];
-  readonly memory: SharedMemory;
+  readonly memories: Memories;
   readonly control: Int32Array<SharedArrayBuffer>;
   readonly #scenario: Scenario;
   readonly #workers: Worker[] = [];
@@ -140,18 +140,18 @@ export class Crew {
     this.names = Object.keys(spec.threads);
     if (this.names.length < 1 || this.names.length > MAX_THREADS)
       throw new ScenarioError(`${spec.name}: ${this.names.length} threads; 1 to ${MAX_THREADS} can be explored`);
-    const { regions, words } = placeRegions(spec.name, memoryOf(spec, design));
+    this.memories = allocMemories(spec.name, memoryOf(spec, design));
+    const snapshot = allocContents(this.memories);
+    const locations = snapshot.words.length + snapshot.wide.length;
     const shared = (size: number): Int32Array<SharedArrayBuffer> => new Int32Array(new SharedArrayBuffer(size * 4));
-    this.memory = { buffer: shared(words).buffer, regions };
     this.control = shared(controlWords(options.maxSteps));
     this.control[THREADS] = this.names.length;
     this.control[MAX_STEPS] = options.maxSteps;
     this.control[SPIN_LIMIT] = options.spins ?? spec.spins ?? DEFAULT_SPINS;
     this.control[TIMEOUTS] = TIMEOUT_CODES[spec.timeouts ?? 'never'];
     this.control[CHECKED] = options.checked ? 1 : 0;
-    const snapshot = shared(words);
-    const shadow = shared(shadowWords(options.checked ? words + 1 : 0, this.names.length));
-    const marks = new Uint8Array(new SharedArrayBuffer(words + 1));
+    const shadow = shared(shadowWords(options.checked ? locations + 1 : 0, this.names.length));
+    const marks = new Uint8Array(new SharedArrayBuffer(locations + 1));
     const enough = this.names.length <= availableParallelism();
     for (let me = 0; me < this.names.length; me++) {
       const task: ThreadTask = {
@@ -159,7 +159,7 @@ export class Crew {
         scenario: spec.name,
         design,
         me,
-        memory: this.memory,
+        memories: this.memories,
         control: this.control,
         snapshot,
         shadow,

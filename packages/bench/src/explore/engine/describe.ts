@@ -1,6 +1,5 @@
 // Turns what the threads noted into a finding.
 import type { Access, Finding, FindingKind, Step, StepKind, SwitchReason } from '../result.ts';
-import type { SharedMemory } from '../scenario.ts';
 import {
   FAIL_BOOKS,
   FAIL_CHECK,
@@ -14,7 +13,7 @@ import {
   K_WAIT,
 } from './control.layout.ts';
 import type { SessionEnd } from './crew.ts';
-import { nameWord } from './placement.ts';
+import { type Memories, nameWord } from './placement.ts';
 import type { RecordedStep } from './recorder.ts';
 
 const KINDS: readonly StepKind[] = [
@@ -60,16 +59,16 @@ export interface Described {
 }
 
 /** @param end of a session that recorded. */
-export function describe(end: SessionEnd, names: readonly string[], memory: SharedMemory): Described {
+export function describe(end: SessionEnd, names: readonly string[], memories: Memories): Described {
   const recorded = end.steps.toSorted((a, b) => a.index - b.index);
-  const steps = recorded.map((step, i) => toStep(step, recorded[i - 1], memory, i));
+  const steps = recorded.map((step, i) => toStep(step, recorded[i - 1], memories, i));
   const stuck = names.flatMap((thread, at) =>
     end.stuckAt[at] === ''
       ? []
-      : [{ thread, where: whereStuck(recorded, at, memory), stack: trimStack(end.stuckAt[at]) }],
+      : [{ thread, where: whereStuck(recorded, at, memories), stack: trimStack(end.stuckAt[at]) }],
   );
   const common = { steps, stuck: end.failure === FAIL_STUCK || end.failure === FAIL_LIVELOCK ? stuck : [] };
-  if (end.failure === FAIL_STUCK) return { ...common, ...describeStuck(end, recorded, names, memory) };
+  if (end.failure === FAIL_STUCK) return { ...common, ...describeStuck(end, recorded, names, memories) };
   if (end.failure === FAIL_LIVELOCK)
     return {
       ...common,
@@ -87,7 +86,7 @@ export function describe(end: SessionEnd, names: readonly string[], memory: Shar
       { thread: names[other], what: otherWhat, stack: trimStack(first?.stack ?? '') },
       { thread: names[by], what, stack: trimStack(problem.stack) },
     ];
-    const message = `${nameWord(memory, loc)}: ${otherWhat} by ${names[other]}, ${what} by ${names[by]}, and nothing between them`;
+    const message = `${nameWord(memories, loc)}: ${otherWhat} by ${names[other]}, ${what} by ${names[by]}, and nothing between them`;
     return { ...common, kind, message, race };
   }
   return { ...common, kind, message: problem?.message ?? '' };
@@ -97,30 +96,30 @@ function describeStuck(
   end: SessionEnd,
   recorded: readonly RecordedStep[],
   names: readonly string[],
-  memory: SharedMemory,
+  memories: Memories,
 ): { kind: FindingKind; message: string } {
   const asleep = names.flatMap((name, at) => (end.stuckAt[at] === '' ? [] : [{ name, at }]));
-  const words = new Int32Array(memory.buffer);
+  const words = new Int32Array(memories.shared.buffer);
   const changed = asleep.find(({ at }) => {
     const wait = recorded.findLast((step) => step.thread === at && step.kind === K_WAIT);
     return wait !== undefined && !wait.effect.startsWith(`= ${words[wait.loc]}:`);
   });
-  const all = asleep.map(({ name, at }) => `${name} on ${whereStuck(recorded, at, memory)}`).join(', ');
+  const all = asleep.map(({ name, at }) => `${name} on ${whereStuck(recorded, at, memories)}`).join(', ');
   if (changed !== undefined || asleep.length === 1) return { kind: 'lost wake-up', message: `asleep for ever: ${all}` };
   return { kind: 'deadlock', message: `nobody can go on, each for want of another: ${all}` };
 }
 
-function whereStuck(recorded: readonly RecordedStep[], thread: number, memory: SharedMemory): string {
+function whereStuck(recorded: readonly RecordedStep[], thread: number, memories: Memories): string {
   const last = recorded.findLast((step) => step.thread === thread);
-  return last === undefined ? 'nothing yet' : `${nameWord(memory, last.loc)} (${KINDS[last.kind]} ${last.effect})`;
+  return last === undefined ? 'nothing yet' : `${nameWord(memories, last.loc)} (${KINDS[last.kind]} ${last.effect})`;
 }
 
-function toStep(step: RecordedStep, before: RecordedStep | undefined, memory: SharedMemory, index: number): Step {
+function toStep(step: RecordedStep, before: RecordedStep | undefined, memories: Memories, index: number): Step {
   return {
     index,
     thread: step.thread,
     kind: KINDS[step.kind],
-    object: nameWord(memory, step.loc),
+    object: nameWord(memories, step.loc),
     effect: step.effect,
     why: reason(step, before),
     stack: trimStack(step.stack),

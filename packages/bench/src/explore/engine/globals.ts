@@ -1,4 +1,6 @@
 // What a scenario's threads must not use while they run: a schedule must replay. Each is told by name.
+
+import type { WideWords, Words } from '../scenario.ts';
 import { TIMEOUTS, TIMEOUTS_NEVER } from './control.layout.ts';
 import type { Memory } from './memory.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -15,7 +17,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   'crypto.randomUUID': "take the context's `random`",
 };
 
-/** Element types that are not the scenario memory's. */
+/** Element types that are neither memory's. */
 const OTHER_VIEWS = [
   'Int8Array',
   'Uint8Array',
@@ -26,10 +28,12 @@ const OTHER_VIEWS = [
   'Float16Array',
   'Float32Array',
   'Float64Array',
-  'BigInt64Array',
   'BigUint64Array',
   'DataView',
 ] as const;
+
+/** Bits of a word that no memory has. */
+const NO_WORD = -1;
 
 type Callable = (...rest: unknown[]) => unknown;
 
@@ -63,32 +67,29 @@ export function refuseClocksAndChance(scheduler: Scheduler, memory: Memory): voi
   });
 }
 
-/** Instruments views of the scenario's memory that the code under test makes, and refuses those of other element sizes. */
+type Constructor = new (...rest: unknown[]) => object;
+
+/** Instruments views of the scenario's memory that the code under test makes, and refuses those of other elements than it has. */
 export function watchViews(memory: Memory): void {
-  const globals = globalThis as unknown as Record<string, new (...rest: unknown[]) => object>;
-  globals.Int32Array = new Proxy(Int32Array, {
-    construct(target, rest: unknown[], newTarget) {
-      const made = Reflect.construct(target, rest, newTarget) as Int32Array<SharedArrayBuffer>;
-      return memory.isRegistered(rest[0]) ? memory.wrap(made) : made;
-    },
-  }) as unknown as new (
-    ...rest: unknown[]
-  ) => object;
+  const globals = globalThis as unknown as Record<string, Constructor>;
+  const watch = (name: string, bits: number): void => {
+    globals[name] = new Proxy(globals[name], {
+      construct(target, rest: unknown[], newTarget) {
+        const found = memory.bitsOf(rest[0]);
+        if (found !== 0 && found !== bits) memory.refuseView(name, rest[0]);
+        const made = Reflect.construct(target, rest, newTarget) as object;
+        return found === 0 ? made : memory.wrap(made as Words | WideWords);
+      },
+    });
+  };
+  watch('Int32Array', 32);
+  watch('BigInt64Array', 64);
+  for (const name of OTHER_VIEWS) if (globals[name] !== undefined) watch(name, NO_WORD); // Float16Array is young
   const { from } = Buffer;
   Buffer.from = ((...rest: Parameters<typeof from>) => {
-    if (memory.isRegistered(rest[0])) memory.refuse(`Buffer over the scenario's memory: its elements are 32-bit words`);
+    if (memory.bitsOf(rest[0]) !== 0) memory.refuseView('Buffer', rest[0]);
     return Reflect.apply(from, Buffer, rest) as Buffer;
   }) as typeof from;
   const { isView } = ArrayBuffer;
   ArrayBuffer.isView = ((value: unknown) => isView(memory.raw(value as never))) as typeof isView;
-  for (const name of OTHER_VIEWS) {
-    if (globals[name] === undefined) continue; // Float16Array is young
-    globals[name] = new Proxy(globals[name], {
-      construct(target, rest: unknown[], newTarget) {
-        if (memory.isRegistered(rest[0]))
-          memory.refuse(`${name} over the scenario's memory: its elements are 32-bit words`);
-        return Reflect.construct(target, rest, newTarget) as object;
-      },
-    });
-  }
 }

@@ -1,9 +1,27 @@
 // The instrumented array against the real one: results, exceptions, mutation, and that whatever matters is told of.
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import type { WideWords, Words } from '../scenario.ts';
 import { instrument, type PlainAccess } from './instrument.ts';
 
-type View = Int32Array<SharedArrayBuffer>;
+/** Of either kind: the uses below go through the same methods. */
+type View = Words;
+
+interface Kind {
+  readonly name: string;
+  readonly Array: Int32ArrayConstructor;
+  /** A value of the kind. */
+  of(value: number): number;
+}
+
+const KINDS: readonly Kind[] = [
+  { name: '32 bits', Array: Int32Array, of: (value) => value },
+  {
+    name: '64 bits',
+    Array: BigInt64Array as unknown as Int32ArrayConstructor,
+    of: (value) => BigInt(value) as unknown as number,
+  },
+];
 
 class Told implements PlainAccess {
   reads = new Set<number>();
@@ -14,17 +32,18 @@ class Told implements PlainAccess {
   plainWrite(loc: number): void {
     this.writes.add(loc);
   }
-  wrap(view: View): View {
-    return instrument(view, this);
+  wrap<Given extends Words | WideWords>(view: Given): Given {
+    return instrument(view, this, view.byteOffset / view.BYTES_PER_ELEMENT);
   }
 }
 
 const LENGTH = 5;
 const OFFSET = 3;
 
-function make(values: readonly number[]): View {
-  const view = new Int32Array(new SharedArrayBuffer((OFFSET + LENGTH + 2) * 4), OFFSET * 4, LENGTH);
-  view.set(values);
+function make(kind: Kind, values: readonly number[]): View {
+  const bytes = kind.Array.BYTES_PER_ELEMENT;
+  const view = new kind.Array(new SharedArrayBuffer((OFFSET + LENGTH + 2) * bytes), OFFSET * bytes, LENGTH);
+  view.set(values.map((value) => kind.of(value)));
   return view;
 }
 
@@ -67,6 +86,8 @@ const odd = fc.oneof(
     2 ** 31,
     2 ** 32 + 1,
     true,
+    3n,
+    -(2n ** 63n) - 1n,
   ),
 );
 const key = fc.constantFrom(
@@ -87,6 +108,7 @@ const key = fc.constantFrom(
 const callback = fc.constantFrom<unknown>(
   (value: number) => value > 1,
   (value: number, index: number) => value - index,
+  (value: number, index: number) => (index % 2 === 0 ? value : -value),
   (value: number, index: number, array: View) => value === array[index],
   function (this: unknown, value: number) {
     return this === undefined ? value : 0;
@@ -102,6 +124,12 @@ const source = fc.constantFrom<unknown>(
   'ab',
   7,
   [1.7, -0],
+  [9n, 2n ** 64n + 8n],
+  { length: 2, 0: 5n, 1: '6' },
+  new BigInt64Array([1n, -2n, 3n]),
+  new BigUint64Array([2n ** 64n - 1n]),
+  new BigInt64Array(0),
+  new Int8Array(0),
 );
 
 const method = (name: string, ...args: fc.Arbitrary<unknown>[]): fc.Arbitrary<Use> =>
@@ -119,139 +147,149 @@ const plain = (
   args: fc.Arbitrary<unknown> = odd,
 ): fc.Arbitrary<Use> => args.map((given) => ({ name, args: [given], run: (array) => run(array, given) }));
 
-const uses: fc.Arbitrary<Use> = fc.oneof(
-  method('at', odd),
-  method('copyWithin', odd, odd, odd),
-  method('entries'),
-  method('every', callback),
-  method('fill', odd, odd, odd),
-  method('filter', callback, odd),
-  method('find', callback),
-  method('findIndex', callback),
-  method('findLast', callback),
-  method('findLastIndex', callback),
-  method('forEach', callback),
-  method('includes', odd, odd),
-  method('indexOf', odd, odd),
-  method('join', odd),
-  method('keys'),
-  method('lastIndexOf', odd, odd),
-  method('map', callback, odd),
-  method('reduce', callback, odd),
-  method('reduceRight', callback, odd),
-  method('reverse'),
-  method('set', source, odd),
-  method('slice', odd, odd),
-  method('some', callback),
-  method(
-    'sort',
-    fc.constantFrom<unknown>(undefined, (a: number, b: number) => b - a, 3, null),
-  ),
-  method('subarray', odd, odd),
-  method('toLocaleString'),
-  method('toReversed'),
-  method(
-    'toSorted',
-    fc.constantFrom<unknown>(undefined, (a: number, b: number) => b - a, 3),
-  ),
-  method('toString'),
-  method('values'),
-  method('with', odd, odd),
-  plain('get', (array, name) => Reflect.get(array, name as string), key),
-  plain('set', (array, name) => Reflect.set(array, name as string, 77), key),
-  plain('assign', (array, value) => {
-    array[2] = value as number;
-  }),
-  plain('big', (array) => {
-    (array as unknown as bigint[])[1] = 1n;
-  }),
-  plain('has', (array, name) => Reflect.has(array, name as string), key),
-  plain('delete', (array, name) => Reflect.deleteProperty(array, name as string), key),
-  plain('own', (array, name) => Object.getOwnPropertyDescriptor(array, name as string), key),
-  plain(
-    'define',
-    (array, name) => Reflect.defineProperty(array, name as string, { value: 4 }),
-    fc.constantFrom('1', '7', '-1'),
-  ),
-  plain('keys', (array) => Object.keys(array)),
-  plain('entries of', (array) => Object.entries(array)),
-  plain('spread', (array) => [...array]),
-  plain('copied', (array) => new Int32Array(array)),
-  plain('from', (array) => Int32Array.from(array, (value) => value + 1)),
-  plain('JSON', (array) => JSON.stringify(array)),
-  plain('twice', (array) => array.subarray(1).subarray(1, 3)[1]),
-  plain('write through', (array, value) => array.subarray(1, 4).fill(value as number, -1)),
-  plain('overlap', (array) => array.set(array.subarray(1, 4), 2)),
-  plain('increment', (array) => array[3]++),
-  plain('shape', (array) => [array.length, array.byteLength, array.byteOffset, array.BYTES_PER_ELEMENT]),
-  plain('is', (array) => [
-    array instanceof Int32Array,
-    Object.prototype.toString.call(array),
-    array.constructor === Int32Array,
-  ]),
-  plain('inherited', (array) => {
-    const heir = Object.create(array) as Record<string, number>;
-    heir[1] = 5;
-    return heir[1];
-  }),
-);
+const larger = (a: number, b: number): number => (a < b ? 1 : -1);
+
+const usesOf = (kind: Kind): fc.Arbitrary<Use> =>
+  fc.oneof(
+    method('at', odd),
+    method('copyWithin', odd, odd, odd),
+    method('entries'),
+    method('every', callback),
+    method('fill', odd, odd, odd),
+    method('filter', callback, odd),
+    method('find', callback),
+    method('findIndex', callback),
+    method('findLast', callback),
+    method('findLastIndex', callback),
+    method('forEach', callback),
+    method('includes', odd, odd),
+    method('indexOf', odd, odd),
+    method('join', odd),
+    method('keys'),
+    method('lastIndexOf', odd, odd),
+    method('map', callback, odd),
+    method('reduce', callback, odd),
+    method('reduceRight', callback, odd),
+    method('reverse'),
+    method('set', source, odd),
+    method('slice', odd, odd),
+    method('some', callback),
+    method(
+      'sort',
+      fc.constantFrom<unknown>(undefined, (a: number, b: number) => b - a, larger, 3, null),
+    ),
+    method('subarray', odd, odd),
+    method('toLocaleString'),
+    method('toReversed'),
+    method(
+      'toSorted',
+      fc.constantFrom<unknown>(undefined, (a: number, b: number) => b - a, larger, 3),
+    ),
+    method('toString'),
+    method('values'),
+    method('with', odd, odd),
+    plain('get', (array, name) => Reflect.get(array, name as string), key),
+    plain('set', (array, name) => Reflect.set(array, name as string, kind.of(77)), key),
+    plain('assign', (array, value) => {
+      array[2] = value as number;
+    }),
+    plain('big', (array) => {
+      (array as unknown as bigint[])[1] = 1n;
+    }),
+    plain('has', (array, name) => Reflect.has(array, name as string), key),
+    plain('delete', (array, name) => Reflect.deleteProperty(array, name as string), key),
+    plain('own', (array, name) => Object.getOwnPropertyDescriptor(array, name as string), key),
+    plain(
+      'define',
+      (array, name) => Reflect.defineProperty(array, name as string, { value: kind.of(4) }),
+      fc.constantFrom('1', '7', '-1'),
+    ),
+    plain('keys', (array) => Object.keys(array)),
+    plain('entries of', (array) => Object.entries(array)),
+    plain('spread', (array) => [...array]),
+    plain('copied', (array) => new kind.Array(array)),
+    plain('from', (array) => kind.Array.from(array, (value) => value + kind.of(1))),
+    plain('JSON', (array) => JSON.stringify(array)),
+    plain('twice', (array) => array.subarray(1).subarray(1, 3)[1]),
+    plain('write through', (array, value) => array.subarray(1, 4).fill(value as number, -1)),
+    plain('overlap', (array) => array.set(array.subarray(1, 4), 2)),
+    plain('increment', (array) => array[3]++),
+    plain('shape', (array) => [array.length, array.byteLength, array.byteOffset, array.BYTES_PER_ELEMENT]),
+    plain('is', (array) => [
+      array instanceof kind.Array,
+      Object.prototype.toString.call(array),
+      array.constructor === kind.Array,
+    ]),
+    plain('inherited', (array) => {
+      const heir = Object.create(array) as Record<string, number>;
+      heir[1] = kind.of(5);
+      return heir[1];
+    }),
+  );
 const contents = fc.array(fc.integer({ min: -3, max: 12 }), { minLength: LENGTH, maxLength: LENGTH });
 
-test('it does what the real one does, and tells of whatever matters', () => {
-  const seen = new Set<string>();
-  fc.assert(
-    fc.property(contents, uses, (values, use) => {
-      const real = make(values);
-      const expected = outcome(real, use);
-      const under = make(values);
-      const told = new Told();
-      expect(outcome(instrument(under, told), use)).toBe(expected);
-      expect([...under]).toEqual([...real]);
-      seen.add(use.name);
-      for (let i = 0; i < LENGTH; i++) {
-        if (real[i] !== values[i]) expect(told.writes, `element ${i} changed`).toContain(OFFSET + i);
-        const other = make(values.with(i, values[i] + 1000));
-        const differs = outcome(other, use) !== expected || other.some((value, j) => j !== i && value !== real[j]);
-        if (differs) expect(told.reads, `element ${i} was looked at`).toContain(OFFSET + i);
-      }
-      for (const loc of [...told.reads, ...told.writes]) expect(loc - OFFSET).toSatisfy((i) => i >= 0 && i < LENGTH);
-    }),
-    { numRuns: 6_000 },
-  );
-  expect(seen.size).toBeGreaterThan(45);
-});
-
-test.each<[string, (array: View) => unknown, number[], number[]]>([
-  ['at', (array) => array.at(-1), [4], []],
-  ['an early find', (array) => array.find((value) => value === 2), [0, 1], []],
-  ['a late one', (array) => array.findLast((value) => value === 5), [4], []],
-  ['indexOf', (array) => array.indexOf(3, 2), [2], []],
-  ['fill', (array) => array.fill(0, 1, 3), [], [1, 2]],
-  ['set', (array) => array.set([1, 2], 3), [], [3, 4]],
-  ['slice', (array) => array.slice(3), [3, 4], []],
-  ['copyWithin', (array) => array.copyWithin(0, 3), [3, 4], [0, 1]],
-  ['the first of an iteration', (array) => array.values().next(), [0], []],
-  ['length', (array) => array.length, [], []],
-  ['keys', (array) => [...array.keys()], [], []],
-  ['in', (array) => 1 in array, [], []],
-])('%s tells of no more than it touches', (_, run, reads, writes) => {
-  const told = new Told();
-  run(instrument(make([1, 2, 3, 4, 5]), told));
-  expect([...told.reads].map((loc) => loc - OFFSET).sort()).toEqual(reads);
-  expect([...told.writes].map((loc) => loc - OFFSET).sort()).toEqual(writes);
-});
-
-test('each element is told of just before it is touched', () => {
-  const under = make([1, 2, 3, 4, 5]);
-  const at: [string, number[]][] = [];
-  const array: View = instrument(under, {
-    plainRead: (loc) => void at.push([`read ${loc - OFFSET}`, [...under]]),
-    plainWrite: (loc) => void at.push([`write ${loc - OFFSET}`, [...under]]),
-    wrap: (view) => view,
+describe.each(KINDS)('$name', (kind) => {
+  test('it does what the real one does, and tells of whatever matters', () => {
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(contents, usesOf(kind), (values, use) => {
+        const real = make(kind, values);
+        const expected = outcome(real, use);
+        const under = make(kind, values);
+        const told = new Told();
+        expect(outcome(told.wrap(under), use)).toBe(expected);
+        expect([...under]).toEqual([...real]);
+        seen.add(use.name);
+        for (let i = 0; i < LENGTH; i++) {
+          if (real[i] !== kind.of(values[i])) expect(told.writes, `element ${i} changed`).toContain(OFFSET + i);
+          const other = make(kind, values.with(i, values[i] + 1000));
+          const differs = outcome(other, use) !== expected || other.some((value, j) => j !== i && value !== real[j]);
+          if (differs) expect(told.reads, `element ${i} was looked at`).toContain(OFFSET + i);
+        }
+        for (const loc of [...told.reads, ...told.writes]) expect(loc - OFFSET).toSatisfy((i) => i >= 0 && i < LENGTH);
+      }),
+      { numRuns: 6_000 },
+    );
+    expect(seen.size).toBeGreaterThan(45);
   });
-  array.fill(0, 0, 2);
-  expect(at).toEqual([
-    ['write 0', [1, 2, 3, 4, 5]],
-    ['write 1', [0, 2, 3, 4, 5]],
-  ]);
+
+  test.each<[string, (array: View) => unknown, number[], number[]]>([
+    ['at', (array) => array.at(-1), [4], []],
+    ['an early find', (array) => array.find((value) => value === kind.of(2)), [0, 1], []],
+    ['a late one', (array) => array.findLast((value) => value === kind.of(5)), [4], []],
+    ['indexOf', (array) => array.indexOf(kind.of(3), 2), [2], []],
+    ['fill', (array) => array.fill(kind.of(0), 1, 3), [], [1, 2]],
+    ['set', (array) => array.set([kind.of(1), kind.of(2)], 3), [], [3, 4]],
+    ['slice', (array) => array.slice(3), [3, 4], []],
+    ['copyWithin', (array) => array.copyWithin(0, 3), [3, 4], [0, 1]],
+    ['the first of an iteration', (array) => array.values().next(), [0], []],
+    ['length', (array) => array.length, [], []],
+    ['keys', (array) => [...array.keys()], [], []],
+    ['in', (array) => 1 in array, [], []],
+  ])('%s tells of no more than it touches', (_, run, reads, writes) => {
+    const told = new Told();
+    run(told.wrap(make(kind, [1, 2, 3, 4, 5])));
+    expect([...told.reads].map((loc) => loc - OFFSET).sort()).toEqual(reads);
+    expect([...told.writes].map((loc) => loc - OFFSET).sort()).toEqual(writes);
+  });
+
+  test('each element is told of just before it is touched', () => {
+    const under = make(kind, [1, 2, 3, 4, 5]);
+    const at: [string, number[]][] = [];
+    const told = (what: string, loc: number): void => void at.push([`${what} ${loc - OFFSET}`, [...under].map(Number)]);
+    const array = instrument(
+      under,
+      {
+        plainRead: (loc) => told('read', loc),
+        plainWrite: (loc) => told('write', loc),
+        wrap: (view) => view,
+      },
+      OFFSET,
+    );
+    array.fill(kind.of(0), 0, 2);
+    expect(at).toEqual([
+      ['write 0', [1, 2, 3, 4, 5]],
+      ['write 1', [0, 2, 3, 4, 5]],
+    ]);
+  });
 });

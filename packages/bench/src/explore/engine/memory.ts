@@ -1,5 +1,7 @@
 // A scenario's memory as its threads see it. In checked runs the code under test gets an instrumented array in place of the real
 // one; either way an operation on memory that was not registered, or on elements of another size, is refused.
+
+import type { WideWords, Words } from '../scenario.ts';
 import {
   FAIL_RACE,
   FAIL_REFUSED,
@@ -15,8 +17,9 @@ import { MARK_STATE } from './placement.ts';
 import { Races } from './races.ts';
 import { stackHere } from './recorder.ts';
 import { ABORTED, type Scheduler } from './scheduler.ts';
+import { hex, type Words64 } from './words64.ts';
 
-type View = Int32Array<SharedArrayBuffer>;
+type View = Words | WideWords;
 
 /** Tells what broke to whoever runs the session. */
 export type Report = (kind: number, message: string, stack: string, race?: RaceDetail) => void;
@@ -30,14 +33,23 @@ export interface RaceDetail {
 }
 
 const RealInt32Array = Int32Array;
+const RealBigInt64Array = BigInt64Array;
+/** Bits of a word of memory that is not the scenario's. */
+const NONE = 0;
+
+function show(value: number | bigint): string {
+  return typeof value === 'bigint' ? hex(value) : String(value);
+}
 
 export class Memory implements PlainAccess {
   readonly checked: boolean;
   /** What the code under test is handed. */
-  readonly view: View;
+  readonly view: Words;
+  readonly wideView: WideWords;
   /** Why touching a word is wrong just now. */
-  guard: ((word: number) => string | undefined) | undefined;
-  readonly #raw: View;
+  guard: ((word: number, wide: boolean) => string | undefined) | undefined;
+  readonly #raw: Words;
+  readonly #wide: Words64;
   readonly #scheduler: Scheduler;
   readonly #races: Races;
   readonly #marks: Uint8Array;
@@ -51,13 +63,14 @@ export class Memory implements PlainAccess {
   constructor(
     scheduler: Scheduler,
     checked: boolean,
-    shadow: View,
+    shadow: Int32Array<SharedArrayBuffer>,
     threads: number,
     marks: Uint8Array,
     report: Report,
   ) {
     this.#scheduler = scheduler;
     this.#raw = scheduler.memory;
+    this.#wide = scheduler.wide;
     this.#marks = marks;
     this.#report = report;
     this.checked = checked;
@@ -66,13 +79,14 @@ export class Memory implements PlainAccess {
       report(FAIL_RACE, `${what} and ${otherWhat}`, stackHere(), { loc, what, other, otherWhat, by: scheduler.me });
       throw ABORTED;
     });
-    this.view = checked ? this.wrap(this.#raw) : this.#raw;
+    this.view = this.wrap(this.#raw);
+    this.wideView = this.wrap(this.#wide.view);
   }
 
   /** An instrumented array in place of a view of the registered buffer. */
-  wrap(view: View): View {
+  wrap<Given extends View>(view: Given): Given {
     if (!this.checked) return view;
-    const wrapped = instrument(view, this);
+    const wrapped = instrument(view, this, this.#locationOf(view, 0));
     this.#instrumented.set(wrapped, view);
     return wrapped;
   }
@@ -82,8 +96,21 @@ export class Memory implements PlainAccess {
     return view === this.view ? this.#raw : (this.#instrumented.get(view) ?? view);
   }
 
-  isRegistered(buffer: unknown): boolean {
-    return buffer === this.#raw.buffer;
+  /** Bits of a word of the scenario's memory that a buffer is, 0 for any other. */
+  bitsOf(buffer: unknown): number {
+    return buffer === this.#raw.buffer ? 32 : buffer === this.#wide.view.buffer ? 64 : NONE;
+  }
+
+  /** Refuses another element type, by name, over a buffer of the scenario's. */
+  refuseView(name: string, buffer: unknown): never {
+    const bits = this.bitsOf(buffer);
+    return this.refuse(`${name} over the scenario's memory: its elements are ${bits}-bit words`);
+  }
+
+  /** Of an element of a real view of the scenario's memory. */
+  #locationOf(view: View, index: number): number {
+    const first = view.byteOffset / view.BYTES_PER_ELEMENT;
+    return first + index + (view.buffer === this.#wide.view.buffer ? this.#wide.start : 0);
   }
 
   /** The location of an element. @returns -1 for memory of the thread's own, which nobody schedules. */
@@ -93,16 +120,18 @@ export class Memory implements PlainAccess {
   }
 
   #locateOther(given: View, index: number): number {
+    if (given === this.wideView && index >>> 0 === index && index < given.length) return this.#wide.start + index;
     const view = this.raw(given);
     if (!ArrayBuffer.isView(view)) throw new TypeError(`Atomics on what is no typed array: ${String(view)}`);
     if (!((view as { buffer: unknown }).buffer instanceof SharedArrayBuffer)) return -1;
-    if (!this.isRegistered(view.buffer))
+    const bits = this.bitsOf(view.buffer);
+    if (bits === NONE)
       this.refuse('a SharedArrayBuffer that the scenario did not declare as its memory was used atomically');
-    if (!(view instanceof RealInt32Array))
-      this.refuse(`${view} over the scenario's memory: its elements are 32-bit words`);
+    if (!(view instanceof (bits === 64 ? RealBigInt64Array : RealInt32Array)))
+      this.refuseView(view[Symbol.toStringTag], view.buffer);
     const at = toWhole(index);
     if (at < 0 || at >= view.length) throw new RangeError(`Atomics at index ${index} of an array of ${view.length}`);
-    return view.byteOffset / 4 + at;
+    return this.#locationOf(view, at);
   }
 
   /** Says by name why the scenario cannot be explored. */
@@ -117,7 +146,7 @@ export class Memory implements PlainAccess {
     this.#races.atomicRead(loc);
   }
   /** Before an atomic write announces itself. */
-  beforeAtomicWrite(loc: number, wanted?: number): void {
+  beforeAtomicWrite(loc: number, wanted?: number | bigint): void {
     this.#guarded(loc, 'atomic write', wanted);
   }
 
@@ -154,9 +183,9 @@ export class Memory implements PlainAccess {
     this.#races.plainRead(loc);
   }
 
-  plainWrite(loc: number, value: number): void {
+  plainWrite(loc: number, value: number | bigint): void {
     if (!this.#scheduler.active) return;
-    if (this.#marks[loc] !== 0) this.#racyPoint(K_WRITE, loc, VALUE_WRITE, `${this.#raw[loc]} → ${value}`);
+    if (this.#marks[loc] !== 0) this.#racyPoint(K_WRITE, loc, VALUE_WRITE, `${this.#show(loc)} → ${show(value)}`);
     this.#watch(loc, 'plain write');
     this.#guarded(loc, 'plain write');
     this.#races.plainWrite(loc);
@@ -165,10 +194,31 @@ export class Memory implements PlainAccess {
   /** An access that is declared to race is a step like an atomic one: what it may find is explored. */
   #racyPoint(kind: number, loc: number, classes: number, effect: string): void {
     const scheduler = this.#scheduler;
-    scheduler.point(kind, loc, 0);
+    this.#point(kind, loc);
     this.#newStretch();
-    scheduler.after(kind, loc, 0, classes, kind === K_WRITE, this.#raw[loc]);
-    if (scheduler.recording) scheduler.record(kind, loc, kind === K_READ ? `= ${this.#raw[loc]}` : effect);
+    this.#after(kind, loc, classes);
+    if (scheduler.recording) scheduler.record(kind, loc, kind === K_READ ? `= ${this.#show(loc)}` : effect);
+  }
+
+  /** Announces a plain access. */
+  #point(kind: number, loc: number): void {
+    if (this.#wide.has(loc)) this.#scheduler.pointWide(kind, loc, 0, 0);
+    else this.#scheduler.point(kind, loc, 0);
+  }
+
+  #after(kind: number, loc: number, classes: number): void {
+    const wide = this.#wide;
+    if (wide.has(loc))
+      this.#scheduler.afterWide(kind, loc, 0, classes, kind === K_WRITE, wide.foldAt(loc), wide.highAt(loc));
+    else this.#scheduler.after(kind, loc, 0, classes, kind === K_WRITE, this.#raw[loc]);
+  }
+
+  #value(loc: number): number | bigint {
+    return this.#wide.has(loc) ? this.#wide.read(loc) : this.#raw[loc];
+  }
+
+  #show(loc: number): string {
+    return show(this.#value(loc));
   }
 
   // Whether an object may be touched depends on words that say so, which the access itself does not read. So the first touch of
@@ -177,16 +227,16 @@ export class Memory implements PlainAccess {
 
   /** Before an access: for an atomic write, before its own step.
    * @param wanted of a compare-exchange: one that fails only looks, which is no harm in memory that keeps its type. */
-  #guarded(loc: number, what: string, wanted?: number): void {
+  #guarded(loc: number, what: string, wanted?: number | bigint): void {
     if (this.guard === undefined) return;
     const scheduler = this.#scheduler;
     for (;;) {
-      const writes = wanted === undefined || this.#raw[loc] === wanted;
+      const writes = wanted === undefined || this.#value(loc) === wanted;
       const state = this.#ask(loc, what, writes).find((word) => !this.#touched.includes(word));
       if (state === undefined) return;
-      scheduler.point(K_READ, state, 0);
-      scheduler.after(K_READ, state, 0, VALUE_READ, false, this.#raw[state]);
-      if (scheduler.recording) scheduler.record(K_READ, state, `= ${this.#raw[state]}, before the ${what}`);
+      this.#point(K_READ, state);
+      this.#after(K_READ, state, VALUE_READ);
+      if (scheduler.recording) scheduler.record(K_READ, state, `= ${this.#show(state)}, before the ${what}`);
       this.#touched.push(state);
     }
   }
@@ -199,7 +249,7 @@ export class Memory implements PlainAccess {
     scheduler.active = false;
     this.#stateReads = states;
     try {
-      why = this.guard?.(loc);
+      why = this.#askAt(loc);
     } finally {
       this.#stateReads = undefined;
       scheduler.active = true;
@@ -210,13 +260,18 @@ export class Memory implements PlainAccess {
     throw ABORTED;
   }
 
+  #askAt(loc: number): string | undefined {
+    const wide = this.#wide.has(loc);
+    return this.guard?.(wide ? loc - this.#wide.start : loc, wide);
+  }
+
   /** Finds the words that say whether an object may be touched, and marks them: plain accesses to them are steps, as what frees
    * an object changes them. Once, before the first schedule. */
   markStates(): void {
     if (this.guard === undefined) return;
     const states: number[] = [];
     this.#stateReads = states;
-    for (let word = 0; word < this.#raw.length; word++) this.guard(word);
+    for (let loc = 0; loc < this.#wide.end; loc++) this.#askAt(loc);
     this.#stateReads = undefined;
     for (const word of states) this.#marks[word] |= MARK_STATE;
   }
@@ -230,7 +285,7 @@ export class Memory implements PlainAccess {
   readUnscheduledIn(view: View, index: number): void {
     if (this.#stateReads === undefined) return;
     const raw = this.raw(view);
-    if (this.isRegistered(raw.buffer)) this.#stateReads.push(raw.byteOffset / 4 + index);
+    if (this.bitsOf(raw.buffer) !== NONE) this.#stateReads.push(this.#locationOf(raw, index));
   }
 
   /** Notes the access that breaks, which is not made any more. */

@@ -14,6 +14,7 @@ import {
   MARK_CALL,
   MARK_DONE,
   P_ARG,
+  P_ARG_HIGH,
   P_KIND,
   P_LOC,
   PENDING,
@@ -39,7 +40,7 @@ export function pendingClasses(scheduler: Scheduler, thread: number): number {
     case K_WRITE:
       return VALUE_WRITE;
     case K_CAS:
-      return memory[loc] === control[row + P_ARG] ? VALUE_READ | VALUE_WRITE : VALUE_READ;
+      return finds(scheduler, loc, row) ? VALUE_READ | VALUE_WRITE : VALUE_READ;
     case K_WAIT:
     case K_WAIT_ASYNC:
       return memory[loc] === control[row + P_ARG] ? VALUE_READ | QUEUE_WRITE : VALUE_READ;
@@ -56,4 +57,10 @@ export function pendingClasses(scheduler: Scheduler, thread: number): number {
     default:
       return VALUE_READ | VALUE_WRITE;
   }
+}
+
+/** Whether a compare-exchange would find what it expects, all of it. */
+function finds({ control, memory, wide }: Scheduler, loc: number, row: number): boolean {
+  if (wide.has(loc)) return wide.is(loc, control[row + P_ARG], control[row + P_ARG_HIGH]);
+  return memory[loc] === control[row + P_ARG];
 }

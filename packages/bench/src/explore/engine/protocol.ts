@@ -1,7 +1,7 @@
 // What the main thread and the threads of an exploration tell one another. Only between sessions: never while schedules run.
-import type { SharedMemory } from '../scenario.ts';
 import type { Patch } from './hooks.ts';
 import type { RaceDetail } from './memory.ts';
+import type { Contents, Memories } from './placement.ts';
 import type { RecordedAccess, RecordedStep } from './recorder.ts';
 
 /** What a thread is started with. */
@@ -11,11 +11,12 @@ export interface ThreadTask {
   readonly design: string;
   /** The thread's place among the scenario's. */
   readonly me: number;
-  readonly memory: SharedMemory;
+  readonly memories: Memories;
   readonly control: Int32Array<SharedArrayBuffer>;
-  readonly snapshot: Int32Array<SharedArrayBuffer>;
+  /** The memories as they were laid out. */
+  readonly snapshot: Contents;
   readonly shadow: Int32Array<SharedArrayBuffer>;
-  /** A byte a word: MARK_RACY, MARK_STATE. */
+  /** A byte a location: MARK_RACY, MARK_STATE. */
   readonly marks: Uint8Array<SharedArrayBuffer>;
   readonly checked: boolean;
   readonly patches: readonly Patch[];

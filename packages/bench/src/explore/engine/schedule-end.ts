@@ -54,6 +54,7 @@ import {
   WAIT_ORDER,
   WAITERS,
 } from './control.layout.ts';
+import { type Contents, copyContents } from './placement.ts';
 import { Races } from './races.ts';
 import type { Scheduler } from './scheduler.ts';
 import { nextBounded } from './strategy/bounded.ts';
@@ -84,7 +85,7 @@ const CLEARED: readonly number[] = [
 export interface EndParts {
   readonly scheduler: Scheduler;
   /** The memory as it was laid out, and its races' clocks. */
-  readonly snapshot: Int32Array;
+  readonly snapshot: Contents;
   readonly shadow: Int32Array;
   /** Judges a schedule that ran to its end: calls `scheduler.fail` if it must. */
   readonly judge: () => void;
@@ -92,10 +93,12 @@ export interface EndParts {
 
 export class ScheduleEnd {
   readonly #parts: EndParts;
+  readonly #contents: Contents;
   readonly #order: PartialOrder;
 
   constructor(parts: EndParts, locations: number, frames: number) {
     this.#parts = parts;
+    this.#contents = { words: parts.scheduler.memory, wide: parts.scheduler.wide.view };
     this.#order = new PartialOrder(parts.scheduler, locations, frames);
   }
 
@@ -172,9 +175,10 @@ export class ScheduleEnd {
 
   /** Of what the schedule left: plain writes and results are no operations. */
   #state(): number {
-    const { memory, control } = this.#parts.scheduler;
+    const { memory, wide, control } = this.#parts.scheduler;
     let state = 0x811c9dc5;
     for (let i = 0; i < memory.length; i++) state = Math.imul(state ^ memory[i], 0x01000193);
+    state = wide.mixInto(state);
     for (let i = 0; i < MAX_THREADS; i++) state = Math.imul(state ^ control[RESULTS + i], 0x01000193);
     return state | 0;
   }
@@ -183,7 +187,7 @@ export class ScheduleEnd {
   reset(): void {
     const { scheduler, snapshot, shadow } = this.#parts;
     const { control } = scheduler;
-    scheduler.memory.set(snapshot);
+    copyContents(snapshot, this.#contents);
     if (control[CHECKED] !== 0) Races.begin(shadow, control[THREADS]);
     for (let i = 0; i < CLEARED.length; i++) control[CLEARED[i]] = 0;
     control[HASH] = 0x811c9dc5 | 0;

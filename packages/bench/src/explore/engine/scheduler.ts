@@ -27,27 +27,23 @@ import {
   FRAME_STRIDE,
   framesAt,
   HASH,
-  K_NOTIFY,
   K_TIMEOUT,
   KEEP,
   LAST,
   LOCALS,
   LOOKS,
-  MAX_SPIN_SET,
   MAX_STEPS,
   NOW,
   P_ARG,
+  P_ARG_HIGH,
   P_KIND,
   P_LOC,
-  P_SPIN_SET,
-  P_SPINS,
   PENDING,
   PENDING_STRIDE,
   QUEUE_WRITE,
   RECORD,
   RELEASED,
   RELEASES,
-  SPIN_LIMIT,
   SPINNING,
   STEP,
   STRATEGY,
@@ -61,6 +57,8 @@ import {
   TIMEOUTS_ANY,
   TIMEOUTS_LAST,
 } from './control.layout.ts';
+import { Looks, queueOf, releaseHeld } from './looks.ts';
+import type { Contents } from './placement.ts';
 import { type Recorder, stackHere } from './recorder.ts';
 import { pickBounded } from './strategy/bounded.ts';
 import { pickPartialOrder } from './strategy/dpor.ts';
@@ -68,7 +66,8 @@ import { pickPriority } from './strategy/pct.ts';
 import { pickRandom } from './strategy/random.ts';
 import { pickGiven } from './strategy/replay.ts';
 import type { Turn } from './turn.ts';
-import { fireEarliestTimeouts, hasWaiters } from './waiters.ts';
+import { fireEarliestTimeouts } from './waiters.ts';
+import { Words64 } from './words64.ts';
 
 /** Thrown through the code under test when a schedule is over before its threads are. */
 export const ABORTED: object = Object.freeze({ name: 'the schedule is over' });
@@ -76,23 +75,13 @@ export const ABORTED: object = Object.freeze({ name: 'the schedule is over' });
 /** Of one schedule: past it, whoever is held back looks in vain. */
 const MAX_RELEASES = 32;
 const NO_RECORDS = 0;
-/** How often a thread that is about to be held back looks on first, to see whether its loop gives up: so often the first times. */
-const MOST_TRIAL_LOOKS = 1_024;
-const LONG_TRIALS = 64;
-const FEWEST_TRIAL_LOOKS = 32;
-
-/** Held back until any word changes: there are too many to name. */
-const ANY_WORD = -1;
-
-/** What stands for those asleep on a word among the words that a thread is held back on. */
-function queueOf(loc: number): number {
-  return -2 - loc;
-}
-
 /** What one thread sees of the exploration. */
 export class Scheduler {
   readonly control: Int32Array<SharedArrayBuffer>;
   readonly memory: Int32Array<SharedArrayBuffer>;
+  readonly wide: Words64;
+  /** How many words both memories have: past it are locations of no word. */
+  readonly locations: number;
   readonly choices: Uint8Array;
   readonly me: number;
   readonly bit: number;
@@ -105,49 +94,36 @@ export class Scheduler {
   frames: number;
   /** This thread is inside its body: what it does is scheduled. */
   active = false;
+  readonly #looks: Looks;
   #strategy = STRATEGY_RANDOM;
   #maxSteps = 0;
-  #spinLimit = 0;
   #recording = false;
   /** Where this thread was when the schedule ended without it; for the record. */
   abortedAt = '';
-  // What this thread has done since it last changed anything: operations with their results, and how often each.
-  readonly #silentKinds: Int32Array = new Int32Array(32);
-  readonly #silentLocs: Int32Array = new Int32Array(32);
-  readonly #silentArgs: Int32Array = new Int32Array(32);
-  readonly #silentValues: Int32Array = new Int32Array(32);
-  readonly #silentCounts: Int32Array = new Int32Array(32);
-  readonly #silentWhen: Int32Array = new Int32Array(32);
-  #silent = 0;
-  /** Counts what this thread did, so that it is known what came before what. */
-  #moment = 0;
-  /** Looks of a trial that are left; 0 outside a trial. */
-  #trialLooks = 0;
-  #trials = 0;
-  #trialTime = 0;
   /** Where time-outs fire at any moment: this thread's own virtual time. */
   clock = 0;
   /** Random numbers that this thread has drawn in this schedule. */
   draws = 0;
-  /** When the loop that the thread is held back in began its last round. */
-  #loopSince = 0;
   #released = 0;
 
   constructor(
     control: Int32Array<SharedArrayBuffer>,
-    memory: Int32Array<SharedArrayBuffer>,
+    { words, wide }: Contents,
     me: number,
     turn: Turn,
     recorder: Recorder,
   ) {
     this.control = control;
-    this.memory = memory;
+    this.memory = words;
+    this.wide = new Words64(wide, words.length);
+    this.locations = this.wide.end;
     this.choices = new Uint8Array(control.buffer, CHOICES * 4);
     this.me = me;
     this.bit = 1 << me;
     this.row = PENDING + me * PENDING_STRIDE;
     this.turn = turn;
     this.recorder = recorder;
+    this.#looks = new Looks(control, words, this.wide, me);
     this.all = (1 << control[THREADS]) - 1;
     this.frames = framesAt(control[MAX_STEPS]);
   }
@@ -158,39 +134,36 @@ export class Scheduler {
     this.all = (1 << control[THREADS]) - 1;
     this.#strategy = control[STRATEGY];
     this.#maxSteps = control[MAX_STEPS];
-    this.#spinLimit = control[SPIN_LIMIT];
+    this.#looks.beginSession();
     this.#recording = control[RECORD] !== NO_RECORDS;
     this.abortedAt = '';
-    this.#trials = 0;
     this.frames = framesAt(this.#maxSteps);
   }
 
   get recording(): boolean {
-    return this.#recording && this.#trialLooks === 0;
+    return this.#recording && !this.#looks.onTrial;
   }
 
   /** A thread in a trial makes operations that are no steps: they find what it found before, and nobody else runs. */
   get onTrial(): boolean {
-    return this.#trialLooks !== 0;
+    return this.#looks.onTrial;
   }
 
   /** Virtual milliseconds. Where time-outs fire at any moment each thread has a time of its own, which moves with its own time-outs:
    * else what time it is would depend on steps that nothing orders. */
   get now(): number {
-    return (this.control[TIMEOUTS] === TIMEOUTS_ANY ? this.clock : this.control[NOW]) + this.#trialTime;
+    return (this.control[TIMEOUTS] === TIMEOUTS_ANY ? this.clock : this.control[NOW]) + this.#looks.trialTime;
   }
 
   /** On trial, a wait's time runs out at once. */
   passOnTrial(ms: number): void {
-    if (this.#trialLooks !== 0) this.#trialTime += ms;
+    if (this.#looks.onTrial) this.#looks.trialTime += ms;
   }
 
   beginBody(): void {
     this.control[LOCALS] &= ~this.bit;
-    this.#silent = 0;
+    this.#looks.beginBody();
     this.#released = 0;
-    this.#trialLooks = 0;
-    this.#trialTime = 0;
     this.clock = 0;
     this.draws = 0;
     this.active = true;
@@ -201,21 +174,28 @@ export class Scheduler {
   point(kind: number, loc: number, arg: number): void {
     const { control, row, me, bit } = this;
     if (control[ABORT] !== ABORT_NO) throw this.#aborted();
-    const held = this.#silent !== 0 && this.#isHeld(kind, loc, arg);
-    if (held && this.#looksOn()) return;
-    if (!held && this.#trialLooks !== 0) this.#needsLooks();
+    const looks = this.#looks;
+    const held = looks.any && looks.goesRound(kind, loc, arg);
+    if (held && looks.looksOn()) return;
+    if (!held && looks.onTrial) this.#needsLooks();
     control[row + P_KIND] = kind;
     control[row + P_LOC] = loc;
     control[row + P_ARG] = arg;
-    if (held) this.#hold();
+    if (held) looks.hold();
     else control[ENABLED] |= bit;
     const next = this.choose();
     if (next !== me) this.#passTo(next);
     if (control[RELEASED] !== this.#released) {
       this.#released = control[RELEASED];
-      this.#silent = 0; // it may look as often as before once more
+      looks.forget(); // it may look as often as before once more
     }
     this.#step();
+  }
+
+  /** The same for a 64-bit word: `arg` is folded, `high` its upper half. */
+  pointWide(kind: number, loc: number, arg: number, high: number): void {
+    this.control[this.row + P_ARG_HIGH] = high;
+    this.point(kind, loc, arg);
   }
 
   #step(): void {
@@ -261,17 +241,31 @@ export class Scheduler {
   /** Notes what the announced operation did. `changed`: memory is not as before; `seen`: the value found there. */
   after(kind: number, loc: number, arg: number, classes: number, changed: boolean, seen: number): void {
     const { control } = this;
-    if (this.#trialLooks !== 0) {
-      this.#noteSilent(kind, loc, arg, seen);
+    if (this.#looks.onTrial) {
+      this.#looks.note(kind, loc, arg, seen);
       return;
     }
     control[HASH] =
       Math.imul(control[HASH] ^ (loc + (kind << 20)) ^ Math.imul(seen, 0x9e3779b1), 0x01000193) ^ (this.me << 7);
     if (this.#strategy >= STRATEGY_BOUNDED) this.#frame(control[STEP] - 1, loc, classes);
     if (changed) {
-      this.#silent = 0;
-      if (control[SPINNING] !== 0) this.#release(loc);
-    } else this.#noteSilent(kind, loc, arg, seen);
+      this.#looks.forget();
+      if (control[SPINNING] !== 0) releaseHeld(control, loc);
+    } else this.#looks.note(kind, loc, arg, seen);
+  }
+
+  /** The same for a 64-bit word, whose value found is folded too. */
+  afterWide(
+    kind: number,
+    loc: number,
+    arg: number,
+    classes: number,
+    changed: boolean,
+    seen: number,
+    seenHigh: number,
+  ): void {
+    this.#looks.seenHigh = seenHigh;
+    this.after(kind, loc, arg, classes, changed, seen);
   }
 
   #frame(step: number, loc: number, classes: number): void {
@@ -299,7 +293,7 @@ export class Scheduler {
 
   /** Somebody fell asleep on a word: who notifies there again and again may go on. */
   fellAsleep(loc: number): void {
-    if (this.control[SPINNING] !== 0) this.#release(queueOf(loc));
+    if (this.control[SPINNING] !== 0) releaseHeld(this.control, queueOf(loc));
   }
 
   /** Who runs next. @returns -1 when the schedule is over. */
@@ -364,8 +358,8 @@ export class Scheduler {
     const { control } = this;
     if (control[FAILURE] === FAIL_NONE) {
       // What breaks on trial is found again as steps, once the thread is let look so often.
-      control[FAILURE] = this.#trialLooks === 0 ? kind : FAIL_LOOKS;
-      if (this.#trialLooks !== 0) control[LOOKS] = this.#mostLooks();
+      control[FAILURE] = this.#looks.onTrial ? FAIL_LOOKS : kind;
+      if (this.#looks.onTrial) control[LOOKS] = this.#looks.most();
       control[FAILED_THREAD] = this.me;
       control[FAILED_STEP] = control[STEP];
     }
@@ -384,8 +378,8 @@ export class Scheduler {
   /** This thread's body is over. @returns whether it was the last; otherwise the turn is somebody else's now. */
   finish(): boolean {
     const { control } = this;
-    if (this.#trialLooks !== 0 && control[ABORT] === ABORT_NO) this.fail(FAIL_LOOKS);
-    this.#trialLooks = 0;
+    if (this.#looks.onTrial && control[ABORT] === ABORT_NO) this.fail(FAIL_LOOKS);
+    this.#looks.endTrial();
     this.active = false;
     control[FINISHED] |= this.bit;
     const left = this.all & ~control[FINISHED];
@@ -396,116 +390,15 @@ export class Scheduler {
     return false;
   }
 
-  // A loop that only looks is the same however often it goes round: after SPIN_LIMIT looks with the same results the thread is
-  // held back until one of the words that it looked at changes. That is wrong of a loop that gives up, and of what is no loop. So
-  // the thread looks on first, with nobody else running; once it does anything else, the search starts again with a higher limit.
-
-  /** @returns whether the thread makes its operation as part of a trial. */
-  #looksOn(): boolean {
-    if (this.#trialLooks === 0)
-      this.#trialLooks = 1 + (this.#trials++ < LONG_TRIALS ? MOST_TRIAL_LOOKS : FEWEST_TRIAL_LOOKS);
-    if (--this.#trialLooks > 0) return true;
-    this.#trialTime = 0;
-    // It does go round: as often as the limit says is as often as it looked.
-    for (let i = 0; i < this.#silent; i++)
-      if (this.#silentCounts[i] > this.#spinLimit) this.#silentCounts[i] = this.#spinLimit;
-    return false;
-  }
-
   #needsLooks(): never {
     this.fail(FAIL_LOOKS);
-    this.#trialLooks = 0;
+    this.#looks.endTrial();
     throw this.#aborted();
-  }
-
-  #mostLooks(): number {
-    let most = this.#spinLimit + 1;
-    for (let i = 0; i < this.#silent; i++) most = Math.max(most, this.#silentCounts[i]);
-    return most;
-  }
-
-  #noteSilent(kind: number, loc: number, arg: number, seen: number): void {
-    const n = this.#silent;
-    const when = this.#moment++;
-    for (let i = 0; i < n; i++) {
-      if (this.#silentLocs[i] !== loc || this.#silentKinds[i] !== kind || this.#silentArgs[i] !== arg) continue;
-      this.#silentWhen[i] = when;
-      if (this.#silentValues[i] === seen) this.#silentCounts[i]++;
-      else {
-        this.#silentCounts.fill(0, 0, n); // the loop has seen something new: all that it looks at is looked at afresh
-        this.#silentValues[i] = seen;
-        this.#silentCounts[i] = 1;
-      }
-      return;
-    }
-    let at = n;
-    if (n === this.#silentKinds.length) {
-      at = 0; // what was longest ago is the least likely to be part of a loop
-      for (let i = 1; i < n; i++) if (this.#silentWhen[i] < this.#silentWhen[at]) at = i;
-    } else this.#silent = n + 1;
-    this.#silentKinds[at] = kind;
-    this.#silentLocs[at] = loc;
-    this.#silentArgs[at] = arg;
-    this.#silentValues[at] = seen;
-    this.#silentCounts[at] = 1;
-    this.#silentWhen[at] = when;
-  }
-
-  /** Whether the thread is about to make, once more, an operation that it made SPIN_LIMIT times, and nothing that it looked at
-   * since the last time is any different. What it looked at before that is not part of the loop. */
-  #isHeld(kind: number, loc: number, arg: number): boolean {
-    const n = this.#silent;
-    let since = -1;
-    for (let i = 0; i < n; i++)
-      if (this.#silentLocs[i] === loc && this.#silentKinds[i] === kind && this.#silentArgs[i] === arg) {
-        if (this.#silentCounts[i] < this.#spinLimit) return false;
-        since = this.#silentWhen[i];
-      }
-    if (since < 0) return false;
-    this.#loopSince = since;
-    for (let i = 0; i < n; i++) {
-      const at = this.#silentLocs[i];
-      if (this.#silentWhen[i] < since || at < 0 || at >= this.memory.length) continue;
-      if (this.#silentKinds[i] === K_NOTIFY) {
-        if (hasWaiters(this.control, at)) return false;
-      } else if (this.memory[at] !== this.#silentValues[i]) return false;
-    }
-    return true;
-  }
-
-  #hold(): void {
-    const { control, row } = this;
-    let count = 0;
-    for (let i = 0; i < this.#silent; i++) {
-      if (this.#silentWhen[i] < this.#loopSince || this.#silentLocs[i] >= this.memory.length) continue;
-      if (count === MAX_SPIN_SET) {
-        count = ANY_WORD;
-        break;
-      }
-      const at = this.#silentLocs[i];
-      control[row + P_SPIN_SET + count++] = this.#silentKinds[i] === K_NOTIFY ? queueOf(at) : at;
-    }
-    control[row + P_SPINS] = count;
-    control[SPINNING] |= this.bit;
-  }
-
-  #release(loc: number): void {
-    const { control } = this;
-    for (let left = control[SPINNING]; left !== 0; left &= left - 1) {
-      const thread = 31 - Math.clz32(left & -left);
-      const row = PENDING + thread * PENDING_STRIDE;
-      const words = control[row + P_SPINS];
-      let watched = words === ANY_WORD;
-      for (let i = 0; i < words && !watched; i++) watched = control[row + P_SPIN_SET + i] === loc;
-      if (!watched) continue;
-      control[SPINNING] &= ~(1 << thread);
-      control[ENABLED] |= 1 << thread;
-    }
   }
 
   /** Somebody else meant this thread to look again. */
   forgetLooks(): void {
-    this.#silent = 0;
+    this.#looks.forget();
   }
 
   /** Notes a step for the record. What is no step (a wake-up, an end, a plain access that breaks) stands behind the one before. */

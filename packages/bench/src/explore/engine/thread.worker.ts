@@ -10,7 +10,7 @@ import { refuseClocksAndChance, watchViews } from './globals.ts';
 import { hookModules, provideImmediate } from './hooks.ts';
 import { makeJudge, messageOf, stackOf } from './judge.ts';
 import { Memory, type RaceDetail } from './memory.ts';
-import { markRacy } from './placement.ts';
+import { contentsOf, copyContents, markRacy } from './placement.ts';
 import type { FromThread, Problem, ThreadTask, ToThread } from './protocol.ts';
 import { Recorder } from './recorder.ts';
 import { ScheduleEnd } from './schedule-end.ts';
@@ -32,10 +32,10 @@ function findScenario(module: Record<string, unknown>): Scenario['spec'] {
 }
 
 async function start(): Promise<void> {
-  const { control, memory: shared } = task;
-  const words = new Int32Array(shared.buffer);
+  const { control, memories } = task;
+  const contents = contentsOf(memories);
   const recorder = new Recorder();
-  const scheduler = new Scheduler(control, words, task.me, new Turn(control, task.me, task.spins), recorder);
+  const scheduler = new Scheduler(control, contents, task.me, new Turn(control, task.me, task.spins), recorder);
   let problem: Problem | undefined;
   const report = (kind: number, message: string, stack: string, race?: RaceDetail): void => {
     problem ??= { kind, message, stack, race };
@@ -52,14 +52,14 @@ async function start(): Promise<void> {
   const applied = hooks.applied();
   const unused = task.patches.find((patch) => !applied.includes(patch));
   if (unused !== undefined) throw new Error(`${unused.module}: is to be patched, and the scenario does not load it`);
-  markRacy(spec, shared, marks);
+  markRacy(spec, memories, marks);
 
-  const context = makeContext(spec, memory, shared, task.design);
+  const context = makeContext(spec, memory, memories, task.design);
   const [name, thread] = Object.entries(spec.threads)[task.me] as [string, ThreadSpec<unknown>];
   const judge = makeJudge(spec, control, context, report);
   const end = new ScheduleEnd(
     { scheduler, snapshot: task.snapshot, shadow: task.shadow, judge },
-    words.length + PAST_WORDS,
+    scheduler.locations + PAST_WORDS,
     control[MAX_STEPS] + FAIR_STEPS + 1,
   );
   const body: Body = new Body({
@@ -83,7 +83,7 @@ async function start(): Promise<void> {
     if (message.kind === 'lay-out') {
       try {
         spec.setup?.(context);
-        task.snapshot.set(words);
+        copyContents(contents, task.snapshot);
         memory.guard = spec.guard?.(context);
         memory.markStates();
         tell({ kind: 'laid-out' });

@@ -2,7 +2,7 @@
 // what can happen; this says what does, here. A forbidden outcome is a failure in both.
 import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { placeRegions, ScenarioError } from '../engine/placement.ts';
+import { allocContents, allocMemories, ScenarioError } from '../engine/placement.ts';
 import { designsOf, type Expectation, type Grade, memoryOf, type Scenario } from '../scenario.ts';
 import { CONTROL_WORDS, ITERATIONS, MAX_OUTCOMES, MAX_THREADS, OUTCOMES, VIOLATIONS } from './layout.ts';
 import type { LitmusTask, LitmusThreadEnd } from './protocol.ts';
@@ -53,17 +53,15 @@ export async function litmus(scenario: Scenario, options: LitmusOptions = {}): P
   const outcomes = Object.entries(spec.outcomes ?? {});
   if (names.length > MAX_THREADS || outcomes.length > MAX_OUTCOMES)
     throw new ScenarioError(`${spec.name}: at most ${MAX_THREADS} threads and ${MAX_OUTCOMES} outcomes`);
-  const { regions, words } = placeRegions(spec.name, memoryOf(spec, design));
-  const shared = (size: number): Int32Array<SharedArrayBuffer> => new Int32Array(new SharedArrayBuffer(size * 4));
-  const control = shared(CONTROL_WORDS);
-  const memory = { buffer: shared(words).buffer, regions };
-  const snapshot = shared(words);
+  const memories = allocMemories(spec.name, memoryOf(spec, design));
+  const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
+  const snapshot = allocContents(memories);
   const task = (me: number): LitmusTask => ({
     url,
     scenario: spec.name,
     design,
     me,
-    memory,
+    memories,
     control,
     snapshot,
     iterations: options.iterations ?? 2 ** 30,

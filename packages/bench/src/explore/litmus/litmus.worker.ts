@@ -1,5 +1,6 @@
 // A thread of a litmus run: the scenario's own thread, on the real Atomics, over and over.
 import { parentPort, workerData } from 'node:worker_threads';
+import { contentsOf, copyContents, regionFinder } from '../engine/placement.ts';
 import type { Context, Operation, Scenario, ThreadContext, ThreadSpec } from '../scenario.ts';
 import { Barrier } from './barrier.ts';
 import {
@@ -17,7 +18,7 @@ import {
 import type { LitmusTask, LitmusThreadEnd } from './protocol.ts';
 
 const task = workerData as LitmusTask;
-const { control, me, memory } = task;
+const { control, me, memories } = task;
 const LINE = 32;
 /** Up to this many turns of an empty loop, so that the threads do not always meet in the same way. */
 const MOST_DELAY = 64;
@@ -25,17 +26,12 @@ const MOST_DELAY = 64;
 const module = (await import(task.url)) as Record<string, Partial<Scenario> | undefined>;
 const spec = Object.values(module).find((exported) => exported?.spec?.name === task.scenario)?.spec;
 if (spec === undefined) throw new Error(`${task.url} exports no scenario named '${task.scenario}'`);
-const words = new Int32Array(memory.buffer);
-const places = new Map(memory.regions.map((region) => [region.name, region.base]));
+const contents = contentsOf(memories);
 const context: Context = {
-  words,
-  shared: memory,
+  ...contents,
+  shared: memories.shared,
   design: task.design,
-  at: (region) => {
-    const base = places.get(region);
-    if (base === undefined) throw new Error(`${task.scenario}: no region '${region}' in its memory`);
-    return base;
-  },
+  at: regionFinder(task.scenario, memories),
 };
 
 const operations = OPERATIONS + me * OPERATIONS_STRIDE;
@@ -104,14 +100,14 @@ function judge(): void {
 }
 
 function setBack(): void {
-  words.set(task.snapshot);
+  copyContents(task.snapshot, contents);
   control[MOMENT] = 0;
   for (let who = 0; who < names.length; who++) control[OPERATIONS + who * OPERATIONS_STRIDE] = 0;
 }
 
 if (me === 0) {
   spec.setup?.(context);
-  task.snapshot.set(words);
+  copyContents(contents, task.snapshot);
 }
 
 // A thread that awaits Atomics.waitAsync alone would end: that keeps no event loop alive.

@@ -1,13 +1,13 @@
-import type { SharedMemory } from '../scenario.ts';
+import type { Contents, Memories } from '../engine/placement.ts';
 
 export interface LitmusTask {
   readonly url: string;
   readonly scenario: string;
   readonly design: string;
   readonly me: number;
-  readonly memory: SharedMemory;
+  readonly memories: Memories;
   readonly control: Int32Array<SharedArrayBuffer>;
-  readonly snapshot: Int32Array<SharedArrayBuffer>;
+  readonly snapshot: Contents;
   readonly iterations: number;
   readonly seconds: number;
   readonly seed: number;

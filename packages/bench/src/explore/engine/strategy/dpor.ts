@@ -64,7 +64,7 @@ function stillAsleep(scheduler: Scheduler, before: number): number {
   let sleep = control[before + F_SLEEP] & ~(1 << (event & 0xff)) & ~control[before + F_WOKE];
   const loc = control[before + F_LOC];
   const conflicts = CONFLICTS[event >> 8];
-  const loops = scheduler.memory.length;
+  const loops = scheduler.locations;
   // Event loops that the step touched: those it gave something to do, or its own thread's, whose turn it was.
   const touched = control[before + F_POSTED] | (loc > loops ? 1 << (event & 0xff) : 0);
   if (sleep === 0 || (conflicts === 0 && touched === 0)) return sleep;
@@ -104,7 +104,7 @@ export class PartialOrder {
     this.#clocks = new Int32Array(maxSteps * this.#threads);
     this.#now = new Int32Array(this.#threads * this.#threads);
     this.#candidates = new Int32Array(CLASS_BITS * this.#threads * (1 + MAX_THREADS));
-    this.#loops = loopAt(scheduler.memory.length, 0);
+    this.#loops = loopAt(scheduler.locations, 0);
     this.#first = new Int32Array(this.#threads);
   }
 
