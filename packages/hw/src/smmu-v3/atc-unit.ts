@@ -5,7 +5,9 @@ import { SMMU_STATS, STAT_ATC_INVALIDATIONS, STAT_ATC_TIMEOUTS } from './layout.
 import type { PumpTick } from './pump-tick.ts';
 
 // Invalidations that are on their way to endpoints (CMD_ATC_INV), by port and ITAG. Each belongs to the command queue it came from: a
-// CMD_SYNC of that queue waits for it, or fails when it took too long. Everything here is the hardware's own.
+// CMD_SYNC of that queue waits for it, or fails when it took too long. A virtual queue that goes leaves behind what is under way, and what it
+// was never told: that becomes the host's, whose next CMD_SYNC, in whichever queue, waits for it, or fails, so that the next guest with that
+// queue is not told of it. Linux follows with a CMD_SYNC of the host's to that end. Everything here is the hardware's own.
 
 const FREE = -1;
 const NO_ITAG = -1;
@@ -22,12 +24,22 @@ export class AtcUnit {
   readonly #queueOf: Int32Array; // by port and ITAG: the command queue, or FREE
   readonly #deadline: Int32Array; // tick
   readonly #late: Uint8Array; // 1: timed out; its ITAG is lost until the endpoint answers after all
-  readonly #pending: Int32Array; // by command queue
+  readonly #pending: Int32Array; // by command queue, virtual ones after the host's; the last is that of what was left behind
   readonly #failed: Int32Array; // by command queue: timed out since its last CMD_SYNC
+  readonly #hostQueues: number;
+  readonly #leftBehind: number;
   #live = 0;
 
-  /** @param timeout ticks that an endpoint has for a completion. */
-  constructor(words: Words, base: number, ports: PriPortSet, queues: number, tick: PumpTick, timeout: number) {
+  /** @param queues of the host, @param virtual and of guests; @param timeout ticks that an endpoint has for a completion. */
+  constructor(
+    words: Words,
+    base: number,
+    ports: PriPortSet,
+    queues: number,
+    virtual: number,
+    tick: PumpTick,
+    timeout: number,
+  ) {
     this.#words = words;
     this.#stats = base + SMMU_STATS;
     this.#ports = ports;
@@ -36,23 +48,25 @@ export class AtcUnit {
     this.#queueOf = new Int32Array(ports.count * ITAGS).fill(FREE);
     this.#deadline = new Int32Array(ports.count * ITAGS);
     this.#late = new Uint8Array(ports.count * ITAGS);
-    this.#pending = new Int32Array(queues);
-    this.#failed = new Int32Array(queues);
+    this.#hostQueues = queues;
+    this.#leftBehind = queues + virtual;
+    this.#pending = new Int32Array(queues + virtual + 1);
+    this.#failed = new Int32Array(queues + virtual + 1);
     for (let port = 0; port < ports.count; port++) {
       const rid = ports.rid(port);
       this.#byRid.set(rid, [...(this.#byRid.get(rid) ?? []), port]);
     }
   }
 
-  /** Sends the CMD_ATC_INV at `at` to every port of the function: each caches for itself. A StreamID that is no function's is ignored.
+  /** Sends the CMD_ATC_INV at `at` of `record` to every port of the function: each caches for itself. A StreamID that is no function's is ignored.
    * @returns false when a port has no ITAG left: nothing was sent, the command has to wait. A port that lets all its ITAGs time out is
    * not waited for: the invalidation has failed at once. */
-  send(queue: number, at: number): boolean {
-    const ports = this.#byRid.get(commandStreamId(this.#words, at));
+  send(queue: number, record: Int32Array, at: number): boolean {
+    const ports = this.#byRid.get(commandStreamId(record, at));
     if (ports === undefined) return true;
     if (this.#live !== 0) this.#expire();
     for (let i = 0; i < ports.length; i++) if (this.#freeItag(ports[i]) === NO_ITAG) return false;
-    for (let i = 0; i < ports.length; i++) this.#sendTo(queue, ports[i], at);
+    for (let i = 0; i < ports.length; i++) this.#sendTo(queue, ports[i], record, at);
     return true;
   }
 
@@ -70,19 +84,33 @@ export class AtcUnit {
   /** Whether a CMD_SYNC of the queue has to wait. */
   isWaiting(queue: number): boolean {
     if (this.#live !== 0) this.#expire();
-    return this.#pending[queue] !== 0;
+    return this.#pending[queue] !== 0 || (queue < this.#hostQueues && this.#pending[this.#leftBehind] !== 0);
   }
 
   /** Whether invalidations of the queue timed out since the last CMD_SYNC. Says so once. */
   takeFailure(queue: number): boolean {
-    const failed = this.#failed[queue] !== 0;
+    let failed = this.#failed[queue];
     this.#failed[queue] = 0;
-    return failed;
+    if (queue < this.#hostQueues) {
+      failed += this.#failed[this.#leftBehind];
+      this.#failed[this.#leftBehind] = 0;
+    }
+    return failed !== 0;
   }
 
-  #sendTo(queue: number, port: number, at: number): void {
+  /** The virtual queue is gone: what it was waiting for, and was not told of, is the host's. */
+  leaveBehind(queue: number): void {
+    const heir = this.#leftBehind;
+    for (let at = 0; at < this.#queueOf.length; at++) if (this.#queueOf[at] === queue) this.#queueOf[at] = heir;
+    this.#pending[heir] += this.#pending[queue];
+    this.#failed[heir] += this.#failed[queue];
+    this.#pending[queue] = 0;
+    this.#failed[queue] = 0;
+  }
+
+  #sendTo(queue: number, port: number, record: Int32Array, at: number): void {
     const words = this.#words;
-    const size = atcSize(words, at);
+    const size = atcSize(record, at);
     const itag = this.#freeItag(port);
     if (itag === DEAD) {
       this.#failed[queue]++;
@@ -96,9 +124,9 @@ export class AtcUnit {
     this.#live++;
     words[this.#stats + STAT_ATC_INVALIDATIONS]++;
     // A Global invalidation reaches entries of every SubstreamID: one without a SubstreamID does all of that.
-    const substreamId = atcGlobal(words, at) ? -1 : commandSubstream(words, at);
-    const low = (words[at + 2] >>> 12) | (words[at + 3] << 20);
-    const high = words[at + 3] >>> 12;
+    const substreamId = atcGlobal(record, at) ? -1 : commandSubstream(record, at);
+    const low = (record[at + 2] >>> 12) | (record[at + 3] << 20);
+    const high = record[at + 3] >>> 12;
     if (size === ATC_SIZE_ALL) this.#ports.invalidate(port, itag, 0, 0, INVALIDATE_ALL, substreamId);
     else {
       const pageLo = size >= 32 ? 0 : low & (-1 << size);

@@ -58,10 +58,20 @@ import type { StreamCache } from './stream-cache.ts';
 // accesses after that, and ends by publishing, so none is unpublished while a command is consumed.
 
 /** What became of a command. */
-const DONE = 0;
-const WAIT = 1;
-const ILLEGAL = 2;
+export const COMMAND_DONE = 0;
+/** Not yet: an endpoint is busy. */
+export const COMMAND_WAIT = 1;
+export const COMMAND_ILLEGAL = 2;
+/** CMD_SYNC: an endpoint let an ATC invalidation before it time out. */
+export const COMMAND_TIMED_OUT = 3;
 const NO_QUEUE = -1;
+
+/** Who keeps translations that this SMMU made. */
+export interface TlbListener {
+  /** Told of each TLBI command, the host's and guests', at `at` of `record`, which is valid during the call. It is complete on return.
+   * Context: the hardware's thread. Must not allocate or wait. */
+  invalidate(record: Int32Array, at: number): void;
+}
 
 export class CommandUnit {
   readonly #words: Words;
@@ -75,6 +85,7 @@ export class CommandUnit {
   readonly #atc: AtcUnit;
   readonly #errors: GlobalErrors;
   readonly #tick: PumpTick;
+  readonly #tlb: TlbListener | undefined;
   readonly #legal: Uint8Array; // by opcode
   readonly #announceBase: number;
   readonly #announceWords: number;
@@ -99,6 +110,7 @@ export class CommandUnit {
     atc: AtcUnit,
     errors: GlobalErrors,
     tick: PumpTick,
+    tlb: TlbListener | undefined,
   ) {
     this.#words = words;
     this.#stats = base + SMMU_STATS;
@@ -116,6 +128,7 @@ export class CommandUnit {
     this.#atc = atc;
     this.#errors = errors;
     this.#tick = tick;
+    this.#tlb = tlb;
     this.#legal = legalCommands(readIdrs(words, base + SMMU_IDRS));
   }
 
@@ -123,6 +136,28 @@ export class CommandUnit {
   enable(translates: boolean, consumes: boolean): void {
     this.#translates = translates;
     this.#enabled = consumes;
+  }
+
+  /** Carries out a command that does not come from one of the queues, for one that only the ATC unit knows: all but RESUME and SYNC.
+   * @returns COMMAND_DONE, COMMAND_WAIT or COMMAND_ILLEGAL. */
+  execute(record: Int32Array, at: number, queue: number): number {
+    const result = this.#execute(record, at, queue);
+    if (result === COMMAND_DONE) this.#words[this.#stats + STAT_COMMANDS]++;
+    return result;
+  }
+
+  /** A CMD_SYNC of such a queue. @returns COMMAND_DONE, COMMAND_WAIT or COMMAND_TIMED_OUT. */
+  executeSync(queue: number): number {
+    const result = this.#judgeSync(queue);
+    if (result !== COMMAND_DONE) return result;
+    this.#words[this.#stats + STAT_COMMANDS]++;
+    this.#words[this.#stats + STAT_SYNCS]++;
+    return result;
+  }
+
+  /** Such a queue has stopped at a command. */
+  noteError(): void {
+    this.#words[this.#stats + STAT_COMMAND_ERRORS]++;
   }
 
   /** The next command of the queue cannot be read. */
@@ -207,7 +242,7 @@ export class CommandUnit {
     while (done < count) {
       const at = queue.at(done);
       if ((words[at] & 0xff) === CMD_RESUME && this.#legal[CMD_RESUME] === 1) this.#resume(at);
-      else if ((words[at] & 0xff) === CMD_SYNC || this.#execute(at, number) !== DONE) break;
+      else if ((words[at] & 0xff) === CMD_SYNC || this.#execute(words, at, number) !== COMMAND_DONE) break;
       done++;
     }
     queue.skip(done);
@@ -225,14 +260,17 @@ export class CommandUnit {
       this.#fail(queue, CERROR_ILL);
       return false;
     }
-    if (this.#atc.isWaiting(number)) return false;
-    if (this.#atc.takeFailure(number)) {
-      this.#fail(queue, CERROR_ATC_INV_SYNC);
-      return false;
-    }
+    const result = this.#judgeSync(number);
+    if (result === COMMAND_TIMED_OUT) this.#fail(queue, CERROR_ATC_INV_SYNC);
+    if (result !== COMMAND_DONE) return false;
     queue.skip(1);
     this.#completeSync(queue, at);
     return true;
+  }
+
+  #judgeSync(queue: number): number {
+    if (this.#atc.isWaiting(queue)) return COMMAND_WAIT;
+    return this.#atc.takeFailure(queue) ? COMMAND_TIMED_OUT : COMMAND_DONE;
   }
 
   #resume(at: number): void {
@@ -250,52 +288,53 @@ export class CommandUnit {
     this.#ports.finish(port, slotAt, retry ? STALL_RETRY : STALL_ABORT, this.#tick.now());
   }
 
-  /** All commands but RESUME and SYNC. @returns DONE, WAIT or ILLEGAL. */
-  #execute(at: number, queue: number): number {
+  /** All commands but RESUME and SYNC. @returns COMMAND_DONE, COMMAND_WAIT or COMMAND_ILLEGAL. */
+  #execute(record: Int32Array, at: number, queue: number): number {
     const words = this.#words;
-    if (!isLegal(words, at, this.#legal)) return ILLEGAL;
-    const streamId = commandStreamId(words, at);
-    switch (commandOp(words, at)) {
+    if (!isLegal(record, at, this.#legal)) return COMMAND_ILLEGAL;
+    const streamId = commandStreamId(record, at);
+    switch (commandOp(record, at)) {
       case CMD_STALL_TERM:
         this.#recorder.terminateStream(streamId);
-        return DONE;
+        return COMMAND_DONE;
       case CMD_CFGI_STE:
         this.#streams.reload(streamId, 1);
-        return DONE;
+        return COMMAND_DONE;
       case CMD_CFGI_STE_RANGE:
-        this.#reloadRange(at);
-        return DONE;
+        this.#reloadRange(record, at);
+        return COMMAND_DONE;
       case CMD_CFGI_CD:
-        this.#streams.forget(streamId, words[at] >>> 12);
-        return DONE;
+        this.#streams.forget(streamId, record[at] >>> 12);
+        return COMMAND_DONE;
       case CMD_CFGI_CD_ALL:
         this.#streams.forgetAll(streamId);
-        return DONE;
+        return COMMAND_DONE;
       case CMD_PREFETCH_CFG:
       case CMD_PREFETCH_ADDR:
-        if (this.#translates) this.#streams.prefetch(streamId, commandSubstream(words, at));
-        return DONE;
+        if (this.#translates) this.#streams.prefetch(streamId, commandSubstream(record, at));
+        return COMMAND_DONE;
       case CMD_PRI_RESP:
-        this.#pri.respond(at);
-        return DONE;
+        this.#pri.respond(record, at);
+        return COMMAND_DONE;
       case CMD_ATC_INV:
-        if (this.#translates && !this.#atc.send(queue, at)) return WAIT;
+        if (this.#translates && !this.#atc.send(queue, record, at)) return COMMAND_WAIT;
         words[this.#stats + STAT_INVALIDATIONS]++;
-        return DONE;
-      default: // TLBI: the device walks the address space itself, there is no TLB to empty
+        return COMMAND_DONE;
+      default: // TLBI
+        this.#tlb?.invalidate(record, at);
         words[this.#stats + STAT_INVALIDATIONS]++;
-        return DONE;
+        return COMMAND_DONE;
     }
   }
 
-  #reloadRange(at: number): void {
-    const range = this.#words[at + 2] & 0x1f;
+  #reloadRange(record: Int32Array, at: number): void {
+    const range = record[at + 2] & 0x1f;
     if (range === CFGI_RANGE_ALL) {
       this.#streams.reload(0, this.#streams.streams);
       return;
     }
     const span = 2 ** (range + 1);
-    this.#streams.reload(Math.floor(commandStreamId(this.#words, at) / span) * span, span);
+    this.#streams.reload(Math.floor(commandStreamId(record, at) / span) * span, span);
   }
 
   #completeSync(queue: CommandReader, at: number): void {

@@ -1,5 +1,7 @@
 import type { SmmuOps } from './smmu-ops.ts';
 import type { Stage1Context, Stage2Tables } from './stream-entries.ts';
+import type { VirtualArea } from './virtual/layout.ts';
+import { nestedVste } from './virtual/nested-domain.ts';
 
 // What a master can be attached to. The objects live in the thread that attaches; page tables are somebody else's.
 
@@ -55,6 +57,14 @@ export interface NestedDomain {
   readonly parent: PagingDomain;
   /** The user's entry: w0 and w1 as four words of 32 bits. */
   readonly user: readonly number[];
+  /** Where its vSMMU is. Without, no guest is told of events. */
+  readonly virtual?: { readonly area: VirtualArea; readonly domain: number };
+}
+
+/** A nested domain of a vSMMU (allocNested()), for {@link SmmuMaster.attach}. `parent` is the stage 2 whose VMID the vSMMU has. The caller owns
+ * the domain, and keeps it as long as this. @throws IommuError EINVAL for a number that is none. */
+export function virtualNested(area: VirtualArea, domain: number, parent: PagingDomain): NestedDomain {
+  return { kind: 'nested', parent, user: nestedVste(area, domain), virtual: { area, domain } };
 }
 
 export type SmmuDomain = BlockedDomain | IdentityDomain | PagingDomain | NestedDomain;

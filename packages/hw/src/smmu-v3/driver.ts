@@ -70,7 +70,7 @@ const SLICE_MS = 100;
 export interface SmmuDriverConfig {
   /** This thread's own command queue. */
   readonly ops: SmmuOps;
-  readonly hardwareDoorbell: Doorbell;
+  readonly hardwareDoorbell: Pick<Doorbell, 'ring'>;
   /** How long to wait for the hardware, or for the event pump. Default 10 s. */
   readonly timeoutMs?: number;
 }
@@ -87,7 +87,7 @@ export class SmmuDriver {
   readonly #words: Words;
   readonly #base: number;
   readonly #ops: SmmuOps;
-  readonly #hardware: Doorbell;
+  readonly #hardware: Pick<Doorbell, 'ring'>;
   readonly #timeoutMs: number;
 
   constructor(words: Words, base: number, config: SmmuDriverConfig) {
@@ -107,7 +107,7 @@ export class SmmuDriver {
 
   /** Brings the SMMU up as after a power-on: off, then the command queue, caches of configuration and translations emptied, event queue, PRI
    * queue (if there is one), translation last. Streams are as the table has them.
-   * @throws IommuError ENODEV as {@link probeSmmu}, ETIMEDOUT
+   * @throws IommuError ENXIO as {@link probeSmmu}, ETIMEDOUT
    * @see Linux arm_smmu_device_reset() */
   async reset(): Promise<void> {
     const features = probeSmmu(this.#words, this.#base);

@@ -47,6 +47,7 @@ import {
   STE_WORDS,
 } from './layout.ts';
 import type { SmmuOps } from './smmu-ops.ts';
+import type { VirtualEventRouter } from './virtual/event-router.ts';
 
 /** Records taken before the queue's CONS moves and the batch ends. */
 const BATCH = 64;
@@ -62,6 +63,7 @@ export const PUMP_OUTCOMES = [
   'illegalStall', // Stall=1 in a record that may not stall: answered abort, a no-op if there is no such stall
   'overflows', // overflows acknowledged
   'inconsistent', // PROD and CONS made no sense: nothing was taken
+  'forwarded', // a record without a stall of a guest's stream: its vIOMMU has it
 ] as const;
 export type PumpOutcome = (typeof PUMP_OUTCOMES)[number];
 const REPORTED = 0;
@@ -72,16 +74,20 @@ const UNKNOWN_STREAM = 4;
 const ILLEGAL_STALL = 5;
 const OVERFLOWS = 6;
 const INCONSISTENT = 7;
+const FORWARDED = 8;
 
 export interface EventPumpConfig {
   readonly reporter: FaultReporter;
   /** Answers records that cannot be reported, and rings a hardware that waits for entries. This thread's own. */
   readonly ops: Pick<SmmuOps, 'resume' | 'flushResponses' | 'kick'>;
-  /** Told of every record that is not a reported fault, for logs: outcome and the record's word offset, valid during the call. */
+  /** Takes events of streams that belong to guests there. Default: there are none. */
+  readonly router?: Pick<VirtualEventRouter, 'route'>;
+  /** Told of every record that neither a handler nor a guest was told of, for logs: outcome and the record's word offset, valid during the
+   * call. */
   readonly onEvent?: (outcome: PumpOutcome, recordAt: number) => void;
 }
 
-/** The driver's end of the event queue: decodes records and reports the stalled ones. Make one, in the interrupt thread.
+/** The driver's end of the event queue: decodes records, reports the stalled ones, and hands those of guests on. Make one, in the interrupt thread.
  * Orderings are named in event-writer.ts.
  * @see Linux arm_smmu_evtq_thread(), arm_smmu_handle_event() */
 export class EventPump {
@@ -95,6 +101,7 @@ export class EventPump {
   readonly #strtab: number;
   readonly #reporter: FaultReporter;
   readonly #ops: Pick<SmmuOps, 'resume' | 'flushResponses' | 'kick'>;
+  readonly #router: Pick<VirtualEventRouter, 'route'> | undefined;
   readonly #onEvent: ((outcome: PumpOutcome, recordAt: number) => void) | undefined;
   readonly #counts: Int32Array = new Int32Array(PUMP_OUTCOMES.length);
   #cons: number; // index and wrap in CONS, which no one else writes
@@ -114,6 +121,7 @@ export class EventPump {
     this.#strtab = base + words[base + SMMU_STRTAB];
     this.#reporter = config.reporter;
     this.#ops = config.ops;
+    this.#router = config.router;
     this.#onEvent = config.onEvent;
     const cons = Atomics.load(words, this.#consAt);
     this.#cons = queueIndex(cons, this.#log2);
@@ -210,7 +218,15 @@ export class EventPump {
   #takeOther(at: number): void {
     const known = eventKind(eventId(this.#words, at)) !== undefined;
     if (eventStalls(this.#words, at)) this.#abort(at, known ? ILLEGAL_STALL : UNKNOWN_EVENT);
+    else if (known && this.#forward(at)) this.#counts[FORWARDED]++;
     else this.#note(known ? EVENTS : UNKNOWN_EVENT, at);
+  }
+
+  /** @returns whether a guest has been told. What no guest takes is the host's, as an event of any stream is. */
+  #forward(at: number): boolean {
+    if (this.#router === undefined) return false;
+    const master = this.#master(this.#words[at + 1] >>> 0);
+    return master !== 0 && this.#router.route(master - 1, at) === 0;
   }
 
   /** A record that asks for an answer and that nobody else will give one: the architecture requires it (4.7), Linux leaves the device stalled. */

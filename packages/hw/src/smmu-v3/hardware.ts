@@ -1,9 +1,9 @@
-import { checkInteger } from '@faultline/core/errors';
+import { checkInteger, IommuError } from '@faultline/core/errors';
 import { type Clock, type Doorbell, TICKS_PER_MS, type Words } from '@faultline/core/sync';
 import { PriPortSet } from '../pcie/index.ts';
 import { AtcUnit } from './atc-unit.ts';
 import { AtsUnit } from './ats-unit.ts';
-import { CommandUnit } from './command-unit.ts';
+import { CommandUnit, type TlbListener } from './command-unit.ts';
 import { EventWriter } from './event-writer.ts';
 import { GlobalErrors } from './global-errors.ts';
 import {
@@ -27,6 +27,9 @@ import { CR0_CMDQEN, CR0_EVTQEN, CR0_PRIQEN, CR0_SMMUEN, IDR5_STALL_MAX_SHIFT } 
 import { StallRecorder } from './stall-recorder.ts';
 import { StallTable } from './stall-table.ts';
 import { StreamCache } from './stream-cache.ts';
+import { VirtualCommandTarget } from './vcmdq-target.ts';
+import type { VirtualArea } from './virtual/layout.ts';
+import { VcmdqHardware } from './virtual/vcmdq-hardware.ts';
 
 /** An endpoint's time for an ATC invalidation, unless told otherwise: shorter than a driver's patience with a CMD_SYNC. PCIe allows it
  * a minute. */
@@ -46,12 +49,16 @@ export interface SmmuHardwareConfig {
   /** Ticks an endpoint has to complete an ATC invalidation. Default: a second. */
   readonly atcTimeoutTicks?: number;
   readonly clock: Clock;
+  /** Who keeps translations and wants to be told of invalidations. Default: nobody. */
+  readonly tlb?: TlbListener;
+  /** Whose virtual command queues are consumed as well; whoever writes their PROD rings the hardware. Default: there are none. */
+  readonly virtual?: VirtualArea;
 }
 
 /** An SMMU: stalled accesses and page requests in from the ports, records out, commands in, results out. Make one, in the thread that
  * plays the hardware.
  * Not modelled: a TLB (the device walks the address space itself, and a stall held back is recorded as posted even if its page was mapped
- * meanwhile: the handler finds it present), merging and suppression of duplicates, early retry.
+ * meanwhile: the handler finds it present; who does keep translations is told of invalidations), merging and suppression of duplicates, early retry.
  * @see IHI 0070, 3.12 and chapters 4, 7 and 8 */
 export class SmmuHardware {
   readonly #words: Words;
@@ -62,6 +69,7 @@ export class SmmuHardware {
   readonly #recorder: StallRecorder;
   readonly #pri: PriUnit;
   readonly #commands: CommandUnit;
+  readonly #virtual: VcmdqHardware | undefined;
   readonly #tick: PumpTick;
   #control = 0; // CR0 as in CR0ACK
   /** What endpoints ask of ATS. */
@@ -85,7 +93,9 @@ export class SmmuHardware {
     const streams = new StreamCache(words, base);
     this.#recorder = new StallRecorder(words, base, this.#events, this.#stalls, this.#ports, streams, this.#tick);
     const endpoints = new PriPortSet(words, base + words[base + SMMU_PRI_ANNOUNCE], priPorts);
-    const atc = new AtcUnit(words, base, endpoints, words[base + SMMU_CMDQ_COUNT], this.#tick, timeout);
+    const queues = words[base + SMMU_CMDQ_COUNT];
+    const virtualQueues = virtualQueuesOf(words, config.virtual);
+    const atc = new AtcUnit(words, base, endpoints, queues, virtualQueues, this.#tick, timeout);
     const priq = new PriqWriter(words, base, config.priIrq ?? config.irq);
     this.#pri = new PriUnit(words, base, this.#events, priq, endpoints, streams, atc, errors, this.#tick);
     this.#commands = new CommandUnit(
@@ -99,7 +109,12 @@ export class SmmuHardware {
       atc,
       errors,
       this.#tick,
+      config.tlb,
     );
+    if (config.virtual !== undefined) {
+      const target = new VirtualCommandTarget(this.#commands, atc, queues, config.virtual.queues);
+      this.#virtual = new VcmdqHardware(config.virtual, target);
+    }
     this.ats = new AtsUnit(words, base, this.#events, streams);
   }
 
@@ -108,12 +123,13 @@ export class SmmuHardware {
     return this.#stalls.live;
   }
 
-  /** Works for a while: up to `budget` commands, then up to `budget` accesses and as many messages of endpoints. Never blocks, allocates
+  /** Works for a while: up to `budget` commands, as many of guests, then up to `budget` accesses and as many messages of endpoints. Never blocks, allocates
    * nothing. @returns what was dealt with; 0 when there is nothing to do, or what there is has to wait. */
   pump(budget: number): number {
     this.#tick.restart();
     if (Atomics.load(this.#words, this.#base + SMMU_CR0) !== this.#control) this.#applyControl();
-    const done = this.#commands.consume(budget) + this.#recorder.record(budget) + this.#pri.take(budget);
+    const commands = this.#commands.consume(budget) + (this.#virtual?.pump(budget) ?? 0);
+    const done = commands + this.#recorder.record(budget) + this.#pri.take(budget);
     this.#events.publish();
     this.#pri.publish();
     if (this.#stalls.live > this.#words[this.#base + SMMU_STATS + STAT_PEAK])
@@ -125,6 +141,7 @@ export class SmmuHardware {
   needsWork(): boolean {
     return (
       this.#commands.canConsume() ||
+      this.#virtual?.needsWork() === true ||
       this.#recorder.canRecord() ||
       this.#pri.canTake() ||
       Atomics.load(this.#words, this.#base + SMMU_CR0) !== this.#control
@@ -160,4 +177,11 @@ export class SmmuHardware {
     Atomics.store(this.#words, this.#base + SMMU_CR0ACK, control); // pairs with SmmuDriver: CR0ACK, then what was switched
     Atomics.notify(this.#words, this.#base + SMMU_CR0ACK);
   }
+}
+
+function virtualQueuesOf(words: Words, virtual: VirtualArea | undefined): number {
+  if (virtual === undefined) return 0;
+  if (virtual.words.buffer !== words.buffer)
+    throw new IommuError('EINVAL', 'SmmuHardware', 'virtual', 'elsewhere', 'must be in the memory of its SMMU');
+  return virtual.vsmmus * virtual.queues;
 }

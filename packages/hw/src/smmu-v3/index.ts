@@ -9,6 +9,7 @@ export {
   L1CD_WORDS,
   writeL1Cd,
 } from './cd.ts';
+export type { TlbListener } from './command-unit.ts';
 export * from './commands.ts';
 export { CONTEXT_DEFAULTS, UNIFORM_ASID } from './context-area.ts';
 export { type Described, describeCommand, describeEvent } from './describe.ts';
@@ -20,6 +21,7 @@ export {
   type NestedDomain,
   PagingDomain,
   type SmmuDomain,
+  virtualNested,
 } from './domains.ts';
 export { type AttachOptions, SmmuDriver, type SmmuDriverConfig } from './driver.ts';
 export { CD_KIND, STE_KIND } from './entry-kinds.ts';
@@ -49,12 +51,13 @@ export {
   smmuWords,
   writeStream,
 } from './layout.ts';
+export type { AtsControl } from './master-ats.ts';
 export { enablePri, type PriControl, PriCredits, type SmmuPriParts, smmuPriDriver } from './pri-off.ts';
 export { PRIQ_OUTCOMES, type PriqOutcome, PriqPump, type PriqPumpConfig } from './priq-pump.ts';
 export * from './priq-records.ts';
 export { probeSmmu, readFeatures, type SmmuFeatures } from './probe.ts';
 export * from './registers.ts';
-export { type AtsControl, type FaultUse, SmmuMaster, type SmmuMasterConfig } from './smmu-master.ts';
+export { type FaultUse, SmmuMaster, type SmmuMasterConfig } from './smmu-master.ts';
 export { atcSpanLog2, PRI_TOKEN, SmmuOps, type SmmuOpsConfig } from './smmu-ops.ts';
 export {
   initStallPort,
@@ -80,3 +83,4 @@ export {
   type Stage2Tables,
   stage2Entry,
 } from './stream-entries.ts';
+export { type MasterVirtual, VirtualAttach } from './virtual-attach.ts';

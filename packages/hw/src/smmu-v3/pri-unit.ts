@@ -150,14 +150,14 @@ export class PriUnit {
   }
 
   /** CMD_PRI_RESP: sends the answer on. A StreamID or group index that is nobody's is ignored. */
-  respond(at: number): void {
+  respond(record: Int32Array, at: number): void {
     const words = this.#words;
-    const resp = priRespCode(words, at);
+    const resp = priRespCode(record, at);
     const code = resp === PRI_RESP_SUCCESS ? PRG_SUCCESS : resp === PRI_RESP_INVALID ? PRG_INVALID : PRG_FAILURE;
-    const pasid = commandSubstream(words, at);
+    const pasid = commandSubstream(record, at);
     const sent =
       this.#translates &&
-      this.#ports.respond(commandStreamId(words, at), priRespIndex(words, at), code, pasid, this.#tick.now());
+      this.#ports.respond(commandStreamId(record, at), priRespIndex(record, at), code, pasid, this.#tick.now());
     words[this.#stats + (sent ? STAT_PRI_RESPONSES : STAT_PRI_STRAYS)]++;
   }
 

@@ -47,7 +47,7 @@ const SMALLEST_COMMANDS_LG2 = 7;
 const RESERVED_OAS = 7;
 
 /** Reads what an SMMU offers, and refuses what no driver of Linux takes.
- * @throws IommuError EINVAL when no SMMU was laid out; ENODEV (in Linux ENXIO) naming the register field that is refused.
+ * @throws IommuError EINVAL when no SMMU was laid out; ENXIO naming the register field that is refused.
  * @see Linux arm_smmu_device_hw_probe() */
 export function probeSmmu(words: Words, base: number): SmmuFeatures {
   checkSmmu(words, base, 'probeSmmu');
@@ -106,5 +106,5 @@ function refuse(idrs: FieldValues): void {
 }
 
 function refusal(field: string, value: number, why: string): IommuError {
-  return new IommuError('ENODEV', 'probeSmmu', field, value, why);
+  return new IommuError('ENXIO', 'probeSmmu', field, value, why);
 }

@@ -30,7 +30,9 @@ import {
   RESPONSE_PASID_VALID,
   RESPONSE_PRGI,
 } from '../pcie/index.ts';
+import type { TlbListener } from './command-unit.ts';
 import { ownTableAt } from './context-area.ts';
+import { GuestQueues } from './guest-queues.test-help.ts';
 import {
   COMMAND_WORDS,
   decodeCommand,
@@ -67,6 +69,7 @@ import {
   streamEntryAt,
 } from './layout.ts';
 import { CR0_CMDQEN, CR0_EVTQEN, CR0_PRIQEN, CR0_SMMUEN, CR2_RECINVSID } from './registers.ts';
+import { initVirtual, VirtualArea, type VirtualConfig, VirtualEventRouter, virtualWords } from './virtual/index.ts';
 
 const CREDITS = 32;
 
@@ -82,6 +85,9 @@ export interface RigConfig extends Partial<SmmuConfig> {
   /** Requester ids of functions, each with one PRI port of 32 credits. Default: none, and no PRI queue unless `priQueueEntries` says so. */
   readonly functions?: readonly number[];
   readonly atcTimeoutTicks?: number;
+  /** Present: a virtual side, whose masters are devices 0 to streams - 1 with the same numbers as StreamIDs; events go to {@link Rig.guests}. */
+  readonly virtual?: Partial<VirtualConfig>;
+  readonly tlb?: TlbListener;
   /** Default: all on, streams 0 to 7 translate, stall, take 16 substreams and belong to device 10 + stream. */
   readonly off?: boolean;
 }
@@ -160,6 +166,12 @@ export class Rig {
   readonly reporter: FakeReporter;
   readonly pump: EventPump;
   readonly notes: PumpOutcome[] = [];
+  /** Used with {@link RigConfig.virtual}. */
+  readonly area: VirtualArea;
+  readonly guests: GuestQueues;
+  readonly router: VirtualEventRouter;
+  /** A page of 4 KiB of nobody's, aligned. */
+  readonly pageAt: number;
   tick = 1000;
 
   constructor(config: RigConfig = {}) {
@@ -177,6 +189,10 @@ export class Rig {
       ...(functions.length > 0 ? { priQueueEntries: 16 } : {}),
       ...pick(config),
     };
+    const virtual = (groupsAt: number): VirtualConfig => ({
+      masters: Array.from({ length: smmu.streams }, (_, i) => ({ streamId: i, groupMutex: groupsAt + i * LINE })),
+      ...{ domains: 4, vsmmus: 2, idBlocks: 2, ...config.virtual },
+    });
     const plan = planArena([
       { name: 'smmu', words: smmuWords(smmu) },
       { name: 'irq', words: doorbellWords() },
@@ -185,6 +201,9 @@ export class Rig {
       { name: 'records', words: 64 * FAULT_WORDS },
       { name: 'spare', words: LINE },
       { name: 'error', words: doorbellWords() },
+      { name: 'groups', words: smmu.streams * LINE },
+      { name: 'virtual', words: virtualWords(virtual(LINE)) },
+      { name: 'page', words: 2048 },
       ...portList.map((_, i) => ({ name: `port${i}`, words: stallPortWords(capacity) })),
       ...functions.map((_, i) => ({ name: `pri${i}`, words: priPortWords(CREDITS) })),
     ]);
@@ -197,6 +216,9 @@ export class Rig {
     this.irq = new Doorbell(words, arena.base('irq'));
     this.hardwareBell = new Doorbell(words, arena.base('hardware'));
     this.wakeBell = new Doorbell(words, arena.base('wake'));
+    initVirtual(words, arena.base('virtual'), virtual(arena.base('groups')));
+    this.area = new VirtualArea(words, arena.base('virtual'));
+    this.pageAt = Math.ceil(arena.base('page') / 1024) * 1024;
     this.errorIrq = new Doorbell(words, arena.base('error'));
     functions.forEach((rid, port) => {
       initPriPort(words, arena.base(`pri${port}`), {
@@ -239,6 +261,8 @@ export class Rig {
       errorIrq: this.errorIrq,
       ...(config.atcTimeoutTicks === undefined ? {} : { atcTimeoutTicks: config.atcTimeoutTicks }),
       clock: () => this.tick,
+      ...(config.virtual === undefined ? {} : { virtual: this.area }),
+      ...(config.tlb === undefined ? {} : { tlb: config.tlb }),
     });
     this.hw.pump(1); // makes the switches effective
     const queues = Array.from({ length: smmu.commandQueues }, (_, q) => q);
@@ -251,15 +275,18 @@ export class Rig {
       timeoutMs: 1000,
     });
     this.reporter = new FakeReporter(words, arena.base('records'));
+    this.guests = new GuestQueues(words);
+    this.router = new VirtualEventRouter(this.area, { id: 2, spins: 0 }, this.guests, arena.base('spare') + 16);
     this.pump = new EventPump(words, this.base, {
       reporter: this.reporter,
+      ...(config.virtual === undefined ? {} : { router: this.router }),
       ops: this.ops[0],
       onEvent: (outcome) => this.notes.push(outcome),
     });
     this.spareAt = arena.base('spare');
   }
 
-  /** A word nobody uses. */
+  /** 16 words that nobody uses. */
   readonly spareAt: number;
 
   /** Switches everything on, from the hardware's next pump. */
@@ -393,6 +420,15 @@ export class Rig {
 }
 
 function pick(config: RigConfig): Partial<SmmuConfig> {
-  const { portCapacity: _c, portList: _l, off: _o, functions: _f, atcTimeoutTicks: _a, ...smmu } = config;
+  const {
+    portCapacity: _c,
+    portList: _l,
+    off: _o,
+    functions: _f,
+    atcTimeoutTicks: _a,
+    virtual: _v,
+    tlb: _t,
+    ...smmu
+  } = config;
   return smmu;
 }

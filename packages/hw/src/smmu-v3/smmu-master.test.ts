@@ -346,6 +346,7 @@ describe('nested', () => {
     ['a pointer beyond bit 51', [1, 1 << 20, 0, 0], 'word 0 = 1048576'],
   ])('refuses %s', (_name, words, message) => {
     expect(() => checkNestedEntry(words)).toThrow(message);
+    expect(() => checkNestedEntry(words)).toThrow('(EIO)');
   });
 });
 
@@ -380,6 +381,7 @@ describe('probe', () => {
   ])('refuses %s = %i', (field, value, name) => {
     const rig = new Rig({ identification: { [field]: value } });
     expect(() => probeSmmu(rig.words, rig.base)).toThrow(`probeSmmu: ${name} = ${value}`);
+    expect(() => probeSmmu(rig.words, rig.base)).toThrow('(ENXIO)');
   });
 
   test('refuses an SMMU without any translation; knows stall models and reserved sizes', () => {

@@ -6,6 +6,7 @@ import { BLOCKED, type PagingDomain, type SmmuDomain } from './domains.ts';
 import { CD_KIND, STE_KIND } from './entry-kinds.ts';
 import { type EntryUpdate, writeEntry } from './entry-writer.ts';
 import { SMMU_CONTEXT_LOG2, SMMU_CONTEXTS, STE_MASTER, streamEntryAt } from './layout.ts';
+import { type AtsControl, MasterAts } from './master-ats.ts';
 import { probeSmmu, type SmmuFeatures } from './probe.ts';
 import type { SmmuOps } from './smmu-ops.ts';
 import { S1DSS_BYPASS, S1DSS_SSID0, S1DSS_TERMINATE } from './ste.ts';
@@ -17,14 +18,11 @@ import {
   type EntryParts,
   nestedEntry,
   nestedFields,
+  type Stage1Context,
   stage2Entry,
 } from './stream-entries.ts';
-
-/** What the driver does at the function itself. AtsCapability of ../pcie has it. */
-export interface AtsControl {
-  enable(pageLg2: number): void;
-  disable(): void;
-}
+import { MASTER_SID } from './virtual/layout.ts';
+import { type MasterVirtual, VirtualAttach } from './virtual-attach.ts';
 
 /** Who is told when the first domain with a fault handler comes, and when the last has gone: a device joins and leaves the fault path. */
 export interface FaultUse {
@@ -45,6 +43,8 @@ export interface SmmuMasterConfig {
   /** PRG Response PASID Required, of the function's PRI status. Default false. */
   readonly pasidInResponses?: boolean;
   readonly faultUse?: FaultUse;
+  /** Present: the device has a master on the virtual side, of its only stream. Each attach then wants the device's group mutex. */
+  readonly virtual?: MasterVirtual;
 }
 
 const NO_PASID = -1;
@@ -54,8 +54,10 @@ const PAGE_LG2 = 12;
 /** A device behind the SMMU: its stream table entries and its context descriptors, kept in step with what it is attached to. Each call takes
  * the order of Linux's driver: the new domain is linked while the old one still is, so that invalidations of both reach the device
  * during the switch; then the entries change, each step invalidated and synced before the next; then ATS; then the old domain goes.
+ * Of a guest's stream the virtual side's steps come in between: what may fail first, out of the former guest's hands before the entries change,
+ * into the next one's once the event queue is fenced. Up to there a failure undoes what was done; what follows cannot be refused any more.
  * A master starts blocked. One call at a time (the group mutex). Never blocks the event loop.
- * @see Linux arm_smmu_attach_dev(), arm_smmu_attach_prepare(), arm_smmu_attach_commit(), arm_smmu_set_pasid() */
+ * @see Linux arm_smmu_attach_dev(), arm_smmu_attach_dev_nested(), arm_smmu_attach_prepare(), arm_smmu_attach_commit(), arm_smmu_set_pasid() */
 export class SmmuMaster {
   readonly #words: Words;
   readonly #base: number;
@@ -64,24 +66,30 @@ export class SmmuMaster {
   readonly #tableAt: number;
   readonly #log2: number;
   readonly #pasids: Map<number, PagingDomain> = new Map();
+  readonly #ats: MasterAts;
+  readonly #virtual: VirtualAttach;
+  readonly #abandoned: SmmuDomain[] = []; // of attaches that failed and could not be undone: still linked
   #domain: SmmuDomain = BLOCKED;
-  #ats = false;
+  #entry: Int32Array = abortEntry();
+  #settled = true;
   #stalls: boolean;
   #faultUsers = 0;
   #lastUpdate: EntryUpdate = 'unchanged';
 
   /** Claims the streams for the device, and blocks them.
-   * @throws IommuError EINVAL no streams; ENODEV outside the stream table; EBUSY a stream has a driver already. */
+   * @throws IommuError EINVAL no streams, or others than the virtual side has; ENODEV outside the stream table; EBUSY a stream has a driver
+   * already. */
   static async claim(words: Words, base: number, config: SmmuMasterConfig): Promise<SmmuMaster> {
     checkInteger('SmmuMaster', 'streamIds.length', config.streamIds.length, 1, 65536);
     for (const streamId of config.streamIds) {
       if (Atomics.load(words, streamEntryAt(words, base, streamId) + STE_MASTER) !== 0)
         throw new IommuError('EBUSY', 'SmmuMaster', 'streamIds', streamId, 'has a driver already');
     }
+    if (config.virtual !== undefined) checkVirtualStream(config, config.virtual);
     const master = new SmmuMaster(words, base, config);
     for (const streamId of config.streamIds)
       Atomics.store(words, streamEntryAt(words, base, streamId) + STE_MASTER, config.device + 1);
-    await master.#install(abortEntry());
+    await master.#install(master.#entry);
     return master;
   }
 
@@ -92,6 +100,9 @@ export class SmmuMaster {
     this.#features = probeSmmu(words, base);
     this.#log2 = words[base + SMMU_CONTEXT_LOG2];
     this.#tableAt = ownTableAt(base + words[base + SMMU_CONTEXTS], config.streamIds[0], this.#log2);
+    const pageLg2 = this.#features.granulesLg2[0] ?? PAGE_LG2;
+    this.#ats = new MasterAts(config.ats, (pasid) => this.#flushAtc(pasid), pageLg2);
+    this.#virtual = new VirtualAttach(config.virtual, config.device);
     this.#stalls =
       this.#features.stalls === 'forced' || (this.#features.stalls === 'offered' && config.canStall === true);
   }
@@ -101,7 +112,14 @@ export class SmmuMaster {
   }
 
   get atsEnabled(): boolean {
-    return this.#ats;
+    return this.#ats.on;
+  }
+
+  /** Whether the entries are those of {@link domain}. Not after an attach that failed because the hardware stood still, and could not be undone
+   * for the same reason: the streams are then the one domain's, the other's, or nobody's; both stay linked, and of a stream that was to change
+   * hands no guest is told anything, until the next attach. */
+  get settled(): boolean {
+    return this.#settled;
   }
 
   /** Whether faults stall: what the next attachment goes by. */
@@ -127,27 +145,46 @@ export class SmmuMaster {
     this.#stalls = on;
   }
 
-  /** Attaches all streams.
+  /** Attaches all streams. If it throws, the streams are attached to what they were ({@link settled} says where that could not be), unless the
+   * new domain is already the one that is attached: then the hardware stood still when the old one was to be forgotten.
    * @throws IommuError EOPNOTSUPP faults that stall need exactly one StreamID, or a stage the SMMU lacks; EBUSY stage 2 or nested while
-   * PASIDs are attached; EINVAL a user's entry; ETIMEDOUT */
+   * PASIDs are attached; EIO a user's entry; EINVAL, ENOENT of a vSMMU's domain as {@link VirtualAttach.prepare}; ETIMEDOUT */
   async attach(domain: SmmuDomain): Promise<void> {
     this.#check(domain);
-    const old = this.#domain;
     const ats = this.#wantsAts(domain);
     const entry = this.#entryFor(domain, ats);
-    await this.#prepare(domain, ats);
-    if (domain.kind === 'paging' && domain.stage1 !== undefined)
-      await this.#writeContext(STREAM_CONTEXT, contextEntry(this.#parts(ats), domain.stage1));
-    await this.#install(entry);
-    await this.#commitAts(ats, NO_PASID);
+    await this.#resync();
+    this.#virtual.prepare(domain);
+    await this.#orBack(
+      domain,
+      async () => {
+        this.#ats.prepare(ats);
+        this.#virtual.clear();
+        if (stage1Of(domain) !== undefined) await this.#writeContext(STREAM_CONTEXT, this.#contextOf(domain, ats));
+        await this.#install(entry);
+        await this.#virtual.fence();
+      },
+      async (atsBefore) => {
+        await this.#install(this.#entry);
+        if (stage1Of(domain) !== undefined)
+          await this.#writeContext(STREAM_CONTEXT, this.#contextOf(this.#domain, atsBefore));
+        await this.#virtual.restore();
+      },
+    );
+    this.#virtual.commit();
+    const old = this.#domain;
     this.#domain = domain;
+    this.#entry = entry;
+    this.#settled = true;
+    await this.#ats.commit(ats, NO_PASID);
     await this.#unlink(old);
-    if (domain.kind !== 'paging' || domain.stage1 === undefined) await this.#clearContext(STREAM_CONTEXT);
+    for (let left = this.#abandoned.pop(); left !== undefined; left = this.#abandoned.pop()) await this.#unlink(left);
+    if (stage1Of(domain) === undefined) await this.#clearContext(STREAM_CONTEXT);
   }
 
   /** Attaches one PASID to a stage-1 domain: a descriptor of its own.
    * @throws IommuError EINVAL a PASID beyond the table, or a domain that is not stage 1; EBUSY attached already, or the streams are
-   * attached to stage 2 or nested; EOPNOTSUPP as {@link attach}; ETIMEDOUT */
+   * attached to stage 2 or nested; EOPNOTSUPP as {@link attach}; EIO the streams are not {@link settled}; ETIMEDOUT: as before the call */
   async attachPasid(pasid: number, domain: PagingDomain): Promise<void> {
     const call = 'attachPasid';
     checkInteger(call, 'pasid', pasid, 1, 2 ** Math.min(this.#log2, this.#features.substreamBits) - 1);
@@ -156,12 +193,23 @@ export class SmmuMaster {
     if (this.#domain.kind === 'nested' || (this.#domain.kind === 'paging' && this.#domain.stage1 === undefined))
       throw new IommuError('EBUSY', call, 'domain', this.#domain.kind, 'has no table of contexts');
     this.#checkFaults(domain);
+    if (!this.#settled) throw new IommuError('EIO', call, 'settled', false, 'an attach failed: attach anew first');
     const ats = this.#config.ats !== undefined && this.#features.ats;
-    await this.#prepare(domain, ats);
+    const entry = contextTableEntry(this.#parts(ats), this.#tableAt, this.#log2, this.#dss());
+    await this.#orBack(
+      domain,
+      async () => {
+        await this.#writeContext(pasid, this.#contextOf(domain, ats));
+        await this.#install(entry);
+      },
+      async () => {
+        await this.#install(this.#entry);
+        await this.#clearContext(pasid);
+      },
+    );
     this.#pasids.set(pasid, domain);
-    await this.#writeContext(pasid, contextEntry(this.#parts(ats), domain.stage1));
-    await this.#install(contextTableEntry(this.#parts(ats), this.#tableAt, this.#log2, this.#dss()));
-    await this.#commitAts(ats, pasid);
+    this.#entry = entry;
+    await this.#ats.commit(ats, pasid);
   }
 
   /** Detaches a PASID: its accesses are aborted. With the last one gone, streams that need no table lose it.
@@ -170,7 +218,7 @@ export class SmmuMaster {
     const domain = this.#pasids.get(pasid);
     if (domain === undefined) throw new IommuError('ENOENT', 'detachPasid', 'pasid', pasid, 'is not attached');
     await this.#clearContext(pasid);
-    if (this.#ats) await this.#flushAtc(pasid);
+    if (this.#ats.on) await this.#flushAtc(pasid);
     this.#pasids.delete(pasid);
     await this.#unlink(domain);
     if (this.#pasids.size === 0 && this.#domain.kind !== 'paging') await this.attach(this.#domain);
@@ -239,23 +287,59 @@ export class SmmuMaster {
     };
   }
 
-  /** What may fail, and what must be so before the entry changes: linked to the new domain, and ATS off at the function if it goes. */
-  async #prepare(domain: SmmuDomain, ats: boolean): Promise<void> {
-    const paging = pagingOf(domain);
-    if (paging !== undefined) {
-      if (paging.faults && this.#faultUsers++ === 0) this.#config.faultUse?.begin();
-      paging.link();
+  /** Links the streams to the new domain while they still are to the old one, and takes the steps that may fail. If one does, `back` makes the
+   * entries what they were, and the link goes. */
+  async #orBack(domain: SmmuDomain, steps: () => Promise<void>, back: (ats: boolean) => Promise<void>): Promise<void> {
+    const ats = this.#ats.on;
+    try {
+      this.#link(domain);
+    } catch (error) {
+      this.#virtual.abort();
+      throw error;
     }
-    if (!ats && this.#ats) this.#config.ats?.disable();
+    try {
+      await steps();
+    } catch (error) {
+      await this.#goBack(domain, () => back(ats));
+      throw error;
+    }
   }
 
-  /** On: everything the function may have is dropped first. Stays: what it had of this PASID is old. Off: everything is. */
-  async #commitAts(ats: boolean, pasid: number): Promise<void> {
-    const was = this.#ats;
-    this.#ats = ats;
-    if (!ats && !was) return;
-    await this.#flushAtc(ats && was ? pasid : NO_PASID);
-    if (ats && !was) this.#config.ats?.enable(this.#features.granulesLg2[0] ?? PAGE_LG2);
+  async #goBack(domain: SmmuDomain, back: () => Promise<void>): Promise<void> {
+    this.#settled = false;
+    try {
+      await back();
+      await this.#ats.restore();
+      this.#settled = true;
+    } catch (error) {
+      if (!(error instanceof IommuError)) throw error; // else the first error is the one to tell, and `settled` tells of this one
+      this.#virtual.abort();
+      this.#abandoned.push(domain);
+      return;
+    }
+    await this.#unlink(domain);
+  }
+
+  /** Before anything rests on what the hardware has read: an entry that was put back may not have been. */
+  async #resync(): Promise<void> {
+    if (this.#settled) return;
+    for (const streamId of this.#config.streamIds) this.#config.ops.invalidateStream(streamId);
+    await this.#config.ops.syncAsync();
+  }
+
+  #link(domain: SmmuDomain): void {
+    const paging = pagingOf(domain);
+    if (paging === undefined) return;
+    if (paging.faults) {
+      if (this.#faultUsers === 0) this.#config.faultUse?.begin();
+      this.#faultUsers++;
+    }
+    paging.link();
+  }
+
+  #contextOf(domain: SmmuDomain, ats: boolean): Int32Array {
+    const stage1 = stage1Of(domain);
+    return stage1 === undefined ? new Int32Array(CD_WORDS) : contextEntry(this.#parts(ats), stage1);
   }
 
   async #unlink(domain: SmmuDomain): Promise<void> {
@@ -313,6 +397,10 @@ function dssOf(domain: SmmuDomain): number {
   return domain.kind === 'paging' ? S1DSS_SSID0 : S1DSS_TERMINATE;
 }
 
+function stage1Of(domain: SmmuDomain): Stage1Context | undefined {
+  return domain.kind === 'paging' ? domain.stage1 : undefined;
+}
+
 function pagingOf(domain: SmmuDomain): PagingDomain | undefined {
   if (domain.kind === 'paging') return domain;
   return domain.kind === 'nested' ? domain.parent : undefined;
@@ -320,4 +408,11 @@ function pagingOf(domain: SmmuDomain): PagingDomain | undefined {
 
 function neverStage2(): never {
   throw new IommuError('EINVAL', 'attach', 'parent', 'stage 1', 'must be stage 2');
+}
+
+function checkVirtualStream({ device, streamIds }: SmmuMasterConfig, { streams }: MasterVirtual): void {
+  const { area } = streams;
+  const streamId = area.words[area.masterAt('SmmuMaster', device) + MASTER_SID] >>> 0;
+  if (streamIds.length !== 1 || streamIds[0] !== streamId)
+    throw new IommuError('EINVAL', 'SmmuMaster', 'streamIds', streamIds, `must be ${streamId}, as on the virtual side`);
 }

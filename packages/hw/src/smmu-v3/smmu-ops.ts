@@ -78,7 +78,7 @@ const PRI_RESP_OF: readonly number[] = [PRI_RESP_SUCCESS, PRI_RESP_INVALID, PRI_
 
 export interface SmmuOpsConfig {
   /** The hardware host's doorbell. */
-  readonly hardwareDoorbell: Doorbell;
+  readonly hardwareDoorbell: Pick<Doorbell, 'ring'>;
   /** How long to wait for a hardware that does not consume. Default 10 s. */
   readonly timeoutMs?: number;
 }
@@ -93,7 +93,7 @@ export class SmmuOps implements IommuOps {
   readonly #log2: number;
   readonly #announceAt: number;
   readonly #announceBit: number;
-  readonly #hardware: Doorbell;
+  readonly #hardware: Pick<Doorbell, 'ring'>;
   readonly #timeoutMs: number;
   #prod: number; // index and wrap, commands not yet published included
   #published: number;

@@ -137,18 +137,17 @@ function allowedWords(): readonly number[] {
 }
 
 /** Checks a user's two words (four of 32 bits, low halves first).
- * @throws IommuError EINVAL (in Linux EIO) for a bit that is not the user's, a Config other than abort, bypass and stage 1, or split-stage ATS. */
+ * @throws IommuError EIO for a bit that is not the user's, a Config other than abort, bypass and stage 1, or split-stage ATS. */
 export function checkNestedEntry(user: ArrayLike<number>): void {
   const call = 'checkNestedEntry';
   for (let i = 0; i < NESTED_ALLOWED.length; i++)
     if ((user[i] & ~NESTED_ALLOWED[i]) !== 0)
-      throw new IommuError('EINVAL', call, `word ${i >> 1}`, user[i] >>> 0, 'sets bits that are not the user’s');
+      throw new IommuError('EIO', call, `word ${i >> 1}`, user[i] >>> 0, 'sets bits that are not the user’s');
   const { v, config, eats } = nestedFields(user);
   if (v === 0) return;
   if (config !== STE_CONFIG_ABORT && config !== STE_CONFIG_BYPASS && config !== STE_CONFIG_S1)
-    throw new IommuError('EINVAL', call, 'Config', config, 'must be abort, bypass or stage 1');
-  if (eats !== EATS_ABORT && eats !== EATS_FULL)
-    throw new IommuError('EINVAL', call, 'EATS', eats, 'must be off or full');
+    throw new IommuError('EIO', call, 'Config', config, 'must be abort, bypass or stage 1');
+  if (eats !== EATS_ABORT && eats !== EATS_FULL) throw new IommuError('EIO', call, 'EATS', eats, 'must be off or full');
 }
 
 export function nestedFields(user: ArrayLike<number>): Record<string, number> {

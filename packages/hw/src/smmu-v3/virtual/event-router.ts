@@ -1,4 +1,4 @@
-import { checkInteger } from '@faultline/core/errors';
+import { checkInteger, ERRNO } from '@faultline/core/errors';
 import type { ThreadSelf } from '@faultline/core/sync';
 import {
   EVENT_WORDS,
@@ -12,7 +12,6 @@ import {
   EVT_F_TRANSLATION,
 } from '../events.ts';
 import type { VirtualArea } from './layout.ts';
-import { EOPNOTSUPP } from './results.ts';
 import type { VirtualEventSink } from './viommu.ts';
 import { VStreamReader } from './vstream.ts';
 
@@ -46,6 +45,7 @@ export interface RouteCounts {
  * reported before, what comes here needs no answer. @see Linux arm_smmu_handle_event(), arm_vmaster_report_event() */
 export class VirtualEventRouter {
   readonly #words: Int32Array;
+  readonly #masters: number;
   readonly #recordAt: number;
   readonly #reader: VStreamReader;
   readonly #sink: VirtualEventSink;
@@ -57,17 +57,19 @@ export class VirtualEventRouter {
   constructor(area: VirtualArea, self: ThreadSelf, sink: VirtualEventSink, recordAt: number) {
     checkInteger('VirtualEventRouter', 'recordAt', recordAt, 1, area.words.length - EVENT_WORDS);
     this.#words = area.words;
+    this.#masters = area.masters;
     this.#recordAt = recordAt;
     this.#reader = new VStreamReader(area, self);
     this.#sink = sink;
   }
 
   /** Routes the record at word offset `at`, an event of `device`'s stream.
-   * @returns 0: the guest's queue has it; else negative errno: EOPNOTSUPP it is the host's, or what the queue said. */
+   * @returns 0: the guest's queue has it, or counts it as lost; else negative errno: EOPNOTSUPP it is the host's (a device that the virtual side
+   * does not know among them), or what the queue said. */
   route(device: number, at: number): number {
-    if (!isForwardable(this.#words, at)) {
+    if (device >= this.#masters || !isForwardable(this.#words, at)) {
       this.#kept++;
-      return -EOPNOTSUPP;
+      return -ERRNO.EOPNOTSUPP;
     }
     this.#reader.enter(device);
     try {
@@ -86,7 +88,7 @@ export class VirtualEventRouter {
     const { vsmmu, vsid } = this.#reader;
     if (vsmmu === 0) {
       this.#kept++;
-      return -EOPNOTSUPP;
+      return -ERRNO.EOPNOTSUPP;
     }
     this.#words.copyWithin(this.#recordAt, at, at + EVENT_WORDS);
     this.#words[this.#recordAt + 1] = vsid;

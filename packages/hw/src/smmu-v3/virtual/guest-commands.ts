@@ -1,4 +1,4 @@
-import { checkInteger, IommuError } from '@faultline/core/errors';
+import { checkInteger, ERRNO, IommuError } from '@faultline/core/errors';
 import type { ThreadSelf } from '@faultline/core/sync';
 import {
   CMD_ATC_INV,
@@ -13,7 +13,6 @@ import {
 } from '../commands.ts';
 import type { SmmuOps } from '../smmu-ops.ts';
 import { MASTER_SID, type VirtualArea } from './layout.ts';
-import { EIO } from './results.ts';
 import type { VdeviceLookUp } from './viommu.ts';
 import { vsmmuVmid } from './vsmmu.ts';
 
@@ -60,12 +59,12 @@ export function convertGuestCommand(
     case CMD_CFGI_CD_ALL:
     case CMD_ATC_INV: {
       const device = vdevices.findDevice(vsmmu, high >>> 0);
-      if (device < 0) return -EIO;
+      if (device < 0) return -ERRNO.EIO;
       high = words[area.masterAt('convertGuestCommand', device) + MASTER_SID];
       break;
     }
     default:
-      return -EIO;
+      return -ERRNO.EIO;
   }
   to[at] = op | rest;
   to[at + 1] = high;

@@ -29,6 +29,8 @@ export const MASTER_DOMAIN: number = LINE + 3; // nested domain attached, 0: ano
 export const MASTER_NEXT_DOMAIN: number = LINE + 4; // being attached
 export const MASTER_NEXT_VSMMU: number = LINE + 5;
 export const MASTER_NEXT_VSID: number = LINE + 6;
+export const MASTER_FORMER_VSMMU: number = LINE + 7; // the pair as the attach under way found it
+export const MASTER_FORMER_VSID: number = LINE + 8;
 export const MASTER_LOCK: number = 2 * LINE; // rwlock of the two words below
 export const VSTREAM_VSMMU: number = 4 * LINE; // where its events go, 0: to no guest
 export const VSTREAM_VSID: number = 4 * LINE + 1;
@@ -44,6 +46,8 @@ export const masterLayout: Layout = defineLayout('smmu-v3-master', [
   { name: 'NEXT_DOMAIN', offset: MASTER_NEXT_DOMAIN, width: 1, unit: 'nested domain', writer: 'group mutex' },
   { name: 'NEXT_VSMMU', offset: MASTER_NEXT_VSMMU, width: 1, unit: 'vSMMU', writer: 'group mutex' },
   { name: 'NEXT_VSID', offset: MASTER_NEXT_VSID, width: 1, unit: 'virtual StreamID', writer: 'group mutex' },
+  { name: 'FORMER_VSMMU', offset: MASTER_FORMER_VSMMU, width: 1, unit: 'vSMMU', writer: 'group mutex' },
+  { name: 'FORMER_VSID', offset: MASTER_FORMER_VSID, width: 1, unit: 'virtual StreamID', writer: 'group mutex' },
   { name: 'LOCK', offset: MASTER_LOCK, width: rwlockWords(), unit: 'rwlock', writer: 'all' },
   { name: 'VSTREAM_VSMMU', offset: VSTREAM_VSMMU, width: 1, unit: 'vSMMU', writer: 'group mutex and LOCK' },
   { name: 'VSTREAM_VSID', offset: VSTREAM_VSID, width: 1, unit: 'virtual StreamID', writer: 'group mutex and LOCK' },

@@ -1,9 +1,8 @@
-import { checkInteger } from '@faultline/core/errors';
+import { checkInteger, ERRNO } from '@faultline/core/errors';
 import { refcountIncNotZero, refcountPut } from '@faultline/core/sync';
 import { NESTED_ATS, NESTED_STE, NESTED_USERS, NESTED_VSMMU, type VirtualArea } from './layout.ts';
-import { EBUSY, ENOENT, ENOSPC, EOPNOTSUPP } from './results.ts';
 import { getVsmmu, putVsmmu } from './vsmmu.ts';
-import { checkVste, VSTE_WORDS } from './vste.ts';
+import { checkVste, VSTE_WORDS, withEats } from './vste.ts';
 
 // A nested domain: a guest's stream table entry over the stage 2 of a vSMMU. It holds its vSMMU in place.
 //
@@ -19,7 +18,7 @@ const OWNER = 1;
  * @throws IommuError EINVAL @see Linux arm_vsmmu_alloc_domain_nested() */
 export function allocNested(area: VirtualArea, vsmmu: number, flags: number, steAt: number): number {
   checkInteger('allocNested', 'steAt', steAt, 0, area.words.length - VSTE_WORDS);
-  if (flags !== 0) return -EOPNOTSUPP;
+  if (flags !== 0) return -ERRNO.EOPNOTSUPP;
   const got = getVsmmu(area, 'allocNested', vsmmu);
   if (got !== 0) return got;
   const domain = claim(area, vsmmu, steAt);
@@ -40,7 +39,7 @@ function claim(area: VirtualArea, vsmmu: number, steAt: number): number {
     Atomics.store(words, at + NESTED_USERS, result === 0 ? OWNER : 0); // [P]
     return result === 0 ? domain : result;
   }
-  return -ENOSPC;
+  return -ERRNO.ENOSPC;
 }
 
 /** Frees a nested domain that is attached nowhere. Nobody can still hold it: attaching counts it first.
@@ -49,14 +48,28 @@ export function freeNested(area: VirtualArea, domain: number): number {
   const at = area.domainAt('freeNested', domain);
   const vsmmu = area.words[at + NESTED_VSMMU]; // its owner's to read until it is free
   const found = Atomics.compareExchange(area.words, at + NESTED_USERS, OWNER, 0); // [X]
-  if (found !== OWNER) return found <= 0 ? -ENOENT : -EBUSY;
+  if (found !== OWNER) return found <= 0 ? -ERRNO.ENOENT : -ERRNO.EBUSY;
   putVsmmu(area, vsmmu);
   return 0;
 }
 
+/** The vSMMU of a nested domain. The caller owns the domain, or has counted itself. */
+export function nestedVsmmu(area: VirtualArea, domain: number): number {
+  return area.words[area.domainAt('nestedVsmmu', domain) + NESTED_VSMMU];
+}
+
+/** The guest's entry as it was handed in, VSTE_WORDS words; all zero without V. The caller owns the domain, or has counted itself. */
+export function nestedVste(area: VirtualArea, domain: number): readonly number[] {
+  const at = area.domainAt('nestedVste', domain);
+  return withEats(
+    area.words.subarray(at + NESTED_STE, at + NESTED_STE + VSTE_WORDS),
+    area.words[at + NESTED_ATS] === 1,
+  );
+}
+
 /** Counts an attachment. @returns 0, or negative errno ENOENT. @throws IommuError EINVAL */
 export function getNested(area: VirtualArea, call: string, domain: number): number {
-  return refcountIncNotZero(area.words, area.domainAt(call, domain) + NESTED_USERS) ? 0 : -ENOENT; // [C]
+  return refcountIncNotZero(area.words, area.domainAt(call, domain) + NESTED_USERS) ? 0 : -ERRNO.ENOENT; // [C]
 }
 
 export function putNested(area: VirtualArea, domain: number): void {

@@ -1,5 +1,5 @@
+import { ERRNO } from '@faultline/core/errors';
 import { NO_PAIR, type VirtualArea, VSMMU_PAIRS_USED, VSMMU_SID_MATCH, VSMMU_SID_REPLACE } from './layout.ts';
-import { ENOSPC } from './results.ts';
 
 // The stream-id match table of a Tegra241 interface: pairs of registers by which the hardware itself rewrites the StreamIDs in a guest's
 // commands. SID_MATCH holds a virtual StreamID << 1 | 1, SID_REPLACE the physical one.
@@ -32,7 +32,7 @@ export function addSidPair(area: VirtualArea, vsmmu: number, virtualSid: number,
     Atomics.store(words, at + VSMMU_SID_MATCH + pair, (virtualSid << 1) | VALID); // [P]
     return pair;
   }
-  return -ENOSPC;
+  return -ERRNO.ENOSPC;
 }
 
 /** Takes a pair out. What it would be replaced by stays, and means nothing until the pair is somebody's again. */

@@ -43,10 +43,14 @@ export const VCMDQ_WAIT = -1;
 /** The SMMU behind the queues. */
 export interface VcmdqTarget {
   /** Carries out the command in the first four words of `command`: physical StreamID and VMID, anything but CMD_SYNC.
-   * @returns VCMDQ_DONE, or VCMDQ_WAIT. */
+   * @returns VCMDQ_DONE, VCMDQ_WAIT, or CERROR_ILL for one that the SMMU refuses from anybody. */
   execute(command: Int32Array, vsmmu: number, queue: number): number;
   /** A CMD_SYNC of that queue. @returns VCMDQ_DONE when all that was executed is complete, VCMDQ_WAIT, or CERROR_ATC_INV_SYNC. */
   sync(vsmmu: number, queue: number): number;
+  /** The queue stands at an error. */
+  failed(vsmmu: number, queue: number): void;
+  /** The queue is off, or unmapped: whoever has it next is not to be told of what was executed until now. */
+  stopped(vsmmu: number, queue: number): void;
 }
 
 /** All virtual command queues of an SMMU. One instance, in the hardware host. */
@@ -147,6 +151,7 @@ class VcmdqReader {
 
   #stop(): boolean {
     this.#running = false;
+    this.#target.stopped(this.#vsmmu, this.#queue);
     Atomics.store(this.#area.words, this.#at + VCMDQ_STATUS, 0); // [T]
     Atomics.notify(this.#area.words, this.#at + VCMDQ_STATUS);
     return false;
@@ -186,6 +191,7 @@ class VcmdqReader {
   /** Stops at the command: those before it are done, it is not begun. */
   #fail(error: number): void {
     const { words } = this.#area;
+    this.#target.failed(this.#vsmmu, this.#queue);
     this.#release(error);
     Atomics.store(words, this.#at + VCMDQ_GERROR, Atomics.load(words, this.#at + VCMDQ_GERROR) ^ GERROR_CMDQ); // [E]
   }

@@ -30,6 +30,8 @@ class Queues {
       if (this.syncAnswer === VCMDQ_DONE) this.executed.push(`sync ${vsmmu} ${queue}`);
       return this.syncAnswer;
     },
+    failed: () => this.executed.push('failed'),
+    stopped: () => this.executed.push('stopped'),
   });
   readonly base = this.rig.pageAt * 4;
 
@@ -112,7 +114,7 @@ describe('mapping a queue', () => {
     const hardwareDoorbell = { ring: () => queues.hardware.pump(8) };
     const host = new Vcmdqs(queues.rig.area, SELF, { maxLog2: 4, hardwareDoorbell, timeoutMs: 20 });
     expect(host.unmap(queues.vsmmu, 0)).toBe(0);
-    expect([queues.register(VCMDQ_STATUS), queues.executed.length]).toEqual([0, 1]);
+    expect([queues.register(VCMDQ_STATUS), queues.executed.at(-1), queues.executed.length]).toEqual([0, 'stopped', 2]);
   });
 
   test('and again, finds the queue as new, whatever the guest left', () => {

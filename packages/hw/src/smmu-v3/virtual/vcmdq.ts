@@ -1,4 +1,4 @@
-import { checkInteger } from '@faultline/core/errors';
+import { checkInteger, ERRNO } from '@faultline/core/errors';
 import { type Doorbell, mutexLock, mutexUnlock, type ThreadSelf } from '@faultline/core/sync';
 import { COMMAND_WORDS } from '../commands.ts';
 import { GERROR_CMDQ } from '../registers.ts';
@@ -14,7 +14,6 @@ import {
   type VirtualArea,
   VSMMU_QUEUE_MUTEX,
 } from './layout.ts';
-import { EBUSY, EEXIST, EINVAL, EIO, ENOENT, ETIMEDOUT } from './results.ts';
 import { getVsmmu, putVsmmu } from './vsmmu.ts';
 
 // Virtual command queues in the manner of Tegra241: a queue in the guest's own memory that the hardware reads by itself. The host maps and
@@ -68,7 +67,7 @@ export class Vcmdqs {
    * them in ascending order. Context: may block. @see Linux tegra241_vintf_alloc_lvcmdq_user() */
   map(vsmmu: number, queue: number, base: number, bytes: number): number {
     const { words, queues } = this.#area;
-    if (!Number.isInteger(queue) || queue < 0 || queue >= queues) return -EINVAL;
+    if (!Number.isInteger(queue) || queue < 0 || queue >= queues) return -ERRNO.EINVAL;
     const got = getVsmmu(this.#area, 'Vcmdqs.map', vsmmu);
     if (got !== 0) return got;
     const mutex = this.#area.vsmmuAt('Vcmdqs.map', vsmmu) + VSMMU_QUEUE_MUTEX;
@@ -94,9 +93,9 @@ export class Vcmdqs {
     const mutex = this.#area.vsmmuAt('Vcmdqs.unmap', vsmmu) + VSMMU_QUEUE_MUTEX;
     mutexLock(words, mutex, this.#self);
     try {
-      if (Atomics.load(words, at + VCMDQ_BASE) === 0) return -ENOENT;
-      if (queue + 1 < queues && this.#isMapped(vsmmu, queue + 1)) return -EBUSY;
-      if (!this.#release(at)) return -ETIMEDOUT;
+      if (Atomics.load(words, at + VCMDQ_BASE) === 0) return -ERRNO.ENOENT;
+      if (queue + 1 < queues && this.#isMapped(vsmmu, queue + 1)) return -ERRNO.EBUSY;
+      if (!this.#release(at)) return -ERRNO.ETIMEDOUT;
       for (const register of [VCMDQ_CONFIG, VCMDQ_PROD, VCMDQ_CONS]) Atomics.store(words, at + register, 0);
       Atomics.store(words, at + VCMDQ_GERRORN, Atomics.load(words, at + VCMDQ_GERROR) & GERROR_CMDQ);
     } finally {
@@ -111,12 +110,12 @@ export class Vcmdqs {
   }
 
   #refuses(vsmmu: number, queue: number, base: number, bytes: number): number {
-    if (this.#isMapped(vsmmu, queue)) return -EEXIST;
-    if (queue > 0 && !this.#isMapped(vsmmu, queue - 1)) return -EIO;
+    if (this.#isMapped(vsmmu, queue)) return -ERRNO.EEXIST;
+    if (queue > 0 && !this.#isMapped(vsmmu, queue - 1)) return -ERRNO.EIO;
     const powerOfTwo = Number.isInteger(bytes) && bytes > 0 && Number.isInteger(Math.log2(bytes));
-    if (!powerOfTwo || bytes < MIN_BYTES || bytes > this.#maxBytes) return -EINVAL;
+    if (!powerOfTwo || bytes < MIN_BYTES || bytes > this.#maxBytes) return -ERRNO.EINVAL;
     const inside = base > 0 && base + bytes <= this.#area.words.length * WORD_BYTES;
-    return Number.isInteger(base) && base % bytes === 0 && inside ? 0 : -EINVAL;
+    return Number.isInteger(base) && base % bytes === 0 && inside ? 0 : -ERRNO.EINVAL;
   }
 
   #release(at: number): boolean {

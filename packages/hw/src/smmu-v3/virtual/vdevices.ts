@@ -1,3 +1,4 @@
+import { ERRNO } from '@faultline/core/errors';
 import { mutexLock, mutexUnlock, type ThreadSelf } from '@faultline/core/sync';
 import { Xarray } from '@faultline/core/xarray';
 import {
@@ -9,7 +10,6 @@ import {
   type VirtualArea,
   VSTREAM_VSMMU,
 } from './layout.ts';
-import { EBUSY, EEXIST, EINVAL, ENOENT } from './results.ts';
 import { addSidPair, removeSidPair } from './sid-match.ts';
 import type { VdeviceLookUp } from './viommu.ts';
 import { getVsmmu, putVsmmu } from './vsmmu.ts';
@@ -45,12 +45,12 @@ export class Vdevices implements VdeviceLookUp {
   alloc(vsmmu: number, device: number, virtualId: number): number {
     const area = this.#area;
     const at = area.masterAt('Vdevices.alloc', device);
-    if (!Number.isInteger(virtualId) || virtualId < 0 || virtualId > MAX_VIRTUAL_ID) return -EINVAL;
+    if (!Number.isInteger(virtualId) || virtualId < 0 || virtualId > MAX_VIRTUAL_ID) return -ERRNO.EINVAL;
     const got = getVsmmu(area, 'Vdevices.alloc', vsmmu);
     if (got !== 0) return got;
     const group = area.words[at + MASTER_GROUP];
     mutexLock(area.words, group, this.#self);
-    let result = -EEXIST;
+    let result = -ERRNO.EEXIST;
     try {
       result = this.#publish(at, vsmmu, device, virtualId);
     } finally {
@@ -76,18 +76,18 @@ export class Vdevices implements VdeviceLookUp {
 
   virtualId(vsmmu: number, device: number): number {
     const at = this.#area.masterAt('Vdevices.virtualId', device);
-    return this.#area.words[at + MASTER_VDEV_VSMMU] === vsmmu ? this.#area.words[at + MASTER_VDEV_ID] : -ENOENT;
+    return this.#area.words[at + MASTER_VDEV_VSMMU] === vsmmu ? this.#area.words[at + MASTER_VDEV_ID] : -ERRNO.ENOENT;
   }
 
   findDevice(vsmmu: number, virtualId: number): number {
     const found = this.#arrays[vsmmu - 1]?.load(virtualId) ?? 0;
-    return found === 0 ? -ENOENT : found - 1;
+    return found === 0 ? -ERRNO.ENOENT : found - 1;
   }
 
   /** The id is found only once the registers are set: as in 7.2; in 7.0 it was the other way round. */
   #publish(at: number, vsmmu: number, device: number, virtualId: number): number {
     const { words } = this.#area;
-    if (words[at + MASTER_VDEV_VSMMU] !== 0) return -EEXIST;
+    if (words[at + MASTER_VDEV_VSMMU] !== 0) return -ERRNO.EEXIST;
     const pair = addSidPair(this.#area, vsmmu, virtualId, words[at + MASTER_SID]);
     if (pair < 0) return pair;
     let taken = true;
@@ -96,7 +96,7 @@ export class Vdevices implements VdeviceLookUp {
     } finally {
       if (taken) removeSidPair(this.#area, vsmmu, pair);
     }
-    if (taken) return -EEXIST;
+    if (taken) return -ERRNO.EEXIST;
     words[at + MASTER_VDEV_VSMMU] = vsmmu;
     words[at + MASTER_VDEV_ID] = virtualId;
     words[at + MASTER_VDEV_PAIR] = pair;
@@ -109,8 +109,8 @@ export class Vdevices implements VdeviceLookUp {
     mutexLock(words, words[at + MASTER_GROUP], this.#self);
     try {
       const vsmmu = words[at + MASTER_VDEV_VSMMU];
-      if (vsmmu === 0) return -ENOENT;
-      if (!now && words[at + VSTREAM_VSMMU] === vsmmu) return -EBUSY; // only attaching changes it, under this mutex
+      if (vsmmu === 0) return -ERRNO.ENOENT;
+      if (!now && words[at + VSTREAM_VSMMU] === vsmmu) return -ERRNO.EBUSY; // only attaching changes it, under this mutex
       this.#remove(at, vsmmu, device);
       return 0;
     } finally {

@@ -1,7 +1,6 @@
-import { checkInteger } from '@faultline/core/errors';
+import { checkInteger, ERRNO } from '@faultline/core/errors';
 import { refcountIncNotZero, refcountPut } from '@faultline/core/sync';
 import { type VirtualArea, VSMMU_USERS, VSMMU_VMID } from './layout.ts';
-import { EBUSY, ENOENT, ENOSPC } from './results.ts';
 
 const CLAIMED = -1; // of USERS: taken, not yet there for anybody
 const OWNER = 1;
@@ -24,7 +23,7 @@ export function allocVsmmu(area: VirtualArea, vmid: number): number {
     Atomics.store(area.words, at + VSMMU_USERS, OWNER); // [P]
     return vsmmu;
   }
-  return -ENOSPC;
+  return -ERRNO.ENOSPC;
 }
 
 /** Ends a vSMMU that nobody uses. Nobody can still hold it: whoever might counts among its users.
@@ -33,12 +32,12 @@ export function destroyVsmmu(area: VirtualArea, vsmmu: number): number {
   const at = area.vsmmuAt('destroyVsmmu', vsmmu) + VSMMU_USERS;
   const found = Atomics.compareExchange(area.words, at, OWNER, 0); // [X]
   if (found === OWNER) return 0;
-  return found <= 0 ? -ENOENT : -EBUSY;
+  return found <= 0 ? -ERRNO.ENOENT : -ERRNO.EBUSY;
 }
 
 /** Counts a user. @returns 0, or negative errno ENOENT. @throws IommuError EINVAL */
 export function getVsmmu(area: VirtualArea, call: string, vsmmu: number): number {
-  return refcountIncNotZero(area.words, area.vsmmuAt(call, vsmmu) + VSMMU_USERS) ? 0 : -ENOENT; // [C]
+  return refcountIncNotZero(area.words, area.vsmmuAt(call, vsmmu) + VSMMU_USERS) ? 0 : -ERRNO.ENOENT; // [C]
 }
 
 export function putVsmmu(area: VirtualArea, vsmmu: number): void {

@@ -1,5 +1,5 @@
+import { ERRNO } from '@faultline/core/errors';
 import { STE_RECORD_WORDS } from '../ste.ts';
-import { EIO } from './results.ts';
 
 // The stream table entry that a guest's owner hands in, and the physical one that is made of it over the parent's stage 2.
 // Four words: w0 and w1 of the entry. The rest of an entry is the host's affair.
@@ -47,12 +47,17 @@ export function checkVste(words: Int32Array, from: number, to: number): CheckedV
   const eats = (attributes & EATS_MASK) >>> EATS_SHIFT;
   const foreign = (low & ~W0_LOW) | (high & ~W0_HIGH) | (attributes & ~W1_LOW) | rest;
   const offered = config === CONFIG_ABORT || config === CONFIG_BYPASS || config === CONFIG_S1;
-  if (foreign !== 0 || !offered || eats > EATS_FULL) return { result: -EIO, ats: false };
+  if (foreign !== 0 || !offered || eats > EATS_FULL) return { result: -ERRNO.EIO, ats: false };
   words[to] = low;
   words[to + 1] = high;
   words[to + 2] = attributes & ~EATS_MASK;
   words[to + 3] = 0;
   return { result: 0, ats: config === CONFIG_S1 && eats === EATS_FULL };
+}
+
+/** The checked entry with what was taken out of it: EATS. */
+export function withEats(checked: ArrayLike<number>, ats: boolean): readonly number[] {
+  return [checked[0], checked[1], checked[2] | (ats ? EATS_FULL << EATS_SHIFT : 0), checked[3]];
 }
 
 /** Whether the checked entry translates: then its stream needs a vdevice, as invalidations and events need a virtual id. */

@@ -2,6 +2,8 @@ import { IommuError } from '@faultline/core/errors';
 import { mutexOwner, readLock, readUnlock, type ThreadSelf, writeLock, writeUnlock } from '@faultline/core/sync';
 import {
   MASTER_DOMAIN,
+  MASTER_FORMER_VSID,
+  MASTER_FORMER_VSMMU,
   MASTER_GROUP,
   MASTER_LOCK,
   MASTER_NEXT_DOMAIN,
@@ -45,8 +47,13 @@ export class VStreams {
     this.#vdevices = vdevices;
   }
 
+  /** The virtual side whose masters these are. */
+  get area(): VirtualArea {
+    return this.#area;
+  }
+
   /** Begins to attach nested domain `domain` to a device, 0 for any other kind of domain or none: finds its virtual id.
-   * On success a {@link commit} or {@link abort} is due. Context: group mutex.
+   * On success a {@link commit}, {@link restore} or {@link abort} is due. Context: group mutex.
    * @returns 0, or negative errno ENOENT: no such domain, or one that translates and a device that has no vdevice in its vSMMU.
    * @throws IommuError EINVAL */
   prepare(device: number, domain: number): number {
@@ -77,8 +84,24 @@ export class VStreams {
   /** Before the stream table entry changes: takes the stream from a vSMMU that it will not stay with. On return no event is on its way to that
    * vSMMU. Context: group mutex; waits for an interrupt thread that is routing. */
   clear(device: number): void {
+    const { words } = this.#area;
     const at = this.#master('VStreams.clear', device);
-    if (this.#area.words[at + VSTREAM_VSMMU] !== 0 && this.#changes(at)) this.#write(at, 0, 0);
+    words[at + MASTER_FORMER_VSMMU] = words[at + VSTREAM_VSMMU];
+    words[at + MASTER_FORMER_VSID] = words[at + VSTREAM_VSID];
+    if (words[at + VSTREAM_VSMMU] !== 0 && this.#changes(at)) this.#write(at, 0, 0);
+  }
+
+  /** Whether {@link commit} will give the stream to a guest, so that the event queue is to be fenced before. Context: group mutex. */
+  gives(device: number): boolean {
+    const at = this.#master('VStreams.gives', device);
+    return this.#area.words[at + MASTER_NEXT_VSMMU] !== 0 && this.#changes(at);
+  }
+
+  /** Whether {@link restore} will give the stream back to a guest, likewise. After {@link clear}. Context: group mutex. */
+  givesBack(device: number): boolean {
+    const { words } = this.#area;
+    const at = this.#master('VStreams.givesBack', device);
+    return words[at + MASTER_FORMER_VSMMU] !== words[at + VSTREAM_VSMMU];
   }
 
   /** After the entry has changed, and the event queue is fenced: what was prepared is what is attached. Cannot fail.
@@ -93,7 +116,17 @@ export class VStreams {
     if (former !== 0) putNested(this.#area, former);
   }
 
-  /** Instead of {@link clear} and {@link commit}: nothing was changed. Context: group mutex. */
+  /** Instead of {@link commit}, after {@link clear}, once the entry is what it was and the event queue is fenced: so is the pair. Its vSMMU is still
+   * there, as the domain that is attached holds it. Cannot fail. Context: group mutex. */
+  restore(device: number): void {
+    const { words } = this.#area;
+    const at = this.#master('VStreams.restore', device);
+    if (this.givesBack(device)) this.#write(at, words[at + MASTER_FORMER_VSMMU], words[at + MASTER_FORMER_VSID]);
+    this.abort(device);
+  }
+
+  /** Instead of {@link commit}: what was prepared is dropped. The pair is as it was, or, after {@link clear}, the stream may be nobody's.
+   * Context: group mutex. */
   abort(device: number): void {
     const { words } = this.#area;
     const at = this.#master('VStreams.abort', device);
