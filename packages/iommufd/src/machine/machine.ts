@@ -30,6 +30,8 @@ export interface MachineParts {
   /** The way in which this thread answers devices. */
   readonly ops: IommuOps;
   readonly generation?: Generation;
+  /** Where the thread's allocations are made to fail. Default: one of its own. */
+  readonly fail?: FailPoint;
   /** This thread as a reader, where it is one already. */
   readonly reader?: RcuThread;
   /** A process's memory, by its number. */
@@ -48,7 +50,7 @@ export class Machine {
   readonly path: FaultPath;
   readonly ops: IommuOps;
   readonly driver: IommufdDriver;
-  readonly fail: FailPoint = new FailPoint();
+  readonly fail: FailPoint;
   readonly pools: Readonly<Record<PoolName, RecordPool>>;
   readonly contexts: number;
   readonly processes: number;
@@ -60,6 +62,7 @@ export class Machine {
     const { arena, self } = parts;
     const { words } = arena;
     this.#parts = parts;
+    this.fail = parts.fail ?? new FailPoint();
     this.arena = arena;
     this.words = words;
     this.self = self;

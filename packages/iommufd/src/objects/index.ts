@@ -1,2 +1,3 @@
 export * from './layout.ts';
 export * from './object-table.ts';
+export * from './payloads.ts';

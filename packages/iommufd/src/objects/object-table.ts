@@ -164,7 +164,8 @@ export class ObjectTable {
     if (object === 0 || object >= ID_TOMBSTONE) throw new IommuError('ENOENT', call, 'id', id, 'names no object');
     const at = this.at(object);
     // With RUNNING raised a row that is in its slot cannot be destroyed and reused before its users are counted.
-    if (!countUp(this.#words, at + OBJECT_RUNNING)) throw new IommuError('ENOENT', call, 'id', id, 'is being destroyed');
+    if (!countUp(this.#words, at + OBJECT_RUNNING))
+      throw new IommuError('ENOENT', call, 'id', id, 'is being destroyed');
     const same = this.#ids.load(id) === object;
     const ended = same && this.#endUsers(at);
     this.#doneRunning(at);

@@ -1,0 +1,107 @@
+// What the 24 payload words of an object mean, by type. Offsets in words from the object. "object" is an object's index: the holder has
+// raised its users. All constant once the object is published, unless a lock is named.
+import { OBJECT_PAYLOAD } from './layout.ts';
+
+// DEVICE
+//   NUMBER  0   the driver's number of it: the core's too
+//   GROUP   1   number of its group
+//   GOING   2   group's lock: it is being unbound, a new vdevice finds nothing
+//   VDEVICE 3   group's lock: object of its vdevice, 0 for none
+//   NEXT    4   group's lock: next bound device of the group (device objects, 0 ends)
+export const DEVICE_NUMBER: number = OBJECT_PAYLOAD;
+export const DEVICE_GROUP: number = OBJECT_PAYLOAD + 1;
+export const DEVICE_GOING: number = OBJECT_PAYLOAD + 2;
+export const DEVICE_VDEVICE: number = OBJECT_PAYLOAD + 3;
+export const DEVICE_NEXT: number = OBJECT_PAYLOAD + 4;
+
+// HWPT_PAGING and HWPT_NESTED
+//   DOMAIN     0  number in the core's table and the driver's
+//   FLAGS      1  HWPT_ALLOC_*
+//   IOAS       2  object; of a nested one: its parent's
+//   PARENT     3  object: HWPT_PAGING that it nests on, 0 for paging ones
+//   VIOMMU     4  object that it was made on, 0 for none
+//   FAULT      5  object of its fault queue, 0 for none
+//   AUTO       6  1: made by attaching to an IOAS, goes with its last device
+//   IOMMU      7  number of the IOMMU that it is for
+//   NEXT       8  IOAS's list lock: next HWPT_PAGING of the IOAS
+//   DIRTY      9  atomic: dirty tracking is on
+//   PAGE       10 smallest page, log2
+export const HWPT_DOMAIN: number = OBJECT_PAYLOAD;
+export const HWPT_FLAGS: number = OBJECT_PAYLOAD + 1;
+export const HWPT_IOAS: number = OBJECT_PAYLOAD + 2;
+export const HWPT_PARENT: number = OBJECT_PAYLOAD + 3;
+export const HWPT_VIOMMU: number = OBJECT_PAYLOAD + 4;
+export const HWPT_FAULT: number = OBJECT_PAYLOAD + 5;
+export const HWPT_AUTO: number = OBJECT_PAYLOAD + 6;
+export const HWPT_IOMMU: number = OBJECT_PAYLOAD + 7;
+export const HWPT_NEXT: number = OBJECT_PAYLOAD + 8;
+export const HWPT_DIRTY: number = OBJECT_PAYLOAD + 9;
+export const HWPT_PAGE_LG2: number = OBJECT_PAYLOAD + 10;
+
+// IOAS
+//   BODY  0  record of pool `ioas`: areas, ranges, domains, their locks (ioas/layout.ts)
+export const IOAS_BODY: number = OBJECT_PAYLOAD;
+
+// ACCESS
+//   IOAS  0  see access/: object of the IOAS that it is attached to, 0 for none
+//   BODY  1  its own record, if it needs one
+export const ACCESS_IOAS: number = OBJECT_PAYLOAD;
+export const ACCESS_BODY: number = OBJECT_PAYLOAD + 1;
+
+// FAULT
+//   QUEUE  0  number of its fault queue
+export const FAULT_QUEUE: number = OBJECT_PAYLOAD;
+
+// VIOMMU
+//   NUMBER  0  the driver's number of it: the object's index
+//   HWPT    1  object: the nesting parent
+//   TYPE    2  VIOMMU_TYPE_*
+//   IOMMU   3  number of the IOMMU
+//   LOCK    4  atomic, a mutex: VDEVICES, EVENTQS, HW_QUEUES
+//   VDEVICES 5 LOCK: first vdevice (objects, 0 ends)
+//   EVENTQS  6 LOCK: first event queue
+//   QUEUES   7 LOCK: first hw queue
+export const VIOMMU_NUMBER: number = OBJECT_PAYLOAD;
+export const VIOMMU_HWPT: number = OBJECT_PAYLOAD + 1;
+export const VIOMMU_TYPE: number = OBJECT_PAYLOAD + 2;
+export const VIOMMU_IOMMU: number = OBJECT_PAYLOAD + 3;
+export const VIOMMU_LOCK: number = OBJECT_PAYLOAD + 4;
+export const VIOMMU_VDEVICES: number = OBJECT_PAYLOAD + 5;
+export const VIOMMU_EVENTQS: number = OBJECT_PAYLOAD + 6;
+export const VIOMMU_QUEUES: number = OBJECT_PAYLOAD + 7;
+
+// VDEVICE
+//   VIOMMU  0  object
+//   DEVICE  1  object: it holds the device's RUNNING
+//   VIRT_ID 2  64 bits
+//   NEXT    4  vIOMMU's LOCK
+export const VDEVICE_VIOMMU: number = OBJECT_PAYLOAD;
+export const VDEVICE_DEVICE: number = OBJECT_PAYLOAD + 1;
+export const VDEVICE_VIRT_ID: number = OBJECT_PAYLOAD + 2;
+export const VDEVICE_NEXT: number = OBJECT_PAYLOAD + 4;
+
+// VEVENTQ
+//   VIOMMU  0  object
+//   TYPE    1  VEVENTQ_TYPE_*
+//   BODY    2  record of pool `veventqs`
+//   NEXT    3  vIOMMU's LOCK
+export const VEVENTQ_VIOMMU: number = OBJECT_PAYLOAD;
+export const VEVENTQ_TYPE: number = OBJECT_PAYLOAD + 1;
+export const VEVENTQ_BODY: number = OBJECT_PAYLOAD + 2;
+export const VEVENTQ_NEXT: number = OBJECT_PAYLOAD + 3;
+
+// HW_QUEUE
+//   VIOMMU  0  object
+//   INDEX   1
+//   TYPE    2  HW_QUEUE_TYPE_*
+//   IOVA    3  64 bits
+//   LENGTH  5  64 bits
+//   NEXT    7  vIOMMU's LOCK
+//   DEPENDS 8  object of the queue that it depends on, 0 for none
+export const HW_QUEUE_VIOMMU: number = OBJECT_PAYLOAD;
+export const HW_QUEUE_INDEX: number = OBJECT_PAYLOAD + 1;
+export const HW_QUEUE_TYPE: number = OBJECT_PAYLOAD + 2;
+export const HW_QUEUE_IOVA: number = OBJECT_PAYLOAD + 3;
+export const HW_QUEUE_LENGTH: number = OBJECT_PAYLOAD + 5;
+export const HW_QUEUE_NEXT: number = OBJECT_PAYLOAD + 7;
+export const HW_QUEUE_DEPENDS: number = OBJECT_PAYLOAD + 8;

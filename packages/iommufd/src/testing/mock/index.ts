@@ -1,0 +1,5 @@
+export * from './constants.ts';
+export * from './driver.ts';
+export * from './layout.ts';
+export * from './page-map.ts';
+export * from './region.ts';

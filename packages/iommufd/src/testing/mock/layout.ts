@@ -1,0 +1,38 @@
+import { LINE } from '@faultline/core/sync';
+
+// Mock device: one row by number. Offsets in words.
+//
+//   name    offset  guarded by         meaning
+//   STATE   0       atomic             1: there is such a device
+//   FLAGS   1       constant           MOCK_DEV_*
+//   GROUP   2       constant           its group: each mock device has one of its own
+//   CACHE   4       plain, test's      MOCK_CACHE_ENTRIES words: its translation cache
+export const MOCK_DEVICE_STATE = 0;
+export const MOCK_DEVICE_FLAGS = 1;
+export const MOCK_DEVICE_GROUP = 2;
+export const MOCK_DEVICE_CACHE = 4;
+export const MOCK_DEVICE_WORDS = 16;
+
+// Mock domain: one row by the core's number.
+//
+//   name      offset  guarded by         meaning
+//   KIND      0       constant           MOCK_PAGING, MOCK_NESTED; 0: none
+//   HUGE      1       constant           1: leaves as large as MOCK_HUGE_BYTES
+//   TRACKING  2       atomic             dirty tracking is on
+//   PARENT    3       constant           nested: the parent's domain
+//   VIOMMU    4       constant           nested: the vIOMMU that it was made on, 0 for none
+//   CAN_TRACK 5       constant           made for dirty tracking
+//   IOTLB     8       plain, test's      nested: MOCK_CACHE_ENTRIES words
+export const MOCK_DOMAIN_KIND = 0;
+export const MOCK_DOMAIN_HUGE = 1;
+export const MOCK_DOMAIN_TRACKING = 2;
+export const MOCK_DOMAIN_PARENT = 3;
+export const MOCK_DOMAIN_VIOMMU = 4;
+export const MOCK_DOMAIN_CAN_TRACK = 5;
+export const MOCK_DOMAIN_IOTLB = 8;
+export const MOCK_DOMAIN_WORDS = 16;
+
+export const MOCK_PAGING = 1;
+export const MOCK_NESTED = 2;
+
+export const MOCK_HEADER_WORDS: number = LINE;
