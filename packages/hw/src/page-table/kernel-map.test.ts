@@ -123,8 +123,10 @@ describe('test_unmap_split', () => {
     const { table } = rig;
     const { partialUnmap } = table.tree.format;
     const sizes = sizesOf(rig);
-    for (const small of sizes)
-      for (const large of sizes.filter((pages) => pages > small)) {
+    // Of AMD's many sizes the next smaller ones and the smallest.
+    for (const [index, large] of sizes.entries())
+      for (const small of new Set([sizes[0], ...sizes.slice(Math.max(0, index - 3), index)])) {
+        if (small === large) continue;
         table.map(large, 0, large, RW);
         table.map(2 * large, 0, large, RW); // the same output again, so that they never are one
         const taken = partialUnmap === 'refuse' ? 0 : large;
@@ -136,9 +138,10 @@ describe('test_unmap_split', () => {
           ...(taken === 0 ? [[large, large]] : []),
           [2 * large, large],
         ]);
-        expect(table.unmap(2 * large + small, large - small)).toBe(0); // begins inside
+        const anywhere = partialUnmap === 'whole-leaf-anywhere';
+        expect(table.unmap(2 * large + small, large - small)).toBe(anywhere ? large : 0); // begins inside
         if (taken === 0) expect(table.unmap(large, large)).toBe(large);
-        expect(table.unmap(2 * large, large)).toBe(large);
+        if (!anywhere) expect(table.unmap(2 * large, large)).toBe(large);
         // All copies of a replicated leaf, all members of a group: no slot is left.
         expect(leavesOf(table)).toEqual([]);
       }

@@ -1,88 +1,83 @@
-// Random operations, each compared with a plain model, over all formats.
+// Random operations, each compared with a plain model, over all formats and all their sizes: a run takes one size for its unit, and
+// works with leaves of that size and of larger ones.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DirtyBitmap } from './dirty-bitmap.ts';
-import { PROT_READ, PROT_WRITE } from './format.ts';
-import { PlainModel } from './plain-model.test-help.ts';
+import type { Format } from './format.ts';
+import { Geometry } from './geometry.ts';
+import { type Area, KINDS, ModelledArea, SHIFTS, unitsOf } from './modelled-area.test-help.ts';
 import { FORMATS, leavesOf, rigOf } from './rig.test-help.ts';
 
-const OPERATIONS = ['map', 'map', 'map', 'unmap', 'unmap', 'write', 'sweep', 'read', 'cut', 'promote'] as const;
+/** AMD's sizes are so many that a unit's larger ones are the next unit's too. */
+const UNITS_APART = 5;
 
-/** Formats whose second size is not too many pages to model. */
-const MODELLED = Object.keys(FORMATS);
+/** An area of some units: room for two leaves of the next sizes, and as far as addresses go. */
+function areaOf(format: Format, unitLg2: number, upper: boolean): Area | undefined {
+  const unit = 2 ** (unitLg2 - 12);
+  const oaPages = 2 ** (format.oaLg2 - 12);
+  const low = new Geometry(format).lowPages(format.maxTopLevel);
+  const next = format.sizesLg2.find((lg2) => lg2 > unitLg2);
+  const wanted = 3 * Math.max(512, next === undefined ? 0 : 2 ** (next - unitLg2));
+  const units = Math.min(wanted, Math.floor(Math.min(low, oaPages) / unit));
+  if (unitsOf(format.sizesLg2, { units, unitLg2 }).length < 2) return undefined;
+  const high = upper && format.signExtended;
+  const start = high ? 2 ** 52 - units * unit : 0;
+  // Aligned as the addresses are, where there is room.
+  const distance = units * unit * 8 < oaPages ? 2 ** Math.ceil(Math.log2(4 * units * unit)) : 0;
+  return { start, units, unitLg2, distance: distance - start };
+}
 
-describe.each(MODELLED)('%s', (name) => {
+const WINDOWS = Object.keys(FORMATS).flatMap((name) => {
+  const { sizesLg2 } = FORMATS[name]();
+  const many = sizesLg2.length > 10;
+  const step = !many ? 1 : name === 'amdv1 from level 2' ? UNITS_APART : 3 * UNITS_APART;
+  return sizesLg2
+    .filter((_, index) => index % step === 0)
+    .filter((unitLg2) => areaOf(FORMATS[name](), unitLg2, false) !== undefined)
+    .map((unitLg2) => [name, unitLg2] as const);
+});
+
+test('every size of every format is some window’s unit, or one of its larger sizes', () => {
+  for (const name of ['amdv1 from level 2', 'vtd 57 bits', 'x86 57 bits', 'riscv sv57 dirty', 'arm s1 4k contiguous']) {
+    const format = FORMATS[name]();
+    const modelled = WINDOWS.filter(([of]) => of === name).flatMap(([, unitLg2]) => {
+      const { units } = areaOf(format, unitLg2, false) as Area;
+      return unitsOf(format.sizesLg2, { units, unitLg2 }).map((size) => unitLg2 + Math.log2(size));
+    });
+    expect([...new Set(modelled)].sort((a, b) => a - b)).toEqual(format.sizesLg2);
+  }
+});
+
+describe.each(WINDOWS)('%s, in units of 2^%i bytes', (name, unitLg2) => {
   const shape = FORMATS[name]();
-  const step = 2 ** (shape.granuleLg2 - 12);
-  // Small enough that operations meet, with room for the second size at least.
-  const sizes = shape.sizesLg2.map((lg2) => 2 ** (lg2 - 12)).filter((pages) => pages <= 8192);
-  const span = 3 * Math.min(512 * step, 8192);
-  const unit = fc.integer({ min: 0, max: span / step - 1 });
+  const { units } = areaOf(shape, unitLg2, false) as Area;
+  const sizes = unitsOf(shape.sizesLg2, { units, unitLg2 });
   const operation = fc.record({
-    kind: fc.constantFrom(...OPERATIONS),
-    at: unit,
+    kind: fc.constantFrom(...KINDS),
+    at: fc.integer({ min: 0, max: units - 1 }),
     // Most ranges begin where a larger size does.
-    align: fc.constantFrom(1, 1, ...sizes.map((size) => size / step)),
-    length: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(...sizes.map((size) => size / step))),
-    oaShift: fc.constantFrom(0, 0, 1, 16),
+    align: fc.constantFrom(1, 1, ...sizes),
+    length: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(...sizes)),
+    shift: fc.constantFrom(...SHIFTS),
     writable: fc.boolean(),
   });
 
   test('does what the model does', () => {
     fc.assert(
-      fc.property(fc.array(operation, { minLength: 10, maxLength: 40 }), (operations) => {
+      fc.property(fc.array(operation, { minLength: 20, maxLength: 40 }), fc.boolean(), (operations, upper) => {
         const rig = rigOf(name);
         const { table } = rig;
-        const { format } = table.tree;
-        const model = new PlainModel(format);
-        const walker = table.walker();
-        const bornDirty = format.dirty?.inverted === true || name.startsWith('arm s2');
-        for (const { kind, at, align, length, oaShift, writable } of operations) {
-          const page = (at - (at % align)) * step;
-          const pages = Math.min(length * step, span - page);
-          if (kind === 'map') {
-            const prot = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-            const oaPage = 4 * span + page + oaShift * step;
-            let mapped = true;
-            try {
-              table.map(page, oaPage, pages, prot);
-            } catch (error) {
-              expect((error as { code: string }).code).toBe('EADDRINUSE');
-              mapped = false;
-            }
-            expect(mapped).toBe(model.map(page, oaPage, pages, prot, writable && bornDirty));
-          } else if (kind === 'unmap') {
-            expect(table.unmap(page, pages)).toBe(model.unmap(page, pages));
-          } else if (kind === 'cut') {
-            const size = model.cut(page);
-            if (size >= 0) expect(table.cut(page)).toBe(size === 0 ? 0 : 12 + Math.log2(size));
-          } else if (kind === 'promote') {
-            const size = sizes[Math.min(1 + (length % 3), sizes.length - 1)];
-            const aligned = page - (page % size);
-            expect(table.promote(aligned, 12 + Math.log2(size))).toBe(model.promote(aligned, size));
-          } else if (kind === 'write') {
-            walker.idle(); // drops what it cached
-            if (walker.access(page, true) >= 0) model.write(page);
-          } else if (format.dirty !== undefined) {
-            const bitmap = new DirtyBitmap(page, pages);
-            if (kind === 'sweep') table.readAndClearDirty(page, pages, bitmap);
-            else table.readDirty(page, pages, bitmap);
-            const dirty = model.sweep(page, pages, kind === 'sweep');
-            expect(bitmap.count()).toBe(dirty.length);
-            for (const one of dirty) expect(bitmap.has(one)).toBe(true);
-          }
-          expect(table.iovaToPhys(page)).toBe(model.lookUp(page));
-        }
+        const area = new ModelledArea(table, areaOf(table.tree.format, unitLg2, upper) as Area);
+        for (const one of operations) area.apply(one);
         expect(leavesOf(table).map((leaf) => [leaf.page, leaf.pages, leaf.oaPage])).toEqual(
-          model.leaves().map((leaf) => [leaf.page, leaf.pages, leaf.oaPage]),
+          area.model.leaves().map((leaf) => [leaf.page, leaf.pages, leaf.oaPage]),
         );
-        for (const leaf of model.leaves()) expect(table.unmap(leaf.page, leaf.pages)).toBe(leaf.pages);
+        area.unmapAll();
         rig.settle();
         expect(leavesOf(table)).toEqual([]);
         table.destroy();
         expect(rig.pool.live()).toBe(0);
       }),
-      { numRuns: 25 },
+      { numRuns: units > 2048 ? 4 : 8 },
     );
   });
 });

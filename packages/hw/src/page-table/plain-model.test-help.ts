@@ -1,4 +1,5 @@
-// What a page table should do, on plain Maps: a leaf for every page, no levels, no bits.
+// What a page table should do, on a plain Map: a leaf for every page, no levels, no bits. Its pages may be larger than 4 KiB, so that
+// large leaves are few of them: then no range that it is asked about is finer.
 import type { Format } from './format.ts';
 
 interface PlainLeaf {
@@ -10,18 +11,22 @@ interface PlainLeaf {
 }
 
 export class PlainModel {
+  /** By the page's number divided by the unit. */
   readonly #leaves = new Map<number, PlainLeaf>();
   readonly #format: Format;
+  readonly #unit: number;
   readonly #sizes: readonly number[];
 
-  constructor(format: Format) {
+  /** @param unitLg2 log2 of the bytes of a page here: a size of the format, its smallest by default. */
+  constructor(format: Format, unitLg2: number = format.sizesLg2[0]) {
     this.#format = format;
-    this.#sizes = format.sizesLg2.map((lg2) => 2 ** (lg2 - 12));
+    this.#unit = 2 ** (unitLg2 - 12);
+    this.#sizes = format.sizesLg2.filter((lg2) => lg2 >= unitLg2).map((lg2) => 2 ** (lg2 - 12));
   }
 
   /** @returns false when anything is mapped there. */
   map(page: number, oaPage: number, pages: number, prot: number, dirty: boolean): boolean {
-    for (let at = page; at < page + pages; at++) if (this.#leaves.has(at)) return false;
+    for (let at = page; at < page + pages; at += this.#unit) if (this.#at(at) !== undefined) return false;
     for (let at = 0; at < pages; ) {
       const size = this.#sizes.findLast(
         (fits) => (page + at) % fits === 0 && (oaPage + at) % fits === 0 && fits <= pages - at,
@@ -34,43 +39,46 @@ export class PlainModel {
   }
 
   unmap(page: number, pages: number): number {
+    const { partialUnmap } = this.#format;
+    let first = page;
     let at = page;
     while (at < page + pages) {
-      const leaf = this.#leaves.get(at);
+      const leaf = this.#at(at);
       if (leaf === undefined) break;
-      if (leaf.page !== at) break;
-      if (leaf.page + leaf.pages > page + pages && this.#format.partialUnmap === 'refuse') break;
+      if (leaf.page !== at && partialUnmap !== 'whole-leaf-anywhere') break;
+      if (leaf.page + leaf.pages > page + pages && partialUnmap === 'refuse') break;
+      first = Math.min(first, leaf.page);
       this.#drop(leaf);
-      at += leaf.pages;
+      at = leaf.page + leaf.pages;
     }
-    return at - page;
+    return at - first;
   }
 
   lookUp(page: number): number {
-    const leaf = this.#leaves.get(page);
+    const leaf = this.#at(page);
     return leaf === undefined ? -1 : leaf.oaPage + (page - leaf.page);
   }
 
   write(page: number): void {
-    const leaf = this.#leaves.get(page);
+    const leaf = this.#at(page);
     if (leaf !== undefined) leaf.dirty = true;
   }
 
   /** @returns the dirty pages of a range; leaves that it covers whole are clean then. */
   sweep(page: number, pages: number, clear: boolean): number[] {
     const dirty: number[] = [];
-    for (let at = page; at < page + pages; at++) if (this.#leaves.get(at)?.dirty) dirty.push(at);
+    for (let at = page; at < page + pages; at += this.#unit) if (this.#at(at)?.dirty) dirty.push(at);
     if (clear)
       for (const at of dirty) {
-        const leaf = this.#leaves.get(at) as PlainLeaf;
+        const leaf = this.#at(at) as PlainLeaf;
         if (leaf.page >= page && leaf.page + leaf.pages <= page + pages) leaf.dirty = false;
       }
     return dirty;
   }
 
-  /** @returns the new size in pages, 0 when there is none smaller, -1 when nothing is mapped. */
+  /** @returns the new size in 4 KiB pages, 0 when there is none smaller, -1 when nothing is mapped. */
   cut(page: number): number {
-    const leaf = this.#leaves.get(page);
+    const leaf = this.#at(page);
     if (leaf === undefined) return -1;
     const size = this.#sizes.findLast((smaller) => smaller < leaf.pages) ?? 0;
     for (let at = 0; size > 0 && at < leaf.pages; at += size)
@@ -79,11 +87,11 @@ export class PlainModel {
   }
 
   promote(page: number, pages: number): boolean {
-    const first = this.#leaves.get(page);
+    const first = this.#at(page);
     if (first === undefined || first.page !== page || first.pages >= pages || first.oaPage % pages !== 0) return false;
     let dirty = false;
-    for (let at = 0; at < pages; at++) {
-      const leaf = this.#leaves.get(page + at);
+    for (let at = 0; at < pages; at += this.#unit) {
+      const leaf = this.#at(page + at);
       if (leaf === undefined || leaf.prot !== first.prot || leaf.oaPage + (page + at - leaf.page) !== first.oaPage + at)
         return false;
       if (leaf.page + leaf.pages > page + pages) return false;
@@ -97,10 +105,13 @@ export class PlainModel {
     return [...new Set(this.#leaves.values())].sort((a, b) => a.page - b.page);
   }
 
+  #at(page: number): PlainLeaf | undefined {
+    return this.#leaves.get(Math.floor(page / this.#unit));
+  }
   #put(leaf: PlainLeaf): void {
-    for (let at = leaf.page; at < leaf.page + leaf.pages; at++) this.#leaves.set(at, leaf);
+    for (let at = 0; at < leaf.pages; at += this.#unit) this.#leaves.set((leaf.page + at) / this.#unit, leaf);
   }
   #drop(leaf: PlainLeaf): void {
-    for (let at = leaf.page; at < leaf.page + leaf.pages; at++) this.#leaves.delete(at);
+    for (let at = 0; at < leaf.pages; at += this.#unit) this.#leaves.delete((leaf.page + at) / this.#unit);
   }
 }

@@ -18,6 +18,7 @@ export const FORMATS: Readonly<Record<string, () => Format>> = {
   'amdv1 from level 2': () => amdV1(),
   'amdv1 from level 0': () => amdV1({ startLevel: 0 }),
   'amdv1 from level 5': () => amdV1({ startLevel: 5 }),
+  'amdv1 before 6.19': () => amdV1({ partialUnmap: 'whole-leaf-anywhere' }),
   'amdv1 32 bits': () => amdV1({ iovaLg2: 32 }),
   // The widths of the variant that the kernel's self test uses; its 2 KiB granule has no page number here.
   'amdv1 56 bits in, 51 out': () => amdV1({ iovaLg2: 56, oaLg2: 51 }),
