@@ -23,6 +23,7 @@ test.each([
   all.racyFill,
   all.looksThenSpins,
   all.draws,
+  all.opensInOrder,
 ])('sees every end, and is done: $spec.name', async (scenario) => {
   const result = await exploreScenario(scenario);
   expect(result.finding).toBeUndefined();

@@ -85,6 +85,7 @@ export class Body {
   #open(): boolean {
     const { scheduler, thread, context, prepare, report } = this.#parts;
     const { control, bit } = scheduler;
+    if ((scheduler.all & ~control[OPENED] & (bit - 1)) !== 0) this.#passToUnopened(); // who ended last need not come first
     scheduler.draws = 0;
     prepare();
     try {
@@ -93,12 +94,16 @@ export class Body {
       report(FAIL_EXCEPTION, `${context.name} could not be opened: ${messageOf(error)}`, stackOf(error));
     }
     control[OPENED] |= bit;
-    const left = scheduler.all & ~control[OPENED];
-    if (left !== 0) {
-      scheduler.turn.give(31 - Math.clz32(left & -left));
-      scheduler.turn.take();
-    }
+    if (control[OPENED] !== scheduler.all) this.#passToUnopened();
     return control[QUIT] === 0;
+  }
+
+  /** The first that has not made its objects goes on: what they take from the memory is the same in each schedule. */
+  #passToUnopened(): void {
+    const { control, all, turn } = this.#parts.scheduler;
+    const left = all & ~control[OPENED];
+    turn.give(31 - Math.clz32(left & -left));
+    turn.take();
   }
 
   #keep(value: unknown): void {

@@ -495,3 +495,17 @@ export const twoOutcomes: Scenario = suspect('two outcomes', {
   check: results,
   outcomes: { '0 1': 'forbidden', '1 0': 'forbidden' },
 });
+
+/** What a thread's objects take from the memory does not depend on who ended the schedule before. */
+const takesTicket = {
+  open: ({ words, at }: ThreadContext): number => Atomics.add(words, at('x'), 1),
+  run({ words, at }: ThreadContext, ticket: number): number {
+    Atomics.add(words, at('y'), 1);
+    return ticket;
+  },
+};
+export const opensInOrder: Scenario = suspect('opens in order', {
+  threads: { first: takesTicket, second: takesTicket, third: takesTicket } as never,
+  check: results,
+  outcomes: anyOf('0 1 2'),
+});
