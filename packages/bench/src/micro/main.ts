@@ -10,19 +10,47 @@ import { measureChecker } from './checker/measure.ts';
 import { measureApart } from './costs/apart.ts';
 import { SUBJECTS } from './costs/index.ts';
 import type { CostRow } from './costs/measure.ts';
+import { DISJOINT_FORMAT, disjointCases, ITEM_PAGES, JOBS } from './page-table/disjoint.ts';
+import { entrySubjects } from './page-table/entry-ways.ts';
+import { tableSubjects } from './page-table/table-costs.ts';
+import { renderDisjoint, renderEntryWays, renderPageTables } from './page-table/tables.ts';
 import { CASES } from './pair/cases.ts';
 import { FAULT_LOCKLESS, faultPathCases } from './pair/fault-path.ts';
 import { measureHops } from './pair/hops.ts';
 import { measurePair, measureTurns, type PairRow } from './pair/measure.ts';
 import { measurePiscina } from './pair/piscina.ts';
+import { measureRecords } from './records/measure.ts';
+import { renderRecords } from './records/tables.ts';
+import type { SweepRange } from './sweep/case.ts';
+import { measureSweep, type SweepRow } from './sweep/measure.ts';
+import { renderSweep } from './sweep/tables.ts';
 import { renderAllocations, renderChecker, renderCosts, renderPairs, renderTurns } from './tables.ts';
 
-const FULL = { costMs: 200, costWarmupMs: 100, repeats: 9, roundMs: 120, faults: 10e6, messages: 200_000 };
-const QUICK = { costMs: 60, costWarmupMs: 40, repeats: 3, roundMs: 40, faults: 2e6, messages: 50_000 };
+const TIB_OF_2M: SweepRange = { rangeLg2: 40, leafLg2: 21 };
+const FULL = {
+  ...{ costMs: 200, costWarmupMs: 100, repeats: 9, roundMs: 120, faults: 10e6, messages: 200_000 },
+  tables: { timeMs: 100, warmupMs: 50 },
+  records: { timeMs: 100, warmupMs: 50, items: 2e6 },
+  sweeps: [
+    { range: TIB_OF_2M, repeats: 5, roundMs: 1000 },
+    { range: { rangeLg2: 40, leafLg2: 12 }, repeats: 3, roundMs: 3000 },
+  ],
+};
+const QUICK = {
+  ...{ costMs: 60, costWarmupMs: 40, repeats: 3, roundMs: 40, faults: 2e6, messages: 50_000 },
+  tables: { timeMs: 20, warmupMs: 20 },
+  records: { timeMs: 15, warmupMs: 15, items: 200_000 },
+  sweeps: [
+    { range: TIB_OF_2M, repeats: 3, roundMs: 150 },
+    { range: { rangeLg2: 34, leafLg2: 12 }, repeats: 3, roundMs: 150 },
+  ],
+};
 
 const { quick, json } = new Command('bench')
-  .description('measures single operations on one thread, and rings and hops between two')
-  .option('--quick', 'fewer and shorter repeats: about 15 s', false)
+  .description(
+    'measures single operations, page tables and queue records on one thread, and what two threads do together',
+  )
+  .option('--quick', 'fewer and shorter repeats, and a smaller range swept in 4 KiB leaves: about 40 s', false)
   .option('--json <file>', 'also write the figures there')
   .parse()
   .opts<{ quick: boolean; json?: string }>();
@@ -44,6 +72,32 @@ const costs: CostRow[] = [];
 for (const { name } of SUBJECTS) costs.push(...(await measureApart(name, parameters.costMs, parameters.costWarmupMs)));
 console.log(renderCosts(costs));
 
+const { timeMs, warmupMs } = parameters.tables;
+console.log(
+  `page tables: ${timeMs} ms an operation after ${warmupMs} ms of warm-up; 2 MiB in 4 KiB pages, an entry each`,
+);
+const entries: CostRow[] = [];
+for (const { name } of entrySubjects) entries.push(...(await measureApart(name, timeMs, warmupMs)));
+console.log(renderEntryWays(entries));
+const tables: CostRow[] = [];
+for (const { name } of tableSubjects) tables.push(...(await measureApart(name, timeMs, warmupMs)));
+console.log(renderPageTables(tables));
+
+const records = await measureRecords(parameters.records);
+console.log(renderRecords(records));
+
+const disjoint: PairRow[] = [];
+for (const job of JOBS) disjoint.push(...(await measureTurns(disjointCases(job), parameters)));
+console.log(`${DISJOINT_FORMAT.name}, ${ITEM_PAGES} pages of 4 KiB a call`);
+console.log(renderDisjoint(disjoint));
+
+const sweeps: SweepRow[] = [];
+for (const { range, ...options } of parameters.sweeps) {
+  const rows = await measureSweep(range, options);
+  console.log(renderSweep(rows));
+  sweeps.push(...rows);
+}
+
 const pairs: PairRow[] = [];
 pairs.push(...(await measureTurns(faultPathCases, parameters)));
 for (const pair of CASES) if (!faultPathCases.includes(pair)) pairs.push(await measurePair(pair, parameters));
@@ -60,8 +114,6 @@ console.log(renderTurns(pairs, FAULT_LOCKLESS, 'times lockless'));
 const checker = await measureChecker(parameters.repeats);
 console.log(renderChecker(checker));
 
+const figures = { costs, entries, tables, records, disjoint, sweeps, pairs, allocations, checker };
 if (json !== undefined)
-  writeFileSync(
-    json,
-    `${JSON.stringify({ schemaVersion: 1, environment, parameters, costs, pairs, allocations, checker }, null, 2)}\n`,
-  );
+  writeFileSync(json, `${JSON.stringify({ schemaVersion: 1, environment, parameters, ...figures }, null, 2)}\n`);

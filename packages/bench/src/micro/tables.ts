@@ -5,9 +5,9 @@ import type { CheckerRow } from './checker/measure.ts';
 import type { CostRow } from './costs/measure.ts';
 import type { PairRow } from './pair/measure.ts';
 
-// No lines between the rows.
-const CHARS = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
-const STYLE = { head: [], border: [] };
+/** No lines between the rows. */
+export const CHARS: Record<string, string> = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
+export const STYLE: { head: string[]; border: string[] } = { head: [], border: [] };
 
 /** Single-thread costs, a subject after the other. */
 export function renderCosts(rows: readonly CostRow[]): string {
@@ -102,6 +102,6 @@ function advantage({ peerOf, kind, median }: PairRow, rows: readonly PairRow[]):
   return `${times(ratio)} as fast (${ours.name})`;
 }
 
-function times(ratio: number): string {
+export function times(ratio: number): string {
   return `${Number(ratio.toPrecision(3))} ×`;
 }

@@ -1,6 +1,6 @@
 // One subject on a thread of its own, which no other has taught its types; built as one file, as the fault path runs everywhere.
 import { parentPort, workerData } from 'node:worker_threads';
-import { SUBJECTS } from './index.ts';
+import { findSubject } from './index.ts';
 import { measureSubject } from './measure.ts';
 
 export interface CostTask {
@@ -10,6 +10,6 @@ export interface CostTask {
 }
 
 const { subject, timeMs, warmupMs } = workerData as CostTask;
-const found = SUBJECTS.find(({ name }) => name === subject);
+const found = findSubject(subject);
 if (found === undefined) throw new Error(`cost.worker: no subject ${subject}`);
 parentPort?.postMessage(await measureSubject(found, timeMs, warmupMs));

@@ -1,3 +1,6 @@
+import { entrySubjects } from '../page-table/entry-ways.ts';
+import { tableSubjects } from '../page-table/table-costs.ts';
+import { recordSubjects } from '../records/costs.ts';
 import { atomics } from './atomics.ts';
 import { counters } from './counters.ts';
 import { faultPathSubjects } from './fault-path.ts';
@@ -19,3 +22,8 @@ export const SUBJECTS: readonly Subject[] = [
   rings,
   ...faultPathSubjects,
 ];
+
+/** The subject of that name, in the table of {@link SUBJECTS} or in one of its own. */
+export function findSubject(name: string): Subject | undefined {
+  return [...SUBJECTS, ...entrySubjects, ...tableSubjects, ...recordSubjects].find((each) => each.name === name);
+}

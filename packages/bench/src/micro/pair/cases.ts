@@ -1,3 +1,6 @@
+import { disjointCases, JOBS } from '../page-table/disjoint.ts';
+import { recordCases } from '../records/allocation.ts';
+import { sweepCaseNamed } from '../sweep/case.ts';
 import type { PairCase } from './case.ts';
 import { faultPathCases } from './fault-path.ts';
 import { lockedQueueCases } from './locked-queue.ts';
@@ -20,3 +23,14 @@ export const CASES: readonly PairCase[] = [
   ...roundTripCases,
   messageRoundTrip,
 ];
+
+const MEASURED_APART: readonly PairCase[] = [...JOBS.flatMap(disjointCases), ...recordCases];
+
+/** The case of that name, in the tables of {@link CASES} or in one of its own. */
+export function findCase(name: string): PairCase | undefined {
+  return (
+    CASES.find((each) => each.name === name) ??
+    MEASURED_APART.find((each) => each.name === name) ??
+    sweepCaseNamed(name)
+  );
+}

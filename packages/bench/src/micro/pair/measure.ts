@@ -86,18 +86,19 @@ function rowOf({ pair: { name, kind, peerOf }, items, figures }: Contender, all:
 /** The two threads of one case. Context: its methods one at a time. */
 export class Pair {
   readonly #pair: PairCase;
-  readonly #words: Int32Array<SharedArrayBuffer>;
+  /** What the sides share: the case's own begin at STRUCTURE. */
+  readonly words: Int32Array<SharedArrayBuffer>;
   readonly #workers: Worker[];
   #rounds = 0;
 
   /** @param options.heap have each side watch its heap during each round. */
   constructor(pair: PairCase, { heap = false }: { heap?: boolean } = {}) {
     this.#pair = pair;
-    this.#words = new Int32Array(new SharedArrayBuffer((STRUCTURE + pair.words) * 4));
-    pair.init?.(this.#words, STRUCTURE);
+    this.words = new Int32Array(new SharedArrayBuffer((STRUCTURE + pair.words) * 4));
+    pair.init?.(this.words, STRUCTURE);
     const { port1, port2 } = new MessageChannel();
     this.#workers = [port1, port2].map((port, side) => {
-      const task: PairTask = { name: pair.name, side: side as 0 | 1, words: this.#words, port, heap };
+      const task: PairTask = { name: pair.name, side: side as 0 | 1, words: this.words, port, heap };
       return new Worker(workerUrl('pair.worker', import.meta.url), { workerData: task, transferList: [port] });
     });
   }
@@ -106,9 +107,9 @@ export class Pair {
   async round(items: number): Promise<Round> {
     const limit = AbortSignal.timeout(ROUND_LIMIT_MS);
     const ends = this.#workers.map((worker) => once(worker, 'message', { signal: limit }));
-    Atomics.store(this.#words, ITEMS, items);
-    Atomics.store(this.#words, ROUND, ++this.#rounds);
-    Atomics.notify(this.#words, ROUND);
+    Atomics.store(this.words, ITEMS, items);
+    Atomics.store(this.words, ROUND, ++this.#rounds);
+    Atomics.notify(this.words, ROUND);
     const [[first], [second]] = (await Promise.all(ends)) as [[SideReport], [SideReport]];
     const due = this.#pair.check(items);
     if (second.result !== due) throw new Error(`${this.#pair.name}: ${items} items gave ${second.result}, not ${due}`);
@@ -117,9 +118,9 @@ export class Pair {
   }
 
   async stop(): Promise<void> {
-    Atomics.store(this.#words, STOP, 1);
-    Atomics.store(this.#words, ROUND, ++this.#rounds);
-    Atomics.notify(this.#words, ROUND);
+    Atomics.store(this.words, STOP, 1);
+    Atomics.store(this.words, ROUND, ++this.#rounds);
+    Atomics.notify(this.words, ROUND);
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 }

@@ -2,7 +2,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { Words } from '@faultline/core';
 import { ARRIVED, ITEMS, LOOKS, ROUND, STOP, STRUCTURE, standBy } from './case.ts';
-import { CASES } from './cases.ts';
+import { findCase } from './cases.ts';
 import { type HeapUse, HeapWatch } from './heap-watch.ts';
 
 export interface PairTask {
@@ -22,7 +22,7 @@ export interface SideReport {
 }
 
 async function run({ name, side, words, port, heap: watched }: PairTask): Promise<void> {
-  const found = CASES.find((each) => each.name === name);
+  const found = findCase(name);
   if (found === undefined) throw new Error(`pair.worker: no case ${name}`);
   const loop = found.sides[side];
   const alive = setInterval(() => {}, 60_000); // Atomics.waitAsync keeps no thread alive
