@@ -52,7 +52,7 @@ export class Dispatcher {
   ioctl(context: Context, caller: Caller, request: number, address: bigint): number {
     this.lastError = undefined;
     try {
-      return this.#dispatch(context, caller, request, address);
+      return context.machine.blocking(() => this.#dispatch(context, caller, request, address));
     } catch (error) {
       if (!(error instanceof IommuError)) throw error;
       this.lastError = error;
@@ -135,6 +135,6 @@ export function callCommand<S extends Struct>(
   args: Partial<Args<S>>,
 ): Args<S> {
   const whole = { ...defaultArgs(command.struct), ...args };
-  command.run(context, { caller, args: whole, respond: RESPOND_NOTHING });
+  context.machine.blocking(() => command.run(context, { caller, args: whole, respond: RESPOND_NOTHING }));
   return whole;
 }

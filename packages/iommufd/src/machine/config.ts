@@ -3,6 +3,7 @@ import { type IopfConfig, initIopf, iopfRegions } from '@faultline/core/iopf';
 import type { Arena, RegionSpec } from '@faultline/core/memory';
 import { LINE } from '@faultline/core/sync';
 import { initXarray, xarrayWords } from '@faultline/core/xarray';
+import { ATTACHMENT_WORDS } from '../device/layout.ts';
 import { faultQueueWords, initFaultQueue } from '../fault-queue/index.ts';
 import { FILE_WORDS } from '../files/layout.ts';
 import { initRecordPool, recordPoolWords } from '../memory/index.ts';
@@ -64,6 +65,7 @@ export function iommufdConfig(config: Partial<IommufdConfig> = {}): IommufdConfi
 /** The pools: name, capacity's field, words of a record. */
 export const POOLS = {
   objects: OBJECT_WORDS,
+  attachments: ATTACHMENT_WORDS,
   files: FILE_WORDS,
 } as const;
 export type PoolName = keyof typeof POOLS;

@@ -40,7 +40,8 @@ export interface MachineParts {
   fileOf(number: number): MappableFile;
 }
 
-/** One thread's view of all that is shared: the fault path, the pools, the contexts. Made by that thread, used by no other. */
+/** One thread's view of all that is shared: the fault path, the pools, the contexts. Made by that thread, used by no other.
+ * It starts offline: who reports, delivers or answers goes online for as long as that takes. */
 export class Machine {
   readonly arena: Arena;
   readonly words: Words;
@@ -78,7 +79,6 @@ export class Machine {
     this.contexts = words[at];
     this.processes = words[at + 1];
     this.faultQueues = words[at + 2];
-    if (parts.reader === undefined) this.system.reader.online();
   }
 
   memoryOf(mm: number): UserMemory {
@@ -121,13 +121,43 @@ export class Machine {
     return live as Record<PoolName, number>;
   }
 
-  /** Between calls: nothing that was found before is held. */
-  quiescent(): void {
-    this.system.reader.quiescent();
+  /** Runs what may wait for another thread, with this one offline: who waits holds nothing that a grace period is for, and must not
+   * hold one up. Calls may be nested. */
+  blocking<T>(body: () => T): T {
+    const { reader } = this.system;
+    if (!reader.isOnline()) return body();
+    reader.offline();
+    try {
+      return body();
+    } finally {
+      reader.online();
+    }
+  }
+
+  /** Runs what answers or frees groups, with this thread online, from within {@link blocking}. It waits for nobody. */
+  answering<T>(body: () => T): T {
+    const { reader } = this.system;
+    if (reader.isOnline()) return body();
+    reader.online();
+    try {
+      return body();
+    } finally {
+      this.path.endBatch();
+      this.ops.flushResponses();
+      reader.offline();
+    }
+  }
+
+  /** Waits until no report is under way that found what this thread took away, and frees what waited for that. */
+  synchronize(): void {
+    this.blocking(() => {
+      this.system.rcu.synchronize(this.self);
+      this.system.deferredHandles.flush(this.self);
+    });
   }
 
   close(): void {
     this.path.close();
-    this.system.reader.offline();
+    if (this.system.reader.isOnline()) this.system.reader.offline();
   }
 }

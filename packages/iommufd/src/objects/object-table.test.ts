@@ -63,12 +63,25 @@ test.each([0, 5, -1, 2 ** 31, 0.5, 2 ** 20])('id %s names nothing', (id) => {
 test('a tombstone keeps its id and is not found', () => {
   const { objects, ids, make } = rig();
   const { object, id } = make();
-  objects.remove('unbind', object, ID_TOMBSTONE);
+  objects.hold(object);
+  expect(objects.remove('unbind', object, ID_TOMBSTONE)).toBe(true);
   expect(() => objects.destroy('DESTROY', id)).toThrow(/ENOENT/);
   expect(make().id).toBe(2);
   expect(objects.destroyUnused('close')).toBe(1);
   objects.forgetTombstones();
   expect(ids.count()).toBe(0);
+});
+
+test('the last user but the table ends an object', () => {
+  const { objects, destroyed, make } = rig();
+  const { object } = make();
+  objects.hold(object);
+  objects.hold(object);
+  expect(objects.remove('unbind', object)).toBe(false);
+  objects.releaseOrRemove('detach', object);
+  expect(destroyed).toEqual([]);
+  objects.releaseOrRemove('detach', object);
+  expect(destroyed).toEqual([object]);
 });
 
 test('what cannot be had is refused, and nothing stays taken', () => {

@@ -140,6 +140,12 @@ export class ObjectTable {
     Atomics.add(this.#words, this.at(object) + OBJECT_USERS, 1);
   }
 
+  /** As {@link hold}, of an object that nothing holds but a list it leaves as it ends: with the list's lock, its row stays what it is.
+   * @returns false when it is being destroyed. */
+  tryHold(object: number): boolean {
+    return countUp(this.#words, this.at(object) + OBJECT_USERS);
+  }
+
   release(object: number): void {
     Atomics.sub(this.#words, this.at(object) + OBJECT_USERS, 1);
   }
@@ -177,12 +183,22 @@ export class ObjectTable {
     this.finish(call, object, 0);
   }
 
-  /** Ends an object that the caller owns as its last user: no EBUSY. @param slot what its id holds afterwards: 0 or ID_TOMBSTONE.
-   * @throws IommuError EBUSY users are left: nothing was changed. */
-  remove(call: string, object: number, slot: number = 0): void {
-    if (!this.#endUsers(this.at(object)))
-      throw new IommuError('EBUSY', call, 'id', this.idOf(object), `has ${this.users(object)} users`);
+  /** Gives up the caller's share and the table's in one step, if nobody else has any, and ends the object.
+   * @param slot what its id holds afterwards: 0 or ID_TOMBSTONE. @returns false when others use it: nothing has changed. */
+  remove(call: string, object: number, slot: number = 0): boolean {
+    if (Atomics.compareExchange(this.#words, this.at(object) + OBJECT_USERS, 2, 0) !== 2) return false;
     this.finish(call, object, slot);
+    return true;
+  }
+
+  /** Gives up the caller's share; who finds nobody left but the table ends the object. */
+  releaseOrRemove(call: string, object: number): void {
+    const words = this.#words;
+    const at = this.at(object) + OBJECT_USERS;
+    while (!this.remove(call, object)) {
+      const seen = Atomics.load(words, at);
+      if (seen > 2 && Atomics.compareExchange(words, at, seen, seen - 1) === seen) return;
+    }
   }
 
   /** Ends an object whose USERS are 0: takes its id away, waits for those who found it before, destroys it. */

@@ -1,0 +1,2 @@
+export * from './attach.ts';
+export * from './bind.ts';
