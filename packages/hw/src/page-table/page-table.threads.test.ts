@@ -1,12 +1,15 @@
 import { randomInt } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { PROT_READ, PROT_WRITE } from './format.ts';
-import { leavesOf, Rig, share } from './rig.test-help.ts';
-import { runParts } from './threads.test-help.ts';
+import { SHIFTS } from './modelled-area.test-help.ts';
+import { FORMATS, leavesOf, Rig, share } from './rig.test-help.ts';
+import { Crew } from './threads.test-help.ts';
 
 const seed = Number(process.env.FAULTLINE_SEED ?? randomInt(2 ** 31));
 console.log(`page-table.threads.test.ts: seed ${seed}`);
 const RW = PROT_READ | PROT_WRITE;
+const crew = new Crew();
+afterAll(() => crew.end());
 
 // Where input and output addresses are aligned alike leaves are large, and unmapped whole; elsewhere page by page as well.
 describe.each([
@@ -32,7 +35,7 @@ describe.each([
         distance,
       });
     const everything = { start: 0, end: 4 * block + 96, distance };
-    const { wrong, counts } = await runParts(shared, seed, [
+    const { wrong, counts } = await crew.run(shared, seed, [
       ...parts,
       { role: 'sweeper', ...everything },
       { role: 'dumper', ...everything },
@@ -61,7 +64,7 @@ describe.each([
         distance: 2 ** 20 + 1, // small leaves only
       });
     const everything = { start: 0, end: 8 * block, distance: 2 ** 20 + 1 };
-    const { wrong } = await runParts(shared, seed, [
+    const { wrong } = await crew.run(shared, seed, [
       ...parts,
       { role: 'sweeper', ...everything },
       { role: 'dumper', ...everything },
@@ -87,7 +90,7 @@ describe.each([
     expect(large).toBeGreaterThan(1);
     const log = new Int32Array(new SharedArrayBuffer(pages * 4));
     const range = { start, end: start + pages, distance: 2 ** 20 };
-    const { wrong, counts } = await runParts(
+    const { wrong, counts } = await crew.run(
       shared,
       seed,
       [
@@ -116,7 +119,7 @@ describe.each([
     const log = new Int32Array(new SharedArrayBuffer(pages * 4));
     const range = { start, end: start + pages, distance };
     // Where break before make is demanded, accesses in between fault, and no write is logged.
-    const { wrong, counts } = await runParts(shared, seed, [
+    const { wrong, counts } = await crew.run(shared, seed, [
       { role: 'resizer', ...range, rounds: 150 },
       { role: 'auditor', ...range, log, strict: false },
       { role: 'hardware', ...range, log, tlbEntries: 8 },
@@ -141,7 +144,7 @@ describe('counted marks', () => {
     rig.reader.offline();
     const range = { start: 0, end: pages, distance: 2 ** 20 + 1, method };
     const log = new Int32Array(new SharedArrayBuffer(pages * 4)); // makes the walkers write only
-    const { wrong, counts } = await runParts(
+    const { wrong, counts } = await crew.run(
       shared,
       seed,
       [
@@ -169,6 +172,43 @@ describe('counted marks', () => {
   });
 });
 
+// Areas of neighbouring owners share tables: the smaller ones at level 0 already, the larger ones from there up.
+describe.each([
+  ['amdv1 from level 0', 96],
+  ['amdv1 before 6.19', 96],
+  ['vtd 48 bits', 1024],
+  ['x86 57 bits', 1024],
+  ['arm s1 4k contiguous', 96],
+  ['arm s2 4k 40 bits joined', 1024],
+  ['riscv sv48 svnapot', 96],
+])('random operations, many threads: %s', (name, pages) => {
+  test('each thread’s range does what its model does, beside dumps, dirty reads and hardware', async () => {
+    const shared = share(name, 6, 1, 300);
+    const distance = 2 ** 20;
+    const modellers = [0, 1, 2].map((owner) => ({
+      role: 'modeller' as const,
+      start: owner * pages,
+      end: (owner + 1) * pages,
+      rounds: 400,
+      distance,
+    }));
+    const everything = { start: 0, end: 3 * pages, distance, shifts: SHIFTS };
+    const hasDirty = FORMATS[name]().dirty !== undefined;
+    const { wrong, counts } = await crew.run(shared, seed, [
+      ...modellers,
+      { role: 'dumper', ...everything },
+      ...(hasDirty ? [{ role: 'reader' as const, ...everything }] : []),
+      { role: 'hardware', ...everything, writes: false },
+    ]);
+    expect(wrong).toEqual([]);
+    expect(counts.dumps > 0 && counts.walks > 0 && counts.cut > 0 && counts.promote > 0).toBe(true);
+    const rig = new Rig(shared, 1);
+    expect(leavesOf(rig.table)).toEqual([]);
+    rig.table.destroy();
+    expect(rig.pool.live()).toBe(0);
+  });
+});
+
 test('growing tops race, and all addresses stay', async () => {
   const shared = share('amdv1 from level 0', 4, 1, 300);
   const parts = [0, 1, 2].map((owner) => ({
@@ -180,7 +220,7 @@ test('growing tops race, and all addresses stay', async () => {
     rounds: 100,
     distance: 7,
   }));
-  const { wrong } = await runParts(shared, seed, parts);
+  const { wrong } = await crew.run(shared, seed, parts);
   expect(wrong).toEqual([]);
   const rig = new Rig(shared, 1);
   expect(leavesOf(rig.table)).toEqual([]);
