@@ -2,7 +2,7 @@ import type { Words } from '@faultline/core/sync';
 import { WAIT_FENCE } from './descriptor-codec.ts';
 import { VTD_PASS_WAITERS, VTD_PASSES, VTD_PQH, VTD_PQT, VTD_PRQ, VTD_PRS } from './layout.ts';
 import { REQUEST_DESCRIPTOR_BYTES, requestPasid, requestRid } from './page-requests.ts';
-import { type Procedure, syncSteps, untilWord } from './procedure.ts';
+import { type Procedure, syncPastDevice, syncSteps, untilWord } from './procedure.ts';
 import { PRS_PRO } from './registers.ts';
 import { NO_PASID } from './tables.ts';
 import { requestQueueBytes } from './unit.ts';
@@ -28,8 +28,10 @@ export class Drain {
     this.#config = config;
   }
 
-  /** The PASID's entry is not present any more, or another, and its caches are invalidated. @throws IommuError ETIMEDOUT */
-  *run(rid: number, device: number, pasid: number, did: number): Procedure {
+  /** The PASID's entry is not present any more, or another, and its caches are invalidated.
+   * @returns false when the device did not complete its invalidations: nothing of it is in the queue, but what it may still send nobody knows.
+   * @throws IommuError ETIMEDOUT a hardware or a pump that stands still */
+  *run(rid: number, device: number, pasid: number, did: number): Procedure<boolean> {
     const { ops, flushWork } = this.#config;
     const tag = pasid === NO_PASID ? -1 : pasid;
     yield* this.#waitForQueued(rid, pasid);
@@ -39,9 +41,14 @@ export class Drain {
       ops.wait(WAIT_FENCE);
       ops.invalidateAll(did, tag);
       ops.invalidateDevice(rid, tag);
-      yield* syncSteps(this.#words, ops, true);
+      const completed = yield* syncPastDevice(this.#words, ops, true);
+      if (!completed) {
+        yield* syncSteps(this.#words, ops, true); // its wait was given up: once more, without the device
+        yield* this.#waitForQueued(rid, pasid);
+        return false;
+      }
       // An overflow meanwhile had the hardware answer by itself, behind the responses that this pushed: once more.
-      if ((Atomics.load(this.#words, this.#base + VTD_PRS) & PRS_PRO) === 0) return;
+      if ((Atomics.load(this.#words, this.#base + VTD_PRS) & PRS_PRO) === 0) return true;
       yield* this.#nextPass(passes);
     }
   }

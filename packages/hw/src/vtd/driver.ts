@@ -1,6 +1,8 @@
 import type { Words } from '@faultline/core/sync';
+import type { VtdDomain } from './attachments.ts';
+import type { VtdFeatures } from './probe.ts';
 import type { Procedure } from './procedure.ts';
-import { type VtdDomain, VtdProcedures, type VtdProceduresConfig } from './procedures.ts';
+import { VtdProcedures, type VtdProceduresConfig } from './procedures.ts';
 
 const SLICE_MS = 20;
 
@@ -16,6 +18,14 @@ export class VtdDriver {
     this.#procedures = new VtdProcedures(words, base, config);
   }
 
+  /** @see VtdProcedures.passedOver */
+  get passedOver(): number {
+    return this.#procedures.passedOver;
+  }
+  /** @see probeVtd */
+  probe(): VtdFeatures {
+    return this.#procedures.probe();
+  }
   /** @see VtdProcedures.enable */
   enable(): Promise<void> {
     return this.#run(this.#procedures.enable());

@@ -1,3 +1,5 @@
+export type { VtdDomain } from './attachments.ts';
+export { CAPABILITY_DEFAULTS, CAPABILITY_FIELDS } from './capabilities.ts';
 export * from './descriptor-codec.ts';
 export { VtdDriver } from './driver.ts';
 export { EventPump, type EventPumpConfig } from './event-pump.ts';
@@ -7,8 +9,9 @@ export * from './invalidations.ts';
 export { vtdLayout } from './layout.ts';
 export * from './page-requests.ts';
 export { PasidTables } from './pasid-tables.ts';
+export { probeVtd, readFeatures, type VtdFeatures } from './probe.ts';
 export type { Procedure, Waiting } from './procedure.ts';
-export { type VtdDomain, VtdProcedures, type VtdProceduresConfig } from './procedures.ts';
+export { VtdProcedures, type VtdProceduresConfig } from './procedures.ts';
 export { PUMP_OUTCOMES, type PumpOutcome } from './pump-outcomes.ts';
 export type { RecordView } from './record-view.ts';
 export * from './registers.ts';

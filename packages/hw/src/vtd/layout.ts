@@ -26,7 +26,9 @@ export const VTD_DIRECTORIES = 16;
 export const VTD_TABLES = 17;
 export const VTD_PRQ = 18;
 export const VTD_IQ = 19;
-const HEADER_WORDS = 20;
+export const VTD_CAP = 20; // two words each
+export const VTD_ECAP = 22;
+const HEADER_WORDS = 24;
 
 export const VTD_GCMD: number = LINE;
 export const VTD_IQA: number = LINE + 1; // two words each
@@ -63,7 +65,7 @@ export const THREAD_WORDS: number = 2 * LINE;
 export const NO_DEVICE = 0;
 
 export const vtdLayout: Layout = defineLayout('vtd', [
-  { name: 'HEADER', offset: 0, width: HEADER_WORDS, unit: 'sizes and offsets', writer: 'init' },
+  { name: 'HEADER', offset: 0, width: HEADER_WORDS, unit: 'sizes, offsets, CAP and ECAP', writer: 'init' },
   { name: 'GCMD', offset: VTD_GCMD, width: 1, unit: 'GCMD_*', writer: 'driver' },
   { name: 'IQA', offset: VTD_IQA, width: 2, unit: 'byte address, order, DW', writer: 'driver' },
   { name: 'PQA', offset: VTD_PQA, width: 2, unit: 'byte address, order', writer: 'driver' },

@@ -75,13 +75,16 @@ export class PasidTables {
   /** Puts another translation in the place of the present one, word 0 last. A device that translates meanwhile may meet a mix of both, as
    * with Linux's replacement, which writes word by word too. @throws IommuError ENOENT nothing is there */
   replacePasid(rid: number, pasid: number, translation: Translation): void {
-    this.#store(this.#present(rid, pasid, 'replacePasid'), translation);
+    const at = this.#pasidAt(rid, pasid, false);
+    if (at === 0 || (Atomics.load(this.#words, at) & PASID_P) === 0)
+      throw new IommuError('ENOENT', 'replacePasid', 'pasid', pasid, 'nothing is attached there');
+    this.#store(at, translation);
   }
 
-  /** P = 0: the entry's other words stay until {@link clearPasid}. @throws IommuError ENOENT nothing is there */
+  /** P = 0, if it is not already: the entry's other words stay until {@link clearPasid}. */
   unsetPasid(rid: number, pasid: number): void {
-    const at = this.#present(rid, pasid, 'unsetPasid');
-    Atomics.and(this.#words, at, ~PASID_P);
+    const at = this.#pasidAt(rid, pasid, false);
+    if (at !== 0) Atomics.and(this.#words, at, ~PASID_P);
   }
 
   /** Clears an entry whose P was cleared, and whose caches were invalidated. */
@@ -94,13 +97,6 @@ export class PasidTables {
     encodePasidEntry(this.#scratch, 0, translation);
     for (let i = 1; i < PASID_ENTRY_WORDS; i++) this.#words[at + i] = this.#scratch[i];
     Atomics.store(this.#words, at, this.#scratch[0]);
-  }
-
-  #present(rid: number, pasid: number, call: string): number {
-    const at = this.#pasidAt(rid, pasid, false);
-    if (at === 0 || (Atomics.load(this.#words, at) & PASID_P) === 0)
-      throw new IommuError('ENOENT', call, 'pasid', pasid, 'nothing is attached there');
-    return at;
   }
 
   /** @returns word offset of the entry; 0 when its table is not there and shall not be made. */

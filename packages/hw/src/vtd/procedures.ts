@@ -1,28 +1,12 @@
-import { IommuError } from '@faultline/core/errors';
 import type { Doorbell, Words } from '@faultline/core/sync';
+import { type Attached, Attachments, hasFaults, type VtdDomain } from './attachments.ts';
 import { Drain } from './drain.ts';
-import {
-  NO_DEVICE,
-  VTD_GCMD,
-  VTD_GSTS,
-  VTD_IQ,
-  VTD_IQ_ORDER,
-  VTD_IQ_WIDE,
-  VTD_IQA,
-  VTD_IQH,
-  VTD_IQT,
-  VTD_PECTL,
-  VTD_PQA,
-  VTD_PQH,
-  VTD_PQT,
-  VTD_PRQ,
-  VTD_PRQ_ORDER,
-} from './layout.ts';
-import { PasidTables } from './pasid-tables.ts';
-import { type Procedure, syncSteps, untilWord } from './procedure.ts';
-import { GCMD_QIE, GCMD_TE, IQA_DW, PECTL_IM } from './registers.ts';
-import { byteAddressHi, byteAddressLo, NO_PASID, type Translation } from './tables.ts';
+import { NO_DEVICE } from './layout.ts';
+import { probeVtd, type VtdFeatures } from './probe.ts';
+import { type Procedure, syncPastDevice, syncSteps } from './procedure.ts';
+import { NO_PASID } from './tables.ts';
 import { checkVtd, deviceEntryAt } from './unit.ts';
+import { UnitControl } from './unit-control.ts';
 import type { VtdOps } from './vtd-ops.ts';
 
 export interface VtdProceduresConfig {
@@ -37,102 +21,72 @@ export interface VtdProceduresConfig {
   readonly timeoutMs?: number;
 }
 
-/** What is attached at a PASID: its translation, and whether its faults are reported to a handler. */
-export interface VtdDomain extends Translation {
-  /** Default false: page requests are not let in on its account. */
-  readonly faults?: boolean;
-}
-
-interface Attached {
-  readonly device: number;
-  readonly domains: Map<number, VtdDomain>; // by PASID
-  faultUsers: number; // domains with a fault handler: PRE is set while there are any
-}
-
 /** What a VT-d driver does, step by step and in which order: switching on, attaching and detaching, fencing and draining. Each procedure is
- * a generator, so that an event loop awaits what a thread with nothing else to do steps through. One procedure at a time. */
+ * a generator, so that an event loop awaits what a thread with nothing else to do steps through. One procedure at a time.
+ *
+ * What fails: attaching and replacing have changed nothing when they throw; the invalidations that take back what the hardware may have seen
+ * meanwhile leave with the next batch. Whatever takes something away passes over a device that does not complete its invalidations, as
+ * Linux does ({@link passedOver} counts), for the device may be gone; if it throws otherwise (a hardware or a pump that stands still), the
+ * hardware lets nothing in any more, and it can be called again. */
 export class VtdProcedures {
+  /** Batches that were waited for in vain: a device did not complete its invalidations. */
+  passedOver = 0;
   readonly #words: Words;
   readonly #base: number;
   readonly #ops: VtdOps;
-  readonly #hardware: Doorbell;
+  readonly #books: Attachments;
+  readonly #unit: UnitControl;
   readonly #drain: Drain;
   readonly #removeFaults: VtdProceduresConfig['removeFaults'];
-  readonly #timeoutMs: number;
-  readonly #tables: PasidTables;
-  readonly #attached: Map<number, Attached> = new Map(); // by RID
 
   /** @throws IommuError EINVAL when `base` holds no unit. */
   constructor(words: Words, base: number, config: VtdProceduresConfig) {
     checkVtd(words, base, 'VtdProcedures');
+    const { ops, hardwareDoorbell, flushWork, timeoutMs = 10_000 } = config;
     this.#words = words;
     this.#base = base;
-    this.#ops = config.ops;
-    this.#hardware = config.hardwareDoorbell;
+    this.#ops = ops;
     this.#removeFaults = config.removeFaults;
-    this.#timeoutMs = config.timeoutMs ?? 10_000;
-    this.#tables = new PasidTables(words, base);
-    this.#drain = new Drain(words, base, { ops: config.ops, timeoutMs: this.#timeoutMs, flushWork: config.flushWork });
+    this.#books = new Attachments(words, base, ops);
+    this.#unit = new UnitControl(words, base, ops, hardwareDoorbell, timeoutMs);
+    this.#drain = new Drain(words, base, { ops, timeoutMs, flushWork });
   }
 
-  /** Switches the queues and translation on. @throws IommuError ETIMEDOUT */
-  *enable(): Procedure {
-    const words = this.#words;
-    const iqa = byteAddressLo(this.#base + words[this.#base + VTD_IQ]);
-    const pqa = byteAddressLo(this.#base + words[this.#base + VTD_PRQ]);
-    Atomics.store(words, this.#base + VTD_IQT, 0);
-    Atomics.store(words, this.#base + VTD_PQH, 0);
-    Atomics.store(words, this.#base + VTD_PQT, 0);
-    Atomics.store(words, this.#base + VTD_IQA + 1, byteAddressHi(this.#base + words[this.#base + VTD_IQ]));
-    Atomics.store(
-      words,
-      this.#base + VTD_IQA,
-      iqa | words[this.#base + VTD_IQ_ORDER] | (words[this.#base + VTD_IQ_WIDE] === 1 ? IQA_DW : 0),
-    );
-    Atomics.store(words, this.#base + VTD_PQA + 1, byteAddressHi(this.#base + words[this.#base + VTD_PRQ]));
-    Atomics.store(words, this.#base + VTD_PQA, pqa | words[this.#base + VTD_PRQ_ORDER]);
-    this.maskPageRequests(false);
-    yield* this.#control(GCMD_TE | GCMD_QIE, 0);
+  /** @see probeVtd */
+  probe(): VtdFeatures {
+    return probeVtd(this.#words, this.#base);
   }
-
-  /** Translation and the queues off; descriptors that the hardware has not taken are taken first. @throws IommuError ETIMEDOUT */
-  *disable(): Procedure {
-    const words = this.#words;
-    yield* this.#until('disable', this.#base + VTD_IQH, (head) => head === Atomics.load(words, this.#base + VTD_IQT));
-    yield* this.#control(0, GCMD_TE | GCMD_QIE);
+  /** @see UnitControl.enable */
+  enable(): Procedure {
+    return this.#unit.enable();
   }
-
-  /** Masks page request events, or lets them through again: one that came meanwhile is delivered then. */
+  /** @see UnitControl.disable */
+  disable(): Procedure {
+    return this.#unit.disable();
+  }
+  /** @see UnitControl.maskPageRequests */
   maskPageRequests(masked: boolean): void {
-    const at = this.#base + VTD_PECTL;
-    if (masked) Atomics.or(this.#words, at, PECTL_IM);
-    else Atomics.and(this.#words, at, ~PECTL_IM);
-    if (!masked) this.#hardware.ring();
+    this.#unit.maskPageRequests(masked);
   }
 
   /** Gives a requester to `device` (index in the core's device table), blocking: no PASID translates.
    * @throws IommuError ENODEV outside the context table, EBUSY when it has a driver, ETIMEDOUT */
   *attachDevice(rid: number, device: number): Procedure {
-    const at = deviceEntryAt(this.#words, this.#base, rid);
-    if (Atomics.load(this.#words, at) !== NO_DEVICE)
-      throw new IommuError('EBUSY', 'attachDevice', 'rid', rid, 'has a driver already');
-    this.#attached.set(rid, { device, domains: new Map(), faultUsers: 0 });
-    Atomics.store(this.#words, at, device + 1);
-    this.#tables.writeContext(rid);
-    this.#ops.invalidateContext(rid);
-    yield* this.#sync();
+    this.#books.addDevice(rid, device);
+    yield* this.#orUndo(syncSteps(this.#words, this.#ops), () => {
+      this.#books.clearContext(rid);
+      this.#books.forgetDevice(rid);
+    });
   }
 
   /** Takes a requester from its driver: every PASID is detached first. @throws IommuError ENODEV, ETIMEDOUT */
   *detachDevice(rid: number): Procedure {
-    const attached = this.#of('detachDevice', rid);
+    const attached = this.#books.of('detachDevice', rid);
     for (const pasid of [...attached.domains.keys()]) yield* this.detach(rid, pasid);
-    this.#tables.clearContext(rid);
-    this.#ops.invalidateContext(rid);
+    this.#books.clearContext(rid);
     this.#ops.invalidateDevice(rid, -1);
-    yield* this.#sync();
-    Atomics.store(this.#words, deviceEntryAt(this.#words, this.#base, rid), NO_DEVICE);
-    this.#attached.delete(rid);
+    yield* this.#syncPastDevice();
+    this.#books.forgetDevice(rid);
   }
 
   /** A device that was pulled out: what waits for its invalidations gives up. Its tables stay until {@link detachDevice}. */
@@ -141,37 +95,44 @@ export class VtdProcedures {
   }
 
   /** Attaches a domain at a PASID, NO_PASID for traffic without one.
-   * @throws IommuError ENODEV no such requester, EINVAL or ENOSPC as PasidTables.writePasid, EBUSY something is attached there, ETIMEDOUT */
+   * @throws IommuError ENODEV no such requester, EINVAL or ENOSPC as PasidTables.writePasid, EBUSY something is attached there, EOPNOTSUPP what
+   * the unit lacks, ETIMEDOUT */
   *attach(rid: number, pasid: number, domain: VtdDomain): Procedure {
-    const attached = this.#of('attach', rid);
-    this.#tables.writePasid(rid, pasid, domain);
-    attached.domains.set(pasid, domain);
-    if (domain.faults === true) yield* this.#addFaultUser(rid, attached);
-    this.#ops.invalidatePasid(domain.did, pasid); // entries that were not present are not kept, but a unit may say otherwise (CAP.CM)
-    yield* this.#sync();
+    const attached = this.#books.of('attach', rid);
+    this.#books.addDomain(attached, pasid, domain);
+    yield* this.#orUndo(syncSteps(this.#words, this.#ops), () => {
+      this.#books.forgetDomain(attached, pasid);
+      this.#ops.invalidatePasid(domain.did, pasid);
+      if (domain.faults === true && !hasFaults(attached)) this.#books.flipPageRequests(rid, false);
+    });
   }
 
   /** Attaches another domain in place of the present one; then drains what was asked on the old one's account.
-   * @throws IommuError ENODEV, ENOENT nothing is attached there, ETIMEDOUT */
+   * @throws IommuError ENODEV, ENOENT nothing is attached there, EOPNOTSUPP, EINVAL, ETIMEDOUT */
   *replace(rid: number, pasid: number, domain: VtdDomain): Procedure {
-    const attached = this.#of('replace', rid);
-    const old = this.#domainAt('replace', attached, pasid);
-    if (domain.faults === true) yield* this.#addFaultUser(rid, attached);
-    this.#tables.replacePasid(rid, pasid, domain);
-    attached.domains.set(pasid, domain);
-    yield* this.#invalidatePasid(rid, pasid, old);
-    yield* this.drain(rid, pasid, old.did);
-    if (old.faults === true) yield* this.#dropFaultUser(rid, attached);
+    const attached = this.#books.of('replace', rid);
+    const old = this.#books.domainAt('replace', attached, pasid);
+    const hadFaults = hasFaults(attached);
+    this.#books.swapDomain(attached, pasid, domain);
+    yield* this.#orUndo(this.#flushReplaced(attached, pasid, old, hadFaults), () => {
+      this.#books.swapDomain(attached, pasid, old);
+      this.#books.flipPageRequests(rid, hadFaults);
+    });
+    if (hadFaults && !hasFaults(attached)) yield* this.#forgetFaults(attached);
   }
 
   /** Detaches: entry not present, caches invalidated, entry cleared, drained, and only then the last fault user's device forgotten.
    * @throws IommuError ENODEV, ENOENT nothing is attached there, ETIMEDOUT */
   *detach(rid: number, pasid: number): Procedure {
-    const attached = this.#of('detach', rid);
-    const old = this.#domainAt('detach', attached, pasid);
-    yield* this.#tearDown(rid, pasid, old);
-    attached.domains.delete(pasid);
-    if (old.faults === true) yield* this.#dropFaultUser(rid, attached);
+    const attached = this.#books.of('detach', rid);
+    const old = this.#books.domainAt('detach', attached, pasid);
+    yield* this.#tearDown(attached, pasid, old);
+    attached.domains.set(pasid, { ...old, faults: false });
+    if (old.faults === true && !hasFaults(attached)) {
+      yield* this.#orUndo(this.#pageRequestsOff(rid), () => attached.domains.set(pasid, old));
+      yield* this.#forgetFaults(attached);
+    }
+    this.#books.forgetDomain(attached, pasid);
   }
 
   /** A device's own domain gives way to blocking, in one of two orders.
@@ -182,112 +143,101 @@ export class VtdProcedures {
       yield* this.detach(rid, NO_PASID);
       return;
     }
-    const attached = this.#of('blockRid', rid);
-    const old = this.#domainAt('blockRid', attached, NO_PASID);
-    if (old.faults === true) yield* this.#dropFaultUser(rid, attached);
-    yield* this.#tearDown(rid, NO_PASID, old);
-    attached.domains.delete(NO_PASID);
+    const attached = this.#books.of('blockRid', rid);
+    const old = this.#books.domainAt('blockRid', attached, NO_PASID);
+    attached.domains.set(NO_PASID, { ...old, faults: false });
+    if (old.faults === true && !hasFaults(attached)) {
+      yield* this.#pageRequestsOff(rid);
+      yield* this.#forgetFaults(attached);
+    }
+    yield* this.#tearDown(attached, NO_PASID, old);
+    this.#books.forgetDomain(attached, NO_PASID);
   }
 
-  // The steps of turning PRI off, as core's PriDriver names them.
+  // The steps of turning PRI off, as core's PriDriver names them. Each passes over a device that does not answer.
 
   /** Every PASID of the requester stops translating: on return the hardware lets no further request of it in. */
   *blockDevice(rid: number): Procedure {
-    const attached = this.#of('blockDevice', rid);
-    for (const [pasid, domain] of attached.domains) {
-      this.#tables.unsetPasid(rid, pasid);
-      yield* this.#invalidatePasid(rid, pasid, domain);
+    const attached = this.#books.of('blockDevice', rid);
+    const domains = [...attached.domains];
+    for (const [pasid] of domains) this.#books.tables.unsetPasid(rid, pasid);
+    while (domains.length > 0) {
+      this.#books.invalidateDomains(rid, domains.splice(0, Math.floor(this.#ops.room / INVALIDATIONS_OF_A_DOMAIN)));
+      yield* this.#syncPastDevice();
     }
   }
 
   /** Drains every PASID of a requester that was blocked: no report of an older request is under way or can start. */
   *fenceEventQueue(rid: number): Procedure {
-    for (const [pasid, domain] of this.#of('fenceEventQueue', rid).domains) yield* this.drain(rid, pasid, domain.did);
+    for (const [pasid, domain] of this.#books.of('fenceEventQueue', rid).domains)
+      yield* this.drain(rid, pasid, domain.did);
   }
 
   /** On return the requester has every response that was queued before, by any thread: an invalidation pushes them. */
   *fenceResponses(rid: number): Procedure {
-    this.#of('fenceResponses', rid);
+    this.#books.of('fenceResponses', rid);
     this.#ops.invalidateDevice(rid, -1);
-    yield* this.#sync();
+    yield* this.#syncPastDevice();
   }
 
   /** PRE off, and the blocked PASIDs' entries cleared. PRI at the device goes off next, ATS last. */
   *disablePri(rid: number): Procedure {
-    const attached = this.#of('disablePri', rid);
-    for (const pasid of attached.domains.keys()) this.#tables.clearPasid(rid, pasid);
-    attached.domains.clear();
-    attached.faultUsers = 0;
-    yield* this.#flipPageRequests(rid, false);
+    const attached = this.#books.of('disablePri', rid);
+    for (const pasid of [...attached.domains.keys()]) this.#books.forgetDomain(attached, pasid);
+    yield* this.#pageRequestsOff(rid);
   }
 
   /** Waits until nothing of the requester and PASID is under way: see Drain.run. Nothing to do when the requester has no domain with a fault
    * handler. @returns whether there was anything to do. @throws IommuError ENODEV, ETIMEDOUT */
   *drain(rid: number, pasid: number, did: number): Procedure<boolean> {
-    const attached = this.#of('drain', rid);
-    if (attached.faultUsers === 0) return false;
-    yield* this.#drain.run(rid, attached.device, pasid, did);
+    const attached = this.#books.of('drain', rid);
+    if (!hasFaults(attached)) return false;
+    yield* this.#drainNow(attached, pasid, did);
     return true;
   }
 
-  *#tearDown(rid: number, pasid: number, domain: VtdDomain): Procedure {
-    this.#tables.unsetPasid(rid, pasid);
-    yield* this.#invalidatePasid(rid, pasid, domain);
-    this.#tables.clearPasid(rid, pasid);
+  *#tearDown({ rid }: Attached, pasid: number, domain: VtdDomain): Procedure {
+    this.#books.tables.unsetPasid(rid, pasid);
+    this.#books.invalidateDomains(rid, [[pasid, domain]]);
+    yield* this.#syncPastDevice();
+    this.#books.tables.clearPasid(rid, pasid);
     yield* this.drain(rid, pasid, domain.did);
   }
 
-  /** PASID cache, then IOTLB, then device-TLB, and one wait. */
-  *#invalidatePasid(rid: number, pasid: number, domain: VtdDomain): Procedure {
-    this.#ops.invalidatePasid(domain.did, pasid);
-    const byDomain = domain.kind === 'second-level' || domain.kind === 'nested';
-    this.#ops.invalidateAll(domain.did, byDomain ? -1 : pasid);
-    this.#ops.invalidateDevice(rid, pasid === NO_PASID ? -1 : pasid);
-    yield* this.#sync();
+  *#flushReplaced(attached: Attached, pasid: number, old: VtdDomain, hadFaults: boolean): Procedure {
+    yield* syncSteps(this.#words, this.#ops);
+    if (!hadFaults) return;
+    yield* this.#drainNow(attached, pasid, old.did);
+    if (!hasFaults(attached)) yield* this.#pageRequestsOff(attached.rid);
   }
 
-  *#addFaultUser(rid: number, attached: Attached): Procedure {
-    if (attached.faultUsers++ === 0) yield* this.#flipPageRequests(rid, true);
+  *#drainNow({ rid, device }: Attached, pasid: number, did: number): Procedure {
+    if (!(yield* this.#drain.run(rid, device, pasid, did))) this.passedOver++;
   }
 
-  *#dropFaultUser(rid: number, attached: Attached): Procedure {
-    if (--attached.faultUsers > 0) return;
-    yield* this.#flipPageRequests(rid, false);
-    const removed = this.#removeFaults?.(attached.device);
+  *#pageRequestsOff(rid: number): Procedure {
+    this.#books.flipPageRequests(rid, false);
+    yield* syncSteps(this.#words, this.#ops);
+  }
+
+  *#forgetFaults({ device }: Attached): Procedure {
+    const removed = this.#removeFaults?.(device);
     if (removed !== undefined) yield removed;
   }
 
-  *#flipPageRequests(rid: number, on: boolean): Procedure {
-    this.#tables.enablePageRequests(rid, on);
-    this.#ops.invalidateContext(rid);
-    yield* this.#sync();
+  *#syncPastDevice(): Procedure {
+    if (!(yield* syncPastDevice(this.#words, this.#ops))) this.passedOver++;
   }
 
-  #of(call: string, rid: number): Attached {
-    const attached = this.#attached.get(rid);
-    if (attached === undefined) throw new IommuError('ENODEV', call, 'rid', rid, 'is not attached');
-    return attached;
-  }
-
-  #domainAt(call: string, attached: Attached, pasid: number): VtdDomain {
-    const domain = attached.domains.get(pasid);
-    if (domain === undefined) throw new IommuError('ENOENT', call, 'pasid', pasid, 'nothing is attached there');
-    return domain;
-  }
-
-  *#control(set: number, clear: number): Procedure {
-    const at = this.#base + VTD_GCMD;
-    Atomics.or(this.#words, at, set);
-    Atomics.and(this.#words, at, ~clear);
-    this.#hardware.ring();
-    yield* this.#until('GCMD', this.#base + VTD_GSTS, (status) => (status & set) === set && (status & clear) === 0);
-  }
-
-  #sync(): Procedure {
-    return syncSteps(this.#words, this.#ops);
-  }
-
-  #until(call: string, at: number, isTrue: (value: number) => boolean): Procedure {
-    return untilWord(this.#words, call, at, isTrue, this.#timeoutMs);
+  /** @throws what `work` throws, after `undo` */
+  *#orUndo(work: Procedure, undo: () => void): Procedure {
+    try {
+      yield* work;
+    } catch (error) {
+      undo();
+      throw error;
+    }
   }
 }
+
+const INVALIDATIONS_OF_A_DOMAIN = 3;

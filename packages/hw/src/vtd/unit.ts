@@ -1,12 +1,15 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import { alignLine, checkRegion } from '@faultline/core/memory';
 import { LINE, type Words } from '@faultline/core/sync';
+import type { FieldValues } from '../smmu-v3/fields.ts';
 import { PORTS_PER_ANNOUNCE } from '../smmu-v3/stall-port.ts';
+import { CAPABILITY_DEFAULTS, writeCapabilities } from './capabilities.ts';
 import { FAULT_RECORD_WORDS } from './fault-records.ts';
 import { DESCRIPTOR_WORDS, NARROW_WORDS } from './invalidations.ts';
 import {
   THREAD_WORDS,
   VTD_ANNOUNCE,
+  VTD_CAP,
   VTD_DEVICES,
   VTD_FAULT_RECORDS,
   VTD_FIXED,
@@ -48,6 +51,8 @@ export interface VtdConfig {
   readonly threads: number;
   /** Fault recording registers, 1 to 256. Default 8. */
   readonly faultRecords?: number;
+  /** CAPABILITY_FIELDS, over CAPABILITY_DEFAULTS; NFR, PSS and SMTS go by the sizes above. CM is not modelled. */
+  readonly capabilities?: FieldValues;
 }
 
 interface Parts {
@@ -104,7 +109,8 @@ export function vtdWords(config: VtdConfig): number {
   return planParts('vtdWords', config, 0).words + PAGE_WORDS;
 }
 
-/** Lays a unit out at `base`, before it is shared: all off, as after reset. @throws IommuError EINVAL naming the field. */
+/** Lays a unit out at `base`, before it is shared: all off, as after reset.
+ * @throws IommuError EINVAL naming the field, ENOENT for a capability that there is not */
 export function initVtd(words: Words, base: number, config: VtdConfig): void {
   const parts = planParts('initVtd', config, base);
   checkRegion('initVtd', words, base, parts.words);
@@ -118,6 +124,13 @@ export function initVtd(words: Words, base: number, config: VtdConfig): void {
   words[base + VTD_THREADS] = config.threads;
   words[base + VTD_FAULT_RECORDS] = config.faultRecords ?? 8;
   words[base + VTD_TABLE_COUNT] = config.pasidTables ?? config.rids;
+  writeCapabilities(words, base + VTD_CAP, {
+    ...CAPABILITY_DEFAULTS,
+    nfr: words[base + VTD_FAULT_RECORDS] - 1,
+    pss: words[base + VTD_PASID_BITS] - 1,
+    smts: words[base + VTD_IQ_WIDE],
+    ...config.capabilities,
+  });
   parts.offsets.forEach((offset, i) => {
     words[base + VTD_ANNOUNCE + i] = offset;
   });
