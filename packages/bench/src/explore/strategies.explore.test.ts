@@ -4,6 +4,7 @@ import { exploreScenario } from './explore.ts';
 import type { ExploreResult } from './result.ts';
 import type { Scenario } from './scenario.ts';
 import { sleepers, stepped, threeThreads, twoThreads } from './testing/programs.ts';
+import { wideStepped } from './testing/wide-programs.ts';
 
 const EVERYTHING = 99; // preemptions: more than any program has steps
 const unchecked = { checked: false } as const;
@@ -37,7 +38,7 @@ test.each([
   },
 );
 
-test.each(stepped.map(([programs, count]) => [programs.spec.name, programs, count] as const))(
+test.each([...stepped, ...wideStepped].map(([programs, count]) => [programs.spec.name, programs, count] as const))(
   '%s: reduced, the search sees the same ends as the whole one',
   { timeout: 120_000 },
   async (_, programs, count) => {

@@ -83,6 +83,12 @@ export class Memory implements PlainAccess {
     this.wideView = this.wrap(this.#wide.view);
   }
 
+  /** A schedule begins: nothing has been touched in it. */
+  beginSchedule(guard: Memory['guard']): void {
+    this.guard = guard;
+    this.#newStretch();
+  }
+
   /** An instrumented array in place of a view of the registered buffer. */
   wrap<Given extends View>(view: Given): Given {
     if (!this.checked) return view;

@@ -68,9 +68,7 @@ async function start(): Promise<void> {
     context: makeThreadContext(context, scheduler, name, (message) => memory.refuse(message)),
     thread,
     opens: spec.guard !== undefined || Object.values(spec.threads).some((each) => each.open !== undefined),
-    prepare: () => {
-      memory.guard = spec.guard?.(context);
-    },
+    prepare: () => memory.beginSchedule(spec.guard?.(context)),
     promises: atomics.promises,
     report,
   });

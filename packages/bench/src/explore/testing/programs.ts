@@ -2,8 +2,15 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import { type Scenario, type ScenarioSpec, scenario, type ThreadContext, type ThreadSpec } from '../scenario.ts';
 
-const WORDS = 2;
+export const WORDS = 2;
 const BUCKETS = 64;
+
+/** An end's name, from what the threads returned and what else there is to tell ends apart by. */
+export function endOf(results: Readonly<Record<string, number>>, memory: number): string {
+  let hash = memory;
+  for (const result of Object.values(results)) hash = Math.imul(hash ^ result, 0x01000193);
+  return `end ${(hash >>> 7) % BUCKETS}`;
+}
 
 /** One number after another, from the program's name. */
 function numbers(seed: number): (below: number) => number {
@@ -64,11 +71,7 @@ function programs(name: string, threads: readonly string[], sleeps: boolean, cou
     memory: [{ name: 'words', words: WORDS }],
     threads: Object.fromEntries(threads.map((each) => [each, thread])),
     outcomes: Object.fromEntries(Array.from({ length: BUCKETS }, (_, i) => [`end ${i}`, 'acceptable' as const])),
-    check({ words, at, results }) {
-      let hash = words[at('words')] * 31 + words[at('words') + 1];
-      for (const result of Object.values(results)) hash = Math.imul(hash ^ result, 0x01000193);
-      return `end ${(hash >>> 7) % BUCKETS}`;
-    },
+    check: ({ words, at, results }) => endOf(results, words[at('words')] * 31 + words[at('words') + 1]),
     spins: 100,
   });
 }
@@ -80,10 +83,10 @@ export const sleepers: Scenario = programs('testing/sleepers', ['alice', 'bob'],
 
 // Programs of what the operations above leave out, each kind of its own.
 
-type Step = (context: ThreadContext, draw: (below: number) => number, seen: number) => number | Promise<number>;
+export type Step = (context: ThreadContext, draw: (below: number) => number, seen: number) => number | Promise<number>;
 
 const wordOf = ({ at }: ThreadContext, draw: (below: number) => number): number => at('words') + draw(WORDS);
-const atomically: Step = ({ words, ...context }, draw, seen) => {
+export const atomically: Step = ({ words, ...context }, draw, seen) => {
   const word = wordOf({ words, ...context }, draw);
   const value = draw(3);
   switch (draw(4)) {
@@ -97,7 +100,7 @@ const atomically: Step = ({ words, ...context }, draw, seen) => {
       return seen * 5 + Atomics.compareExchange(words, word, value, value + 1);
   }
 };
-const plainly: Step = (context, draw, seen) => {
+export const plainly: Step = (context, draw, seen) => {
   const word = wordOf(context, draw);
   if (draw(2) === 0) return seen * 5 + context.words[word];
   context.words[word] = draw(3);
@@ -144,7 +147,7 @@ const turning: Step = async ({ words, at }, draw, seen) => {
   return seen * 5 + (wait.async ? await Promise.race([wait.value.then(() => 3), immediate().then(() => 4)]) : 0);
 };
 
-function stepPrograms(
+export function stepPrograms(
   name: string,
   threads: number,
   length: number,
