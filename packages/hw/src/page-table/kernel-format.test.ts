@@ -293,13 +293,13 @@ describe('test_entry_oa', () => {
         format.attributes(PROT_READ),
         (at, { level, page }, sizeLg2, oaPage, slots) => {
           const item = tree.geometry.itemPages[level];
-          for (let slot = 0; slot < slots; slot++) {
+          const seen = Array.from({ length: slots }, (_, slot) => {
             const lo = loadEntry(tree.entries, at + slot);
             const hi = seenHi();
-            expect(format.kind(lo, hi, level)).toBe(LEAF);
-            expect(outputPage(tree, lo, hi, level, page + slot * item)).toBe(oaPage + slot * item);
-            expect(tree.leafSlots(lo, hi, level)).toBe(slots);
-          }
+            const oa = outputPage(tree, lo, hi, level, page + slot * item);
+            return [format.kind(lo, hi, level), tree.leafSlots(lo, hi, level), oa];
+          });
+          expect(seen).toEqual(seen.map((_, slot) => [LEAF, slots, oaPage + slot * item]));
           const leaf = findLeaf(tree, page + (slots - 1) * item);
           expect([leaf?.page, leaf?.oaPage, leaf?.sizeLg2, leaf?.slots]).toEqual([page, oaPage, sizeLg2, slots]);
         },
@@ -357,11 +357,11 @@ describe('test_dirty', () => {
         for (let slot = 0; slot < slots; slot++) {
           const lo = loadEntry(tree.entries, at + slot);
           const hi = seenHi();
-          expect(isDirty(rule, lo, hi)).toBe(false);
-          expect(compareExchangeEntry(tree.entries, at + slot, lo, hi, dirtied(rule, lo), hi)).toBe(true);
-          expect(table.readDirty(page, pages, bitmap)).toBe(1);
-          expect(table.readAndClearDirty(page, pages, undefined)).toBe(1);
-          expect([loadEntry(tree.entries, at + slot), seenHi()]).toEqual([lo, hi]); // exactly as it was
+          const clean = !isDirty(rule, lo, hi);
+          const made = compareExchangeEntry(tree.entries, at + slot, lo, hi, dirtied(rule, lo), hi);
+          const dirty = [table.readDirty(page, pages, bitmap), table.readAndClearDirty(page, pages, undefined)];
+          const now = [loadEntry(tree.entries, at + slot), seenHi()];
+          expect([clean, made, ...dirty, ...now]).toEqual([true, true, 1, 1, lo, hi]); // exactly as it was
         }
         expect(table.readDirty(page, pages, bitmap)).toBe(0);
         expect(bitmap.count()).toBe(1);

@@ -170,7 +170,7 @@ describe('test_random_map', () => {
         mapped.delete(page);
       }
     };
-    for (const { start, pages: length, upper } of fc.sample(range, 40)) {
+    for (const { start, pages: length, upper } of fc.sample(range, 30)) {
       const base = signExtended && upper ? high : 0;
       const page = base + start - (start % step);
       const pages = Math.min(Math.ceil(length / step) * step, base + GIB - page);

@@ -77,7 +77,7 @@ describe.each(WINDOWS)('%s, in units of 2^%i bytes', (name, unitLg2) => {
         table.destroy();
         expect(rig.pool.live()).toBe(0);
       }),
-      { numRuns: units > 2048 ? 4 : 8 },
+      { numRuns: units > 2048 ? 3 : 6 },
     );
   });
 });

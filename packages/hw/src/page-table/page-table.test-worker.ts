@@ -118,12 +118,12 @@ const roles: Record<Part['role'], (play: Play, part: Part) => void> = {
         'dirty',
         table.readAndClearDirty(part.start, part.end - part.start, bitmap, table.gather, part.method),
       );
-    while (!play.stopped()) {
+    do {
       sweep();
       table.gather.sync();
       play.count('sweeps');
       reader.quiescent();
-    }
+    } while (!play.stopped());
     sweep();
   },
 
@@ -131,11 +131,11 @@ const roles: Record<Part['role'], (play: Play, part: Part) => void> = {
   reader(play, part) {
     const { table, reader } = play.rig;
     const bitmap = new DirtyBitmap(part.start, part.end - part.start);
-    while (!play.stopped()) {
+    do {
       table.readDirty(part.start, part.end - part.start, bitmap);
       play.count('readings');
       reader.quiescent();
-    }
+    } while (!play.stopped());
   },
 
   /** Dumps everything, over and over: for programs and for people. */
@@ -151,21 +151,21 @@ const roles: Record<Part['role'], (play: Play, part: Part) => void> = {
       },
       stray: (page: number): void => play.wrong(`a dump met no table at page ${page}`),
     };
-    while (!play.stopped()) {
+    do {
       end = 0;
       table.visit(visitor);
       play.count('dumps');
       reader.quiescent();
       if (!table.describe()[0].includes('top level')) play.wrong('a dump without a first line');
       reader.quiescent();
-    }
+    } while (!play.stopped());
   },
 
   /** Plays hardware: reads and writes anywhere, and notes in the log that a write is done. */
   hardware(play, part) {
     const { table, reader } = play.rig;
     const walker = table.walker(play.rig.port(part.walker), { tlbEntries: part.tlbEntries });
-    for (let access = 1; !play.stopped(); access++) {
+    for (let access = 1; access === 1 || !play.stopped(); access++) {
       const page = play.randomPage();
       const found = walker.access(page, part.log !== undefined || (part.writes && play.random(2) === 0));
       if (found >= 0 && !play.isOutputOf(page, found)) play.wrong(`page ${page} translated to ${found}`);
