@@ -1,7 +1,16 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import type { Words } from '@faultline/core/sync';
 import type { FieldValues } from '../smmu-v3/fields.ts';
-import { DTE_V, DTE_WORDS, decodeDte, encodeDte, GUEST_MODE_5_LEVEL, gcr3Fields, gcr3Page } from './dte.ts';
+import {
+  DTE_V,
+  DTE_WORDS,
+  describeDte,
+  encodeDte,
+  GLX_RESERVED,
+  GUEST_MODE_5_LEVEL,
+  gcr3Fields,
+  gcr3Page,
+} from './dte.ts';
 
 // What an attach writes into a device's table entry.
 
@@ -10,8 +19,10 @@ export type AmdAttach =
   | { readonly kind: 'blocking' }
   /** Addresses without a PASID go on as they are. */
   | { readonly kind: 'identity'; readonly domain: number }
-  /** Host page table: its root as a page number, its levels 1 to 6. */
+  /** Host page table (Linux: v1): its root as a page number, its levels 1 to 6. */
   | { readonly kind: 'paging'; readonly domain: number; readonly rootPage: number; readonly levels: number }
+  /** Guest page table for requests without a PASID (Linux: v2): that of PASID 0, of 4 or 5 levels. */
+  | { readonly kind: 'paging-v2'; readonly domain: number; readonly rootPage: number; readonly levels: number }
   /** A guest's entry (8 words, as the guest wrote them) over a host page table. */
   | {
       readonly kind: 'nested';
@@ -30,7 +41,7 @@ export interface DteExtras {
   readonly gcr3: number;
 }
 
-/** Fields of a device table entry. Whether hardware wants TV in a blocking entry is not verified; nothing is translated either way.
+/** Fields of a device table entry. A blocking one is V alone, as Linux and NOVA write it; with V clear everything would go through.
  * @throws IommuError EINVAL naming the field */
 export function dteFor(attach: AmdAttach, extras: DteExtras): FieldValues {
   if (attach.kind === 'blocking') return { v: 1 };
@@ -38,8 +49,12 @@ export function dteFor(attach: AmdAttach, extras: DteExtras): FieldValues {
   checkInteger(call, 'domain', attach.domain, 1, 65535);
   const host = { v: 1, tv: 1, ir: 1, iw: 1, domain: attach.domain, iotlb: extras.iotlb ? 1 : 0 };
   if (attach.kind === 'identity') return { ...host, ...pasids(extras) };
-  checkInteger(call, 'levels', attach.levels, 1, 6);
   checkInteger(call, 'rootPage', attach.rootPage, 1, 2 ** 40 - 1);
+  if (attach.kind === 'paging-v2') {
+    checkInteger(call, 'levels', attach.levels, 4, 5);
+    return { ...host, ...pasids(extras), giov: 1, guestMode: attach.levels === 5 ? GUEST_MODE_5_LEVEL : 0 };
+  }
+  checkInteger(call, 'levels', attach.levels, 1, 6);
   const table = {
     mode: attach.levels,
     rootLo: (attach.rootPage << 12) >>> 0,
@@ -56,11 +71,11 @@ function pasids(extras: DteExtras): FieldValues {
   return extras.gcr3 === -1 ? { ppr } : { ppr, gv: 1, ...gcr3Fields(extras.gcr3) };
 }
 
-/** What a guest's entry contributes: guest translation and the PPR bit.
+/** What a guest's entry contributes: guest translation and the PPR bit. Its other bits are the guest's own affair.
  * @throws IommuError EINVAL host mode or root not 0, GLX 3, a guest level other than 4 or 5, no GCR3 table under V and GV
  * @see Linux drivers/iommu/amd/nested.c */
 function guestFields(words: Int32Array): FieldValues {
-  const guest = decodeDte(words, 0);
+  const guest = describeDte(words, 0).fields;
   refuse('mode', guest.mode, guest.mode !== 0, 'the host has the host page table');
   refuse(
     'root',
@@ -68,7 +83,7 @@ function guestFields(words: Int32Array): FieldValues {
     guest.rootHi !== 0 || guest.rootLo !== 0,
     'the host has the host page table',
   );
-  refuse('glx', guest.glx, guest.glx === 3, 'is reserved');
+  refuse('glx', guest.glx, guest.glx === GLX_RESERVED, 'is reserved');
   refuse('guestMode', guest.guestMode, guest.guestMode > GUEST_MODE_5_LEVEL, 'must be 4 or 5 levels');
   refuse('gcr3', 0, guest.v === 1 && guest.gv === 1 && gcr3Page(guest) === 0, 'must not be 0 with V and GV');
   const { gv, giov, glx, gcr3_14_12, gcr3_30_15, gcr3_51_31, guestMode, ppr } = guest;

@@ -35,7 +35,7 @@ export interface AmdOpsConfig {
 
 /** Software's end of the command buffer, as one thread uses it. There is one buffer for all: commands gather here, and go into it together
  * under its lock. The lock guards TAIL, the free entries and the serial of COMPLETION_WAIT; nothing else is taken under it.
- * Orderings are named in command-unit.ts. @see Linux iommu_queue_command_sync(), iommu_completion_wait() */
+ * Orderings are named in command-ring.ts. @see Linux iommu_queue_command_sync(), iommu_completion_wait() */
 export class CommandBuffer {
   readonly #words: Words;
   readonly #base: number;

@@ -1,6 +1,7 @@
 import type { Words } from '@faultline/core/sync';
 import type { PriPortSet } from '../pcie/pri-port-set.ts';
 import type { PumpTick } from '../smmu-v3/pump-tick.ts';
+import { CommandRing, NO_COMMAND } from './command-ring.ts';
 import {
   CMD_COMPLETE_PPR_REQUEST,
   CMD_COMPLETION_WAIT,
@@ -9,7 +10,6 @@ import {
   CMD_INVALIDATE_IOMMU_ALL,
   CMD_INVALIDATE_IOMMU_PAGES,
   CMD_INVALIDATE_IOTLB_PAGES,
-  COMMAND_WORDS,
   commandDevice,
   commandOp,
   completePprGroup,
@@ -24,14 +24,15 @@ import type { DteCache } from './dte-cache.ts';
 import { EVENT_COMMAND_HARDWARE_ERROR, EVENT_IOTLB_INV_TIMEOUT } from './event-log.ts';
 import type { EventWriter } from './event-writer.ts';
 import { IOTLB_BUSY, IOTLB_NOBODY, type IotlbTracker } from './iotlb-tracker.ts';
+import { AMD_STATS } from './layout.ts';
+import type { LogWriter } from './log-writer.ts';
 import {
-  AMD_CMD_BASE,
-  AMD_CMD_HEAD,
-  AMD_CMD_PARKED,
-  AMD_CMD_STARTS,
-  AMD_CMD_TAIL,
-  AMD_STATS,
-  AMD_STATUS,
+  CONTROL_COMWAITINT_EN,
+  CONTROL_INV_TIMEOUT_MASK,
+  CONTROL_INV_TIMEOUT_SHIFT,
+  STATUS_COMWAIT_INT,
+} from './registers.ts';
+import {
   STAT_COMMAND_ERRORS,
   STAT_COMMANDS,
   STAT_INVALIDATIONS,
@@ -40,33 +41,14 @@ import {
   STAT_STRAYS,
   STAT_UNDELIVERED,
   STAT_WAITS,
-} from './layout.ts';
-import type { LogWriter } from './log-writer.ts';
-import {
-  baseEntries,
-  baseWordAt,
-  CONTROL_CMDBUF_EN,
-  CONTROL_COMWAITINT_EN,
-  CONTROL_INV_TIMEOUT_MASK,
-  CONTROL_INV_TIMEOUT_SHIFT,
-  CONTROL_IOMMU_EN,
-  STATUS_CMD_RUN,
-  STATUS_COMWAIT_INT,
-} from './registers.ts';
+} from './stats.ts';
 
-// The hardware's end of the command buffer. Commands take effect here and now, but for invalidations of devices' caches, whose completions
-// COMPLETION_WAIT waits for. Later commands are not begun before it is done, whether its F bit asks for that or not.
+// Executes commands. They take effect here and now, but for invalidations of devices' caches, whose completions COMPLETION_WAIT waits for.
+// Later commands are not begun before it is done, whether its F bit asks for that or not. A command that is illegal, or whose store cannot be
+// made, stops the buffer, and an event says where.
 //
-// A command that is illegal, or whose store cannot be made, stops the buffer: HEAD stays at it, RUN goes, an event says where. It is
-// fetched again when software has written the enable bit 0, then 1.
-//
-// Ordering. Entries are plain.
-//   [P] AmdOps: entries, then TAIL                   pairs with  [C] consume: TAIL, then entries
-//   [R] release: entries and effects, then HEAD      pairs with  [F] AmdOps: HEAD, then entries overwritten
-//   [W] release: HEAD, then PARKED                   pairs with  AmdOps waiting for room: PARKED, then HEAD (compared inside Atomics.wait)
+// Ordering, besides command-ring.ts's.
 //   [D] COMPLETION_WAIT: effects, then its store     pairs with  AmdOps: the stored word, then whatever it was to order
-
-const COMMAND_BYTES = COMMAND_WORDS * 4;
 
 const DONE = 0;
 /** Not yet: an invalidation it waits for, or needs a tag of, is under way. */
@@ -75,7 +57,6 @@ const STOPPED = 2;
 
 export class CommandUnit {
   readonly #words: Words;
-  readonly #base: number;
   readonly #stats: number;
   readonly #ports: PriPortSet;
   readonly #devices: DteCache;
@@ -83,13 +64,7 @@ export class CommandUnit {
   readonly #events: EventWriter;
   readonly #eventLog: LogWriter;
   readonly #tick: PumpTick;
-  #ring = 0;
-  #mask = 0; // bytes of the buffer, less one
-  #head = 0;
-  #released = 0; // HEAD, which no one else writes while the buffer runs
-  #running = false;
-  #stopped = false; // an error stopped the buffer, and it has not been started since
-  #starts = 0;
+  readonly #ring: CommandRing;
   #waitInterrupt = false;
   #blocked = false; // the command at the head waits
   #blockedAt = 0; // invalidations that were under way then: it may go on once they are fewer
@@ -105,7 +80,6 @@ export class CommandUnit {
     tick: PumpTick,
   ) {
     this.#words = words;
-    this.#base = base;
     this.#stats = base + AMD_STATS;
     this.#ports = ports;
     this.#devices = devices;
@@ -113,50 +87,41 @@ export class CommandUnit {
     this.#events = events;
     this.#eventLog = eventLog;
     this.#tick = tick;
+    this.#ring = new CommandRing(words, base);
   }
 
   control(control: number): void {
-    const starts = Atomics.load(this.#words, this.#base + AMD_CMD_STARTS);
-    if (starts !== this.#starts) this.#stopped = false;
-    this.#starts = starts;
     this.#waitInterrupt = (control & CONTROL_COMWAITINT_EN) !== 0;
     this.#iotlb.setTimeout((control & CONTROL_INV_TIMEOUT_MASK) >>> CONTROL_INV_TIMEOUT_SHIFT);
-    const on = (control & CONTROL_IOMMU_EN) !== 0 && (control & CONTROL_CMDBUF_EN) !== 0 && !this.#stopped;
-    if (on && !this.#running) this.#start();
-    else if (!on && this.#running) this.#stop();
+    this.#ring.control(control);
   }
 
   /** Consumes up to `budget` commands. @returns how many. */
   consume(budget: number): number {
     this.#giveUp();
-    if (!this.#running) return 0;
-    const tail = this.#tail(); // [C]
+    const ring = this.#ring;
     let done = 0;
     let outcome = DONE;
-    while (done < budget && this.#head !== tail) {
-      outcome = this.#execute(this.#ring + (this.#head >>> 2));
+    if (!ring.look()) return done;
+    for (let at = ring.peek(); done < budget && at !== NO_COMMAND; at = ring.peek()) {
+      outcome = this.#execute(at);
       if (outcome !== DONE) break;
-      this.#head = (this.#head + COMMAND_BYTES) & this.#mask;
+      ring.next();
       done++;
     }
     this.#blocked = outcome === BLOCKED;
     this.#blockedAt = this.#iotlb.underWay;
     this.#words[this.#stats + STAT_COMMANDS] += done;
-    this.#release();
-    if (outcome === STOPPED) this.#stop();
+    if (outcome === STOPPED) ring.fail();
+    else ring.release();
     return done;
   }
 
   /** Whether {@link consume} would get anywhere, looking afresh. A wait whose time runs out needs a pump to notice: who waits for it
    * rings now and then. */
   canConsume(): boolean {
-    if (!this.#running || this.#head === this.#tail()) return false;
+    if (!this.#ring.look()) return false;
     return !this.#blocked || this.#iotlb.underWay < this.#blockedAt;
-  }
-
-  /** TAIL is software's, and may be nonsense: it is taken modulo the buffer, on a command. */
-  #tail(): number {
-    return Atomics.load(this.#words, this.#base + AMD_CMD_TAIL) & this.#mask & -COMMAND_BYTES;
   }
 
   #execute(at: number): number {
@@ -231,7 +196,6 @@ export class CommandUnit {
 
   #fail(): number {
     this.#words[this.#stats + STAT_COMMAND_ERRORS]++;
-    this.#stopped = true;
     return STOPPED;
   }
 
@@ -242,33 +206,5 @@ export class CommandUnit {
       this.#words[this.#stats + STAT_IOTLB_TIMEOUTS]++;
       this.#events.command(EVENT_IOTLB_INV_TIMEOUT, this.#iotlb.deviceOf(slot), this.#iotlb.commandOf(slot), 0);
     }
-  }
-
-  #release(): void {
-    if (this.#head === this.#released) return;
-    this.#released = this.#head;
-    Atomics.store(this.#words, this.#base + AMD_CMD_HEAD, this.#head); // [R] [W]
-    if (Atomics.load(this.#words, this.#base + AMD_CMD_PARKED) !== 0)
-      Atomics.notify(this.#words, this.#base + AMD_CMD_HEAD); // [W]
-  }
-
-  /** A reserved length, or a buffer outside memory, does not start. */
-  #start(): void {
-    const entries = baseEntries(this.#words, this.#base + AMD_CMD_BASE);
-    const ring = baseWordAt(this.#words, this.#base + AMD_CMD_BASE);
-    if (entries === 0 || ring === 0 || ring + entries * COMMAND_WORDS > this.#words.length) return;
-    this.#ring = ring;
-    this.#mask = entries * COMMAND_BYTES - 1;
-    this.#head = this.#released = Atomics.load(this.#words, this.#base + AMD_CMD_HEAD) & this.#mask & -COMMAND_BYTES;
-    this.#running = true;
-    Atomics.or(this.#words, this.#base + AMD_STATUS, STATUS_CMD_RUN);
-  }
-
-  /** What was consumed is released first: HEAD stands at the next command when RUN is gone. */
-  #stop(): void {
-    this.#running = false;
-    Atomics.and(this.#words, this.#base + AMD_STATUS, ~STATUS_CMD_RUN);
-    if (Atomics.load(this.#words, this.#base + AMD_CMD_PARKED) !== 0)
-      Atomics.notify(this.#words, this.#base + AMD_CMD_HEAD); // who waits for room looks for errors
   }
 }

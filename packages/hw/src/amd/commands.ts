@@ -1,16 +1,20 @@
+import { PRG_FAILURE, PRG_INVALID } from '../pcie/pri-port.layout.ts';
 import { address, type Field, type FieldValues, field } from '../smmu-v3/fields.ts';
 import {
   type DecodedRecord,
-  decodeRecord,
+  describeRecord,
   encodeRecord,
   RECORD_WORDS,
   type RecordKind,
+  type RecordView,
   recordKind,
+  strictRecord,
 } from './records.ts';
 
 // Command buffer entries (AMD 48882, 2.4; Linux build_*() of amd/iommu.c). Bits are counted from the command's first.
 // PREFETCH_IOMMU_PAGES (6), INSERT_GUEST_EVENT (9) and RESET_VMMIO (10) are left out: this hardware does not offer them.
-// Not verified: the place of PASID[19:16] in INVALIDATE_IOTLB_PAGES, which Linux, with 16-bit PASIDs, leaves zero.
+// INVALIDATE_IOTLB_PAGES has its PASID in three pieces. Their places are those of Linux, which leaves PASID[19:16] zero, and of a restatement
+// of the specification's figure 47 that has all three; Xen and VirtualBox swap the two low bytes, and agree on PASID[19:16].
 
 export const COMMAND_WORDS: number = RECORD_WORDS;
 
@@ -25,6 +29,8 @@ export const CMD_INVALIDATE_IOMMU_ALL = 8;
 const DEVICE: Field = field('device', 15, 0);
 const S: Field = field('s', 64);
 const GN: Field = field('gn', 66);
+/** Of an IOTLB invalidation: 0 is the standard one, 1 and 2 flush besides. */
+const KIND_RESERVED = 3;
 const RANGE: readonly Field[] = address('address', 127, 76);
 
 export const COMMAND_KINDS: readonly RecordKind[] = [
@@ -60,9 +66,20 @@ export function encodeCommand(words: Int32Array, at: number, op: number, values:
   encodeRecord('encodeCommand', COMMAND_KINDS, words, at, op, values);
 }
 
-/** Reads any command by the table. @throws IommuError EINVAL for an unknown opcode, or a reserved bit that is set. */
+/** Reads any command, right or wrong. A PASID without GN is an error in an answer alone: invalidations ignore it. */
+export function describeCommand(words: Int32Array, at: number): RecordView {
+  const view = describeRecord(COMMAND_KINDS, words, at);
+  const { type, status, gn, pasid, kind } = view.fields;
+  if (type === CMD_COMPLETE_PPR_REQUEST && status > PRG_INVALID && status !== PRG_FAILURE)
+    view.errors.push(`status ${status} is reserved`);
+  if (type === CMD_COMPLETE_PPR_REQUEST && gn === 0 && pasid !== 0) view.errors.push('PASID without GN');
+  if (type === CMD_INVALIDATE_IOTLB_PAGES && kind === KIND_RESERVED) view.errors.push(`kind ${kind} is reserved`);
+  return view;
+}
+
+/** Reads a command that has nothing wrong with it. @throws IommuError EINVAL with everything that has */
 export function decodeCommand(words: Int32Array, at: number): DecodedRecord {
-  return decodeRecord('decodeCommand', COMMAND_KINDS, words, at);
+  return strictRecord('decodeCommand', describeCommand(words, at));
 }
 
 export function commandOp(words: Int32Array, at: number): number {

@@ -39,11 +39,14 @@ export interface BoundDevice {
   readonly maxPasids: number;
   readonly pri: PriSwitch | undefined;
   readonly ats: AtsSwitch | undefined;
+  /** What it is attached to, as far as the hardware is known to know. */
   attach: AmdAttach;
   /** Whether it may send page requests. */
   ppr: boolean;
   /** Its GCR3 table, or -1. */
   table: number;
+  /** PASIDs whose page table is gone, but not yet for certain from all caches. */
+  readonly stale: Set<number>;
 }
 
 /** What the driver keeps in memory for the hardware: device table entries and GCR3 tables. Stores only; the caller invalidates. */
@@ -90,7 +93,7 @@ export class DeviceTables {
     const { pri, ats } = options;
     this.#bound.set(deviceId, {
       ...{ deviceId, maxPasids, pri, ats },
-      ...{ attach: { kind: 'blocking' }, ppr: false, table: NO_TABLE },
+      ...{ attach: { kind: 'blocking' }, ppr: false, table: NO_TABLE, stale: new Set() },
     });
   }
 
@@ -101,12 +104,14 @@ export class DeviceTables {
     Atomics.store(this.#words, driverEntryAt(this.#words, this.#base, bound.deviceId) + DRIVER_DEVICE, 0);
   }
 
-  /** Writes a device's entry as it is to be attached. @throws IommuError as dteFor: nothing has changed then */
+  /** Writes a device's entry as it is to be attached; PASID 0's page table first, where the attach has one.
+   * @throws IommuError as dteFor: nothing has changed then */
   store(bound: BoundDevice, attach: AmdAttach): void {
-    const gcr3 = bound.table === NO_TABLE ? -1 : gcr3TableAt(this.#words, this.#base, bound.table) / 1024;
+    const isNamed = bound.table !== NO_TABLE && (attach.kind !== 'nested' || this.#hasPasids(bound));
+    const gcr3 = isNamed ? gcr3TableAt(this.#words, this.#base, bound.table) / 1024 : -1;
     const values = dteFor(attach, { ppr: bound.ppr, iotlb: bound.ats !== undefined, gcr3 });
+    if (attach.kind === 'paging-v2') this.setPasid(bound, 0, attach.rootPage);
     storeDte(this.#words, deviceEntryAt(this.#words, this.#base, bound.deviceId), values);
-    bound.attach = attach;
   }
 
   /** Blocks every device that has no driver. */
@@ -127,9 +132,20 @@ export class DeviceTables {
     return true;
   }
 
+  /** Takes a table back that no device table entry has named yet. */
+  dropTable(bound: BoundDevice): void {
+    this.#freeTables.push(bound.table);
+    bound.table = NO_TABLE;
+  }
+
   /** Word offset of a PASID's entry, 0 without a table. */
   pasidEntryAt(bound: BoundDevice, pasid: number): number {
     return bound.table === NO_TABLE ? 0 : gcr3TableAt(this.#words, this.#base, bound.table) + pasid * 2;
+  }
+
+  /** PASIDs that have a page table, 0 included. */
+  *pasidsOf(bound: BoundDevice): Generator<number, void, void> {
+    for (let pasid = 0; pasid < bound.maxPasids; pasid++) if (this.hasPasid(bound, pasid)) yield pasid;
   }
 
   hasPasid(bound: BoundDevice, pasid: number): boolean {
@@ -146,7 +162,14 @@ export class DeviceTables {
 
   clearPasid(bound: BoundDevice, pasid: number): void {
     const at = this.pasidEntryAt(bound, pasid);
+    if (at === 0) return;
     Atomics.store(this.#words, at, 0);
     Atomics.store(this.#words, at + 1, 0);
+  }
+
+  /** Whether any PASID but 0 has a page table. */
+  #hasPasids(bound: BoundDevice): boolean {
+    for (const pasid of this.pasidsOf(bound)) if (pasid !== 0) return true;
+    return false;
   }
 }

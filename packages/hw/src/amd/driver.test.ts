@@ -60,7 +60,7 @@ describe('probe and switches', () => {
     const rig = new Rig();
     expect(rig.driver.probe()).toEqual({
       ...{ ppr: true, guestTranslation: true, invalidateAll: true, pasidBits: 9, gcr3Levels: 1 },
-      ...{ autoResponse: true, earlyWarning: true, blockStopMarkers: true },
+      ...{ autoResponse: true, earlyWarning: true, blockStopMarkers: true, guestIo: true },
     });
     rig.words[rig.base + AMD_EFR + 1] = 8;
     await expect(rig.driver.enable()).rejects.toThrow('autoResponse = true: the IOMMU does not offer it (EOPNOTSUPP)');

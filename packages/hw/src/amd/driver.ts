@@ -3,7 +3,8 @@ import type { AmdAttach } from './attach.ts';
 import type { AmdDeviceOptions } from './device-tables.ts';
 import type { AmdFeatures } from './features.ts';
 import { type Procedure, runProcedure } from './procedure.ts';
-import { type AmdDriverConfig, type AmdEnableOptions, AmdProcedures } from './procedures.ts';
+import { type AmdDriverConfig, AmdProcedures } from './procedures.ts';
+import type { AmdEnableOptions } from './switch-procedures.ts';
 
 /** Control of an AMD IOMMU for an event loop: each call is a procedure of AmdProcedures, awaited. One at a time. Blocks for no longer than
  * others hold the command buffer's mutex. */

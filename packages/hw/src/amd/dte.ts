@@ -1,6 +1,6 @@
 import { IommuError } from '@faultline/core/errors';
 import { address, type Field, type FieldValues, field, getFields, setFields } from '../smmu-v3/fields.ts';
-import { firstReservedBit } from './records.ts';
+import { type RecordView, reservedBits } from './records.ts';
 
 // Device table entries, 32 bytes (AMD 48882, 2.2.2; Linux DTE_* and DEV_ENTRY_* of amd_iommu_types.h). Bits are counted from the entry's
 // first. Left out: interrupt remapping (bits 191:128 but for the guest paging mode) beyond what a nested attach hands through.
@@ -37,16 +37,32 @@ export const DTE_HI_GV: number = 1 << 23;
 
 /** guestMode: five levels of the guest page table; 0 are four. */
 export const GUEST_MODE_5_LEVEL = 1;
+/** mode: levels of the host page table, 0 to 6. */
+const MODE_RESERVED = 7;
+/** glx: levels of the GCR3 table, less one. */
+export const GLX_RESERVED = 3;
 
 /** Writes an entry by the table. @throws IommuError ENOENT for an unknown field, EINVAL for a value that does not fit. */
 export function encodeDte(words: Int32Array, at: number, values: FieldValues): void {
   setFields(words, at, DTE_WORDS, DTE_FIELDS, values, 'encodeDte');
 }
 
-/** Reads an entry by the table. @throws IommuError EINVAL for a bit that is set and not in the table. */
+/** Reads any entry, right or wrong. What is encoded in a way that is reserved is an error where V says that it counts. */
+export function describeDte(words: Int32Array, at: number): RecordView {
+  const fields = getFields(words, at, DTE_FIELDS);
+  const errors = reservedBits(words, at, DTE_WORDS, DTE_FIELDS);
+  if (fields.v === 1 && fields.tv === 1 && fields.mode === MODE_RESERVED)
+    errors.push(`mode ${fields.mode} is reserved`);
+  if (fields.v === 1 && fields.gv === 1 && fields.glx === GLX_RESERVED) errors.push(`glx ${fields.glx} is reserved`);
+  if (fields.v === 1 && fields.gv === 1 && fields.guestMode > GUEST_MODE_5_LEVEL)
+    errors.push(`guestMode ${fields.guestMode} is reserved`);
+  return { kind: 'DEVICE_TABLE_ENTRY', fields, errors };
+}
+
+/** Reads an entry by the table. @throws IommuError EINVAL with every bit that is set and not in the table */
 export function decodeDte(words: Int32Array, at: number): Record<string, number> {
-  const bit = firstReservedBit(words, at, DTE_WORDS, DTE_FIELDS);
-  if (bit >= 0) throw new IommuError('EINVAL', 'decodeDte', 'bit', bit, 'is reserved and set');
+  const errors = reservedBits(words, at, DTE_WORDS, DTE_FIELDS);
+  if (errors.length > 0) throw new IommuError('EINVAL', 'decodeDte', 'at', at, errors.join('; '));
   return getFields(words, at, DTE_FIELDS);
 }
 

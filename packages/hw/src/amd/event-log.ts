@@ -1,18 +1,20 @@
 import { address, type Field, type FieldValues, field } from '../smmu-v3/fields.ts';
-import { PPR_FIELDS, pprHigh, pprLow } from './ppr-log.ts';
+import { PPR_FIELDS, pprHigh, pprLow, withPasidChecked } from './ppr-log.ts';
 import {
   type DecodedRecord,
-  decodeRecord,
+  describeRecord,
   encodeRecord,
   RECORD_WORDS,
   type RecordKind,
+  type RecordView,
   recordKind,
+  strictRecord,
 } from './records.ts';
 
-// Event log entries (AMD 48882, 2.5). Bits are counted from the entry's first.
+// Event log entries (AMD 48882, 2.5; layouts as in VirtualBox DevIommuAmd.h, too). Bits are counted from the entry's first.
 // Left out: the events of guest virtual interrupts, of a virtual IOMMU and of SEV-SNP (0xb to 0xe), which are on none of our paths.
-// INVALID_PPR_REQUEST lays PASID and tag out as a PPR log entry does (Linux commit "iommu/amd: Fix the pasid in event log"); that
-// its flags do so too is not verified.
+// INVALID_PPR_REQUEST lays PASID and tag out as a PPR log entry does (Linux commit "iommu/amd: Fix incorrect PASID decoding from event
+// log", which says so of this event alone; the tag is what Linux prints); that its flags do so too is not verified.
 
 export const EVENT_ENTRY_WORDS: number = RECORD_WORDS;
 
@@ -91,9 +93,15 @@ export function encodeEventEntry(words: Int32Array, at: number, type: number, va
   encodeRecord('encodeEventEntry', EVENT_KINDS, words, at, type, values);
 }
 
-/** Reads an event by the table. @throws IommuError EINVAL for an unknown type, or a reserved bit that is set. */
+/** Reads any event, right or wrong. */
+export function describeEventEntry(words: Int32Array, at: number): RecordView {
+  const view = describeRecord(EVENT_KINDS, words, at);
+  return view.fields.type === EVENT_INVALID_PPR_REQUEST ? withPasidChecked(view) : view;
+}
+
+/** Reads an event that has nothing wrong with it. @throws IommuError EINVAL with everything that has */
 export function decodeEventEntry(words: Int32Array, at: number): DecodedRecord {
-  return decodeRecord('decodeEventEntry', EVENT_KINDS, words, at);
+  return strictRecord('decodeEventEntry', describeEventEntry(words, at));
 }
 
 /** Writes INVALID_PPR_REQUEST. @param flags REQUEST_* of the port's record. */

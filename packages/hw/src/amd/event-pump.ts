@@ -1,25 +1,9 @@
-import {
-  FAULT_DEVICE,
-  FAULT_FLAG_LAST_PAGE,
-  FAULT_FLAG_PASID_VALID,
-  FAULT_FLAG_RESPONSE_NEEDS_PASID,
-  FAULT_FLAGS,
-  FAULT_GRPID,
-  FAULT_PAGE_HI,
-  FAULT_PAGE_LO,
-  FAULT_PASID,
-  FAULT_PERM,
-  FAULT_TOKEN,
-  type FaultReporter,
-} from '@faultline/core/iopf';
+import type { FaultReporter } from '@faultline/core/iopf';
 import type { Clock, Words } from '@faultline/core/sync';
-import { PRG_FAILURE } from '../pcie/pri-port.layout.ts';
 import type { AmdOps } from './amd-ops.ts';
 import { clearStatus, restartLog } from './control.ts';
 import { eventName } from './event-log.ts';
 import {
-  AMD_DEVICES,
-  AMD_DRIVER_TABLE,
   AMD_EVT_ENTRIES,
   AMD_EVTLOG,
   AMD_PPR_ENTRIES,
@@ -28,60 +12,25 @@ import {
   AMD_PPRLOG,
   AMD_STATUS,
   checkAmd,
-  DRIVER_DEVICE,
-  DRIVER_MAX_PASIDS,
-  DRIVER_WORDS,
 } from './layout.ts';
 import { LOG_EMPTY, LOG_LATE, LOG_MISSING, LOG_TAKEN, LogReader } from './log-reader.ts';
 import { eventLogSpec, type LogSpec, pprLogSpec } from './log-specs.ts';
 import {
-  PPR_GN,
-  PPR_LAST,
-  PPR_PAGE_SERVICE_REQUEST,
-  PPR_RESERVED,
-  pprDevice,
-  pprGroup,
-  pprIsStopMarker,
-  pprPasid,
-  pprPerm,
-} from './ppr-log.ts';
+  AMD_PUMP_OUTCOMES,
+  type AmdPumpOutcome,
+  EARLY_WARNINGS,
+  EVENT_OVERFLOWS,
+  EVENTS,
+  MISSING,
+  PPR_OVERFLOWS,
+  REPORTED,
+  UNKNOWN_EVENTS,
+} from './pump-outcomes.ts';
 import { STATUS_PPR_EARLY, STATUS_W1C } from './registers.ts';
+import { RequestReporter } from './request-reporter.ts';
 
 /** Entries taken before the batch ends. */
 const BATCH = 64;
-
-/** What became of a log entry, or of a log. */
-export const AMD_PUMP_OUTCOMES = [
-  'reported', // handed to the core, which answers the device
-  'refused', // handed to the core, which refused it (and answered the device)
-  'noPasid', // GN=0: answered Failure
-  'malformed', // reserved bit set: answered Failure
-  'badPasid', // PASID 0, or one that the device may not use: answered Failure
-  'unknownDevice', // no driver: answered Failure
-  'unknownEntry', // a type that the PPR log does not have: nothing to answer
-  'stopMarkers', // nothing to answer
-  'missing', // entries that the tail covered and that never came
-  'events', // events taken from the event log
-  'unknownEvents', // of a type that is unknown or left out
-  'pprOverflows', // times the PPR log was restarted
-  'eventOverflows', // times the event log was restarted
-  'earlyWarnings', // times the PPR log's warning was seen
-] as const;
-export type AmdPumpOutcome = (typeof AMD_PUMP_OUTCOMES)[number];
-const REPORTED = 0;
-const REFUSED = 1;
-const NO_PASID = 2;
-const MALFORMED = 3;
-const BAD_PASID = 4;
-const UNKNOWN_DEVICE = 5;
-const UNKNOWN_ENTRY = 6;
-const STOP_MARKERS = 7;
-const MISSING = 8;
-const EVENTS = 9;
-const UNKNOWN_EVENTS = 10;
-const PPR_OVERFLOWS = 11;
-const EVENT_OVERFLOWS = 12;
-const EARLY_WARNINGS = 13;
 
 export interface AmdEventPumpConfig {
   readonly reporter: FaultReporter;
@@ -104,19 +53,15 @@ export class AmdEventPump {
   readonly #words: Words;
   readonly #base: number;
   readonly #config: AmdEventPumpConfig;
-  readonly #reporter: FaultReporter;
+  readonly #requests: RequestReporter;
   readonly #ppr: LogReader;
   readonly #pprSpec: LogSpec;
   readonly #events: LogReader;
   readonly #eventSpec: LogSpec;
-  readonly #devices: number;
-  readonly #driverTable: number;
-  readonly #asLinux: boolean;
   readonly #counts: Int32Array = new Int32Array(AMD_PUMP_OUTCOMES.length);
   #pprLost = false; // the PPR log overflowed or gave its warning: to be seen to once it is drained
   #pprStopped = false;
   #eventsStopped = false;
-  #answered = false; // this batch answered something itself
   #passed: number; // PASSED, which no one else writes
 
   constructor(words: Words, base: number, config: AmdEventPumpConfig) {
@@ -124,15 +69,12 @@ export class AmdEventPump {
     this.#words = words;
     this.#base = base;
     this.#config = config;
-    this.#reporter = config.reporter;
-    this.#asLinux = config.asLinux ?? false;
+    this.#requests = new RequestReporter(words, base, config.reporter, config.ops, config.asLinux ?? false);
     this.#pprSpec = pprLogSpec(base);
     this.#eventSpec = eventLogSpec(base);
     const ring = (part: number): number => base + words[base + part];
     this.#ppr = new LogReader(words, this.#pprSpec, ring(AMD_PPRLOG), words[base + AMD_PPR_ENTRIES], config.clock);
     this.#events = new LogReader(words, this.#eventSpec, ring(AMD_EVTLOG), words[base + AMD_EVT_ENTRIES], config.clock);
-    this.#devices = words[base + AMD_DEVICES];
-    this.#driverTable = ring(AMD_DRIVER_TABLE);
     this.#passed = Atomics.load(words, base + AMD_PPR_PASSED);
   }
 
@@ -186,8 +128,7 @@ export class AmdEventPump {
     while (taken < budget) {
       outcome = this.#ppr.take();
       if (outcome === LOG_EMPTY || outcome === LOG_LATE) break;
-      if (outcome === LOG_TAKEN) this.#take(this.#ppr.entry);
-      else this.#note(MISSING, this.#ppr.entry);
+      this.#note(outcome === LOG_TAKEN ? this.#requests.take(this.#ppr.entry) : MISSING, this.#ppr.entry);
       taken++;
       if (taken % BATCH === 0) this.#endBatch(BATCH);
     }
@@ -230,68 +171,14 @@ export class AmdEventPump {
     return restarted;
   }
 
-  #take(entry: Int32Array): void {
-    const high = entry[1];
-    const device = this.#device(pprDevice(entry, 0));
-    if (high >>> 28 !== PPR_PAGE_SERVICE_REQUEST) this.#note(UNKNOWN_ENTRY, entry);
-    else if (pprIsStopMarker(high)) this.#note(STOP_MARKERS, entry);
-    else if (device === 0) this.#refuse(entry, UNKNOWN_DEVICE);
-    else if ((high & PPR_GN) === 0) this.#refuse(entry, NO_PASID);
-    else if ((high & PPR_RESERVED) !== 0) this.#refuse(entry, MALFORMED);
-    else if (!this.#mayUse(pprDevice(entry, 0), pprPasid(entry, 0))) this.#refuse(entry, BAD_PASID);
-    else this.#report(entry, device - 1);
-  }
-
-  /** Read plainly: the driver sets it before the device's first request (COMPLETION_WAIT, then the entry's TAIL order it), and clears it
-   * only once the log is fenced. @returns device index + 1 of the device id's driver, or 0. */
-  #device(deviceId: number): number {
-    if (deviceId >= this.#devices) return 0;
-    return this.#words[this.#driverTable + deviceId * DRIVER_WORDS + DRIVER_DEVICE];
-  }
-
-  #mayUse(deviceId: number, pasid: number): boolean {
-    return pasid !== 0 && pasid < this.#words[this.#driverTable + deviceId * DRIVER_WORDS + DRIVER_MAX_PASIDS];
-  }
-
-  #report(entry: Int32Array, device: number): void {
-    const words = this.#words;
-    const record = this.#reporter.prepareFault();
-    const last = (entry[1] & PPR_LAST) !== 0 ? FAULT_FLAG_LAST_PAGE : 0;
-    words[record + FAULT_DEVICE] = device;
-    words[record + FAULT_FLAGS] = last | FAULT_FLAG_PASID_VALID | FAULT_FLAG_RESPONSE_NEEDS_PASID;
-    words[record + FAULT_PASID] = pprPasid(entry, 0);
-    words[record + FAULT_GRPID] = pprGroup(entry, 0);
-    words[record + FAULT_PERM] = pprPerm(entry[1]);
-    words[record + FAULT_PAGE_LO] = (entry[2] >>> 12) | (entry[3] << 20);
-    words[record + FAULT_PAGE_HI] = entry[3] >>> 12;
-    words[record + FAULT_TOKEN] = pprDevice(entry, 0);
-    if (this.#reporter.reportDeviceFault(record) === 0) this.#counts[REPORTED]++;
-    else this.#note(REFUSED, entry);
-  }
-
-  /** An entry that nobody else will answer. */
-  #refuse(entry: Int32Array, outcome: number): void {
-    const due = this.#asLinux ? outcome !== UNKNOWN_DEVICE : (entry[1] & PPR_LAST) !== 0;
-    if (due) {
-      const pasid = (entry[1] & PPR_GN) !== 0 ? pprPasid(entry, 0) : -1;
-      this.#config.ops.completePpr(pprDevice(entry, 0), pasid, pprGroup(entry, 0), PRG_FAILURE);
-      this.#answered = true;
-    }
-    this.#note(outcome, entry);
-  }
-
   #note(outcome: number, entry: Int32Array): void {
     this.#counts[outcome]++;
-    this.#config.onEvent?.(AMD_PUMP_OUTCOMES[outcome], entry);
+    if (outcome !== REPORTED) this.#config.onEvent?.(AMD_PUMP_OUTCOMES[outcome], entry);
   }
 
   /** Says how far reports have come. [G] PASSED, then FENCES  pairs with  AmdDriver.fence: FENCES, then PASSED. */
   #endBatch(count: number): void {
-    if (this.#answered) {
-      this.#answered = false;
-      this.#config.ops.flushResponses();
-    }
-    this.#reporter.endBatch();
+    this.#requests.endBatch();
     this.#passed = (this.#passed + count) | 0;
     Atomics.store(this.#words, this.#base + AMD_PPR_PASSED, this.#passed); // [G]
     if (Atomics.load(this.#words, this.#base + AMD_PPR_FENCES) !== 0)

@@ -1,7 +1,8 @@
 import type { Words } from '@faultline/core/sync';
 import { EVENT_ILLEGAL_COMMAND_ERROR, writeCommandEvent, writeInvalidPprRequest } from './event-log.ts';
-import { AMD_STATS, STAT_EVENTS, STAT_EVENTS_LOST } from './layout.ts';
+import { AMD_STATS } from './layout.ts';
 import type { LogWriter } from './log-writer.ts';
+import { STAT_EVENTS, STAT_EVENTS_LOST } from './stats.ts';
 
 // What the hardware writes to the event log. An event that finds no room is lost, and with it the log stops: what it says is for people.
 

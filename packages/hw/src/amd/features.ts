@@ -4,6 +4,7 @@ import {
   EFR_GLX_SHIFT,
   EFR_GT,
   EFR_HI_BLK_STOP_MRK,
+  EFR_HI_GIO,
   EFR_HI_PASMAX_MASK,
   EFR_HI_PPR_AUTO_RSP,
   EFR_HI_PPR_EARLY,
@@ -22,6 +23,8 @@ export interface AmdFeatures {
   readonly autoResponse: boolean;
   readonly earlyWarning: boolean;
   readonly blockStopMarkers: boolean;
+  /** Paging of kind `paging-v2`. */
+  readonly guestIo: boolean;
 }
 
 export function readFeatures(words: Words, base: number): AmdFeatures {
@@ -36,5 +39,6 @@ export function readFeatures(words: Words, base: number): AmdFeatures {
     autoResponse: (high & EFR_HI_PPR_AUTO_RSP) !== 0,
     earlyWarning: (high & EFR_HI_PPR_EARLY) !== 0,
     blockStopMarkers: (high & EFR_HI_BLK_STOP_MRK) !== 0,
+    guestIo: (high & EFR_HI_GIO) !== 0,
   };
 }

@@ -12,14 +12,16 @@ export {
   COMMAND_KINDS,
   COMMAND_WORDS,
   decodeCommand,
+  describeCommand,
   encodeCommand,
   LAST_PAGE_NUMBER,
 } from './commands.ts';
 export type { AmdDeviceOptions, AtsSwitch, PriSwitch } from './device-tables.ts';
 export { AmdDriver } from './driver.ts';
-export { DTE_FIELDS, DTE_WORDS, decodeDte, encodeDte, gcr3Fields, gcr3Page } from './dte.ts';
+export { DTE_FIELDS, DTE_WORDS, decodeDte, describeDte, encodeDte, gcr3Fields, gcr3Page } from './dte.ts';
 export {
   decodeEventEntry,
+  describeEventEntry,
   EVENT_COMMAND_HARDWARE_ERROR,
   EVENT_COUNTER_ZERO,
   EVENT_DEV_TAB_HARDWARE_ERROR,
@@ -35,23 +37,22 @@ export {
   encodeEventEntry,
   eventName,
 } from './event-log.ts';
-export { AMD_PUMP_OUTCOMES, AmdEventPump, type AmdEventPumpConfig, type AmdPumpOutcome } from './event-pump.ts';
+export { AmdEventPump, type AmdEventPumpConfig } from './event-pump.ts';
 export type { AmdFeatures } from './features.ts';
 export { AmdHardware, type AmdHardwareConfig } from './hardware.ts';
+export { type AmdConfig, amdAnnounceBase, amdLayout, amdWords, initAmd, readAmdStats } from './layout.ts';
 export {
-  AMD_STAT_NAMES,
-  type AmdConfig,
-  type AmdStatName,
-  amdAnnounceBase,
-  amdLayout,
-  amdWords,
-  initAmd,
-  readAmdStats,
-} from './layout.ts';
-export { decodePprEntry, encodePprEntry, PPR_ENTRY_WORDS, PPR_KINDS, PPR_PAGE_SERVICE_REQUEST } from './ppr-log.ts';
+  decodePprEntry,
+  describePprEntry,
+  encodePprEntry,
+  PPR_ENTRY_WORDS,
+  PPR_KINDS,
+  PPR_PAGE_SERVICE_REQUEST,
+} from './ppr-log.ts';
 export { type Procedure, runProcedure, type Waiting } from './procedure.ts';
-export { type AmdDriverConfig, type AmdEnableOptions, AmdProcedures } from './procedures.ts';
-export type { DecodedRecord, RecordKind } from './records.ts';
+export { type AmdDriverConfig, AmdProcedures } from './procedures.ts';
+export { AMD_PUMP_OUTCOMES, type AmdPumpOutcome } from './pump-outcomes.ts';
+export type { DecodedRecord, RecordKind, RecordView } from './records.ts';
 export {
   INV_TIMEOUT_1S,
   INV_TIMEOUT_10MS,
@@ -68,3 +69,5 @@ export {
   STATUS_PPR_OVERFLOW,
   STATUS_PPR_RUN,
 } from './registers.ts';
+export { AMD_STAT_NAMES, type AmdStatName } from './stats.ts';
+export type { AmdEnableOptions } from './switch-procedures.ts';

@@ -3,8 +3,9 @@ import { TICKS_PER_MS, type Words } from '@faultline/core/sync';
 import { ITAGS } from '../pcie/pri-port.layout.ts';
 import type { PriPortSet } from '../pcie/pri-port-set.ts';
 import { commandDevice, iotlbMaxPend, iotlbPasid, rangePageHi, rangePageLo, rangeSizeLg2 } from './commands.ts';
-import { AMD_STATS, STAT_IOTLB_SENT, STAT_UNDELIVERED } from './layout.ts';
+import { AMD_STATS } from './layout.ts';
 import { INV_TIMEOUT_MS } from './registers.ts';
+import { STAT_IOTLB_SENT, STAT_UNDELIVERED } from './stats.ts';
 
 // Invalidations of devices' own caches that are under way, and what COMPLETION_WAIT waits for. A device's completion comes behind the
 // page requests it had sent before: that is what a fence rests on. Everything here is the hardware's own.

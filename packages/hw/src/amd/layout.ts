@@ -9,6 +9,7 @@ import { PPR_ENTRY_WORDS } from './ppr-log.ts';
 import {
   EFR_GT,
   EFR_HI_BLK_STOP_MRK,
+  EFR_HI_GIO,
   EFR_HI_PPR_AUTO_RSP,
   EFR_HI_PPR_EARLY,
   EFR_IA,
@@ -16,6 +17,7 @@ import {
   MAX_RING_ENTRIES,
   MIN_RING_ENTRIES,
 } from './registers.ts';
+import { AMD_STAT_NAMES, type AmdStatName } from './stats.ts';
 
 // One AMD IOMMU's shared words: registers, rings, tables, announce bitmap. Offsets are from the IOMMU's base.
 //
@@ -76,51 +78,6 @@ export const DRIVER_DEVICE = 0; // index in the core's device table + 1, 0: no d
 export const DRIVER_MAX_PASIDS = 1; // PASIDs 1 to this less one may be used
 export const DRIVER_WORDS = 4;
 
-/** Hardware statistics, u32, one writer: the hardware. */
-export const AMD_STAT_NAMES = [
-  'requests', // page requests and stop markers taken from the ports
-  'logged', // of these, written to the PPR log
-  'autoAnswered', // last requests that the hardware answered by itself for want of log: automatic response
-  'discarded', // requests dropped for want of log, without an answer: not last, or no automatic response
-  'rejected', // requests refused: IOMMU or PPR off, or the device table entry does not let them through
-  'stopMarkers', // stop markers blocked, or refused with the rest
-  'pprOverflows', // times the PPR log overflowed
-  'earlyWarnings', // times its warning was set
-  'events', // events written to the event log
-  'eventsLost', // events that found no room, or no log
-  'responses', // COMPLETE_PPR_REQUEST sent on
-  'strays', // commands for a device or group that no port has, and completions that belong to no invalidation
-  'undelivered', // responses and invalidations that a device took no more: its ring was full
-  'commands', // commands consumed
-  'waits', // of these, COMPLETION_WAIT
-  'invalidations', // of these, invalidations
-  'iotlbSent', // invalidations sent on to devices
-  'iotlbTimeouts', // of these, given up
-  'commandErrors', // commands at which the buffer stopped
-  'interrupts', // interrupts raised
-] as const;
-export type AmdStatName = (typeof AMD_STAT_NAMES)[number];
-export const STAT_REQUESTS = 0;
-export const STAT_LOGGED = 1;
-export const STAT_AUTO_ANSWERED = 2;
-export const STAT_DISCARDED = 3;
-export const STAT_REJECTED = 4;
-export const STAT_STOP_MARKERS = 5;
-export const STAT_PPR_OVERFLOWS = 6;
-export const STAT_EARLY_WARNINGS = 7;
-export const STAT_EVENTS = 8;
-export const STAT_EVENTS_LOST = 9;
-export const STAT_RESPONSES = 10;
-export const STAT_STRAYS = 11;
-export const STAT_UNDELIVERED = 12;
-export const STAT_COMMANDS = 13;
-export const STAT_WAITS = 14;
-export const STAT_INVALIDATIONS = 15;
-export const STAT_IOTLB_SENT = 16;
-export const STAT_IOTLB_TIMEOUTS = 17;
-export const STAT_COMMAND_ERRORS = 18;
-export const STAT_INTERRUPTS = 19;
-
 export const amdLayout: Layout = defineLayout('amd-iommu', [
   { name: 'HEADER', offset: 0, width: 16, unit: 'sizes and offsets', writer: 'init' },
   { name: 'REGISTERS', offset: AMD_DEVTAB_BASE, width: 10, unit: 'as in MMIO_REGISTERS', writer: 'software' },
@@ -169,6 +126,8 @@ interface Parts {
 }
 
 const PAGE_WORDS = 1024;
+const PASID_BITS = 9; // one level of GCR3 table
+const EFR_HIGH = EFR_HI_PPR_EARLY | EFR_HI_PPR_AUTO_RSP | EFR_HI_BLK_STOP_MRK | EFR_HI_GIO;
 
 function pageWords(words: number): number {
   return Math.ceil(words / PAGE_WORDS) * PAGE_WORDS;
@@ -212,8 +171,8 @@ export function initAmd(words: Words, base: number, config: AmdConfig): void {
   words[base + AMD_PPR_ENTRIES] = config.pprEntries;
   words[base + AMD_EVT_ENTRIES] = config.eventEntries;
   words[base + AMD_CMD_ENTRIES] = config.commandEntries;
-  words[base + AMD_EFR] = EFR_PPR | EFR_GT | EFR_IA; // one level of GCR3 table: GLXSup 0
-  words[base + AMD_EFR + 1] = 8 | EFR_HI_PPR_EARLY | EFR_HI_PPR_AUTO_RSP | EFR_HI_BLK_STOP_MRK; // PASIDs of 9 bits
+  words[base + AMD_EFR] = EFR_PPR | EFR_GT | EFR_IA; // GLXSup 0
+  words[base + AMD_EFR + 1] = EFR_HIGH | (PASID_BITS - 1);
   words[base + AMD_ANNOUNCE] = parts.announce;
   words[base + AMD_DRIVER_TABLE] = parts.driver;
   let at = pageWords(base + parts.aligned) - base;

@@ -1,8 +1,9 @@
 import type { Doorbell, Words } from '@faultline/core/sync';
-import { AMD_STATS, AMD_STATUS, STAT_INTERRUPTS } from './layout.ts';
+import { AMD_STATS, AMD_STATUS } from './layout.ts';
 import type { LogSpec } from './log-specs.ts';
 import { RECORD_WORDS } from './records.ts';
 import { baseEntries, baseWordAt, CONTROL_IOMMU_EN } from './registers.ts';
+import { STAT_INTERRUPTS } from './stats.ts';
 
 // The hardware's end of a log: the PPR log and the event log work alike. HEAD and TAIL are byte offsets; equal is empty, and one entry
 // stays unused so that full is something else.

@@ -10,11 +10,13 @@ import {
 import { address, type Field, type FieldValues, field } from '../smmu-v3/fields.ts';
 import {
   type DecodedRecord,
-  decodeRecord,
+  describeRecord,
   encodeRecord,
   RECORD_WORDS,
   type RecordKind,
+  type RecordView,
   recordKind,
+  strictRecord,
 } from './records.ts';
 
 // PPR log entries (AMD 48882, 2.6; Linux PPR_* of amd_iommu_types.h). Bits are counted from the entry's first.
@@ -48,9 +50,21 @@ export function encodePprEntry(words: Int32Array, at: number, type: number, valu
   encodeRecord('encodePprEntry', PPR_KINDS, words, at, type, values);
 }
 
-/** Reads an entry by the table. @throws IommuError EINVAL for an unknown type, or a reserved bit that is set. */
+/** Reads any entry, right or wrong. */
+export function describePprEntry(words: Int32Array, at: number): RecordView {
+  return withPasidChecked(describeRecord(PPR_KINDS, words, at));
+}
+
+/** Adds to the errors of a page request's record, here or in the event log, a PASID that nothing says is one. */
+export function withPasidChecked(view: RecordView): RecordView {
+  const { gn, pasidLo, pasidHi } = view.fields;
+  if (gn === 0 && (pasidLo !== 0 || pasidHi !== 0)) view.errors.push('PASID without GN');
+  return view;
+}
+
+/** Reads an entry that has nothing wrong with it. @throws IommuError EINVAL with everything that has */
 export function decodePprEntry(words: Int32Array, at: number): DecodedRecord {
-  return decodeRecord('decodePprEntry', PPR_KINDS, words, at);
+  return strictRecord('decodePprEntry', describePprEntry(words, at));
 }
 
 /** Bits 63:32 of an entry, from {@link writePprEntry} to the readers below. */

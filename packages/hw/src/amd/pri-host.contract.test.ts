@@ -4,6 +4,7 @@ import { readEndpointStats } from '../pcie/endpoint-stats.ts';
 import { priHostContract } from '../pcie/testing/pri-host-contract.ts';
 import { STALL_RETRY } from '../smmu-v3/stall-port.ts';
 import { readAmdStats } from './layout.ts';
+
 import { AmdHost } from './testing/amd-host.ts';
 
 describe('AMD and the lockless fault path', () => {

@@ -12,6 +12,15 @@ export interface RecordKind {
   readonly fields: readonly Field[];
 }
 
+/** A record as people read it, right or wrong. */
+export interface RecordView {
+  /** Its name, '' for a type that is unknown. */
+  readonly kind: string;
+  readonly fields: Record<string, number>;
+  /** Everything that is wrong with it, a sentence each; none for a record that hardware may write or take. */
+  readonly errors: string[];
+}
+
 export interface DecodedRecord {
   readonly name: string;
   readonly values: Record<string, number>;
@@ -42,24 +51,30 @@ export function encodeRecord(
   setFields(words, at, RECORD_WORDS, kind.fields, { ...values, type }, call);
 }
 
-/** Reads a record by its table, for people and tests.
- * @throws IommuError EINVAL for an unknown type, or a reserved bit that is set. */
-export function decodeRecord(call: string, kinds: readonly RecordKind[], words: Int32Array, at: number): DecodedRecord {
+/** Reads a record by its table, whatever it says. */
+export function describeRecord(kinds: readonly RecordKind[], words: Int32Array, at: number): RecordView {
   const type = recordType(words, at);
   const kind = kinds.find((k) => k.type === type);
-  if (kind === undefined) throw new IommuError('EINVAL', call, 'type', type, 'is unknown or reserved');
-  const bit = firstReservedBit(words, at, RECORD_WORDS, kind.fields);
-  if (bit >= 0) throw new IommuError('EINVAL', call, `${kind.name} bit`, bit, 'is reserved and set');
-  return { name: kind.name, values: getFields(words, at, kind.fields) };
+  if (kind === undefined) return { kind: '', fields: { type }, errors: [`type ${type} is unknown or reserved`] };
+  const errors = reservedBits(words, at, RECORD_WORDS, kind.fields);
+  return { kind: kind.name, fields: getFields(words, at, kind.fields), errors };
 }
 
-/** @returns number of the lowest bit that is set in a record of `size` words and belongs to no field, or -1. */
-export function firstReservedBit(words: Int32Array, at: number, size: number, fields: readonly Field[]): number {
+/** A record that has nothing wrong with it. @throws IommuError EINVAL an unknown type, or the view's errors, all of them */
+export function strictRecord(call: string, { kind, fields, errors }: RecordView): DecodedRecord {
+  if (kind === '') throw new IommuError('EINVAL', call, 'type', fields.type, 'is unknown or reserved');
+  if (errors.length > 0) throw new IommuError('EINVAL', call, 'record', kind, errors.join('; '));
+  return { name: kind, values: fields };
+}
+
+/** One sentence for each bit that is set in a record of `size` words and belongs to no field, lowest first. */
+export function reservedBits(words: Int32Array, at: number, size: number, fields: readonly Field[]): string[] {
+  const errors: string[] = [];
   for (let word = 0; word < size; word++) {
     let known = 0;
     for (const f of fields) if (f.lo >> 5 === word) known |= fieldMask(f);
-    const odd = words[at + word] & ~known;
-    if (odd !== 0) return word * 32 + 31 - Math.clz32(odd & -odd);
+    for (let odd = words[at + word] & ~known; odd !== 0; odd &= odd - 1)
+      errors.push(`bit ${word * 32 + 31 - Math.clz32(odd & -odd)} is reserved and set`);
   }
-  return -1;
+  return errors;
 }

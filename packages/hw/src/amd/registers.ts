@@ -2,8 +2,8 @@ import { checkInteger, checkPowerOfTwo, IommuError } from '@faultline/core/error
 import { address, type Field, field, getField } from '../smmu-v3/fields.ts';
 
 // Register bits (AMD 48882, chapter 3). Where the model keeps the registers is in layout.ts.
-// Not verified against the specification's own text: the bits above 31 of CONTROL, PPR_AUTO_RESPONSE and PPR_EARLY, which are as
-// two independent public register listings have them (VirtualBox DevIommuAmd, AMD umr), and what a threshold counts.
+// The bits above 31 of CONTROL and EXTENDED_FEATURES are as VirtualBox DevIommuAmd.h, CoreFreq amd_reg.h and AMD's own umr list them, those of
+// PPR_AUTO_RESPONSE and PPR_EARLY as umr does. Not verified: what a threshold counts.
 
 /** Byte offsets in the MMIO space, for dumps and documents. */
 export const MMIO_REGISTERS: readonly { readonly name: string; readonly offset: number }[] = [
@@ -75,12 +75,14 @@ export const EFR_HI_PASMAX_MASK = 0x1f;
 export const EFR_HI_PPR_EARLY: number = 1 << 8;
 export const EFR_HI_PPR_AUTO_RSP: number = 1 << 9;
 export const EFR_HI_BLK_STOP_MRK: number = 1 << 12;
+/** GIoSup: requests without a PASID may be translated by a guest page table, that of PASID 0. */
+export const EFR_HI_GIO: number = 1 << 16;
 
 /** PPR_AUTO_RESPONSE: the code on the wire, and whether the answer goes out without a PASID. */
 export const AUTO_RESPONSE_CODE_MASK = 0xf;
 export const AUTO_RESPONSE_MASK_GN: number = 1 << 4;
 
-/** PPR_EARLY: entries in the log from which on the warning is given (what the threshold counts is not verified). */
+/** PPR_EARLY: entries in the log from which on the warning is given. */
 export const EARLY_THRESHOLD_MASK = 0x7fff;
 export const EARLY_INT_EN: number = 1 << 30;
 export const EARLY_EN: number = 1 << 31;

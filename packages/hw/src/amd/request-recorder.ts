@@ -19,21 +19,7 @@ import type { PumpTick } from '../smmu-v3/pump-tick.ts';
 import type { DteCache } from './dte-cache.ts';
 import type { EventWriter } from './event-writer.ts';
 import type { IotlbTracker } from './iotlb-tracker.ts';
-import {
-  AMD_PPR_AUTO_RESPONSE,
-  AMD_PPR_EARLY,
-  AMD_STATS,
-  STAT_AUTO_ANSWERED,
-  STAT_DISCARDED,
-  STAT_EARLY_WARNINGS,
-  STAT_LOGGED,
-  STAT_PPR_OVERFLOWS,
-  STAT_REJECTED,
-  STAT_REQUESTS,
-  STAT_STOP_MARKERS,
-  STAT_STRAYS,
-  STAT_UNDELIVERED,
-} from './layout.ts';
+import { AMD_PPR_AUTO_RESPONSE, AMD_PPR_EARLY, AMD_STATS } from './layout.ts';
 import type { LogWriter } from './log-writer.ts';
 import { PPR_ENTRY_WORDS, writePprEntry } from './ppr-log.ts';
 import {
@@ -48,6 +34,18 @@ import {
   EARLY_THRESHOLD_MASK,
   STATUS_PPR_EARLY,
 } from './registers.ts';
+import {
+  STAT_AUTO_ANSWERED,
+  STAT_DISCARDED,
+  STAT_EARLY_WARNINGS,
+  STAT_LOGGED,
+  STAT_PPR_OVERFLOWS,
+  STAT_REJECTED,
+  STAT_REQUESTS,
+  STAT_STOP_MARKERS,
+  STAT_STRAYS,
+  STAT_UNDELIVERED,
+} from './stats.ts';
 
 // Turns page requests into PPR log entries, or into what the hardware answers by itself:
 //

@@ -1,12 +1,8 @@
 import {
-  FAULT_DEVICE,
   FAULT_FLAG_PASID_VALID,
   FAULT_FLAGS,
   FAULT_GRPID,
-  FAULT_PAGE_HI,
-  FAULT_PAGE_LO,
   FAULT_PASID,
-  FAULT_PERM,
   FAULT_TOKEN,
   FAULT_WORDS,
   type FaultReporter,
@@ -33,24 +29,30 @@ import {
 } from '../pcie/pri-port.layout.ts';
 import { NO_RECORD, PriRequester } from '../pcie/pri-port.ts';
 import { AmdOps } from './amd-ops.ts';
+import { decodeCommand } from './commands.ts';
 import { AmdDriver } from './driver.ts';
 import { decodeEventEntry } from './event-log.ts';
-import { AmdEventPump, type AmdEventPumpConfig, type AmdPumpOutcome } from './event-pump.ts';
+import { AmdEventPump, type AmdEventPumpConfig } from './event-pump.ts';
+import { FakeReporter, type Reported } from './fake-reporter.test-help.ts';
 import { AmdHardware } from './hardware.ts';
 import {
+  AMD_CMD_ENTRIES,
+  AMD_CMD_TAIL,
+  AMD_CMDBUF,
   AMD_PPR_HEAD,
   AMD_PPR_TAIL,
   AMD_PPRLOG,
   AMD_STATUS,
   type AmdConfig,
-  type AmdStatName,
   amdAnnounceBase,
   amdWords,
   initAmd,
   readAmdStats,
 } from './layout.ts';
-import type { AmdEnableOptions } from './procedures.ts';
+import type { AmdPumpOutcome } from './pump-outcomes.ts';
 import type { DecodedRecord } from './records.ts';
+import type { AmdStatName } from './stats.ts';
+import type { AmdEnableOptions } from './switch-procedures.ts';
 
 export interface RigConfig extends Partial<AmdConfig> {
   /** Device ids of the ports. Default one port, of device 0x10. */
@@ -61,57 +63,8 @@ export interface RigConfig extends Partial<AmdConfig> {
   readonly lateEntries?: boolean;
   readonly reporter?: (words: Words, ops: AmdOps) => FaultReporter;
   readonly onLost?: () => void;
-}
-
-/** One fault as the reporter got it. */
-export interface Reported {
-  readonly at: number;
-  readonly device: number;
-  readonly flags: number;
-  readonly pasid: number;
-  readonly grpid: number;
-  readonly perm: number;
-  readonly pageLo: number;
-  readonly pageHi: number;
-  readonly token: number;
-}
-
-/** A core that keeps what it is told and answers when the test says so. */
-export class FakeReporter implements FaultReporter {
-  readonly #words: Words;
-  readonly #records: number;
-  readonly faults: Reported[] = [];
-  batches = 0;
-  verdict = 0;
-
-  constructor(words: Words, records: number) {
-    this.#words = words;
-    this.#records = records;
-  }
-  prepareFault(): number {
-    return this.#records + (this.faults.length % 64) * FAULT_WORDS;
-  }
-  reportDeviceFault(at: number): number {
-    const w = this.#words;
-    this.faults.push({
-      at,
-      device: w[at + FAULT_DEVICE],
-      flags: w[at + FAULT_FLAGS],
-      pasid: w[at + FAULT_PASID],
-      grpid: w[at + FAULT_GRPID],
-      perm: w[at + FAULT_PERM],
-      pageLo: w[at + FAULT_PAGE_LO],
-      pageHi: w[at + FAULT_PAGE_HI],
-      token: w[at + FAULT_TOKEN],
-    });
-    return this.verdict;
-  }
-  endBatch(): void {
-    this.batches++;
-  }
-  take(): Reported[] {
-    return this.faults.splice(0);
-  }
+  /** Of the driver and its commands. Default 1000. */
+  readonly timeoutMs?: number;
 }
 
 /** What a port's endpoint got. */
@@ -193,7 +146,11 @@ export class Rig {
     const late = config.lateEntries ?? false;
     this.hw = new AmdHardware(this.words, this.base, { ports: bases, irq: this.irq, clock, lateEntries: late });
     this.ops = this.opsOf(1);
-    this.driver = new AmdDriver(this.words, this.base, { ops: this.opsOf(2), hardwareDoorbell, timeoutMs: 1000 });
+    this.driver = new AmdDriver(this.words, this.base, {
+      ops: this.opsOf(2, config.timeoutMs),
+      hardwareDoorbell,
+      timeoutMs: config.timeoutMs ?? 1000,
+    });
     this.reporter = new FakeReporter(this.words, arena.base('records'));
     const pump: AmdEventPumpConfig = {
       reporter: config.reporter?.(this.words, this.ops) ?? this.reporter,
@@ -212,9 +169,9 @@ export class Rig {
     this.pump = new AmdEventPump(this.words, this.base, pump);
   }
 
-  opsOf(id: number): AmdOps {
+  opsOf(id: number, timeoutMs: number = 300): AmdOps {
     const hardwareDoorbell = new Doorbell(this.words, this.arena.base('hardware'));
-    return new AmdOps(this.words, this.base, { self: { id, spins: 0 }, hardwareDoorbell, timeoutMs: 300 });
+    return new AmdOps(this.words, this.base, { self: { id, spins: 0 }, hardwareDoorbell, timeoutMs });
   }
 
   /** Switches on, and gives every device of a port a page table of PASID 1 and leave to send page requests. Device index 10 + its place. */
@@ -291,6 +248,20 @@ export class Rig {
   stat(name: AmdStatName): number {
     return readAmdStats(this.words, this.base)[name];
   }
+  /** Commands handed over since TAIL was `from`: their names, and of those that say more the fields that matter. */
+  commandsSince(from: number): string[] {
+    const ring = this.base + this.words[this.base + AMD_CMDBUF];
+    const bytes = this.words[this.base + AMD_CMD_ENTRIES] * 16;
+    const list: string[] = [];
+    for (let at = from; at !== this.commandTail; at = (at + 16) % bytes) {
+      const { name, values } = decodeCommand(this.words, ring + at / 4);
+      list.push(name === 'COMPLETION_WAIT' ? 'WAIT' : shortCommand(name, values));
+    }
+    return list;
+  }
+  get commandTail(): number {
+    return Atomics.load(this.words, this.base + AMD_CMD_TAIL);
+  }
   get status(): number {
     return Atomics.load(this.words, this.base + AMD_STATUS);
   }
@@ -314,4 +285,12 @@ export class Rig {
     });
     Atomics.store(this.words, this.base + AMD_PPR_TAIL, this.tail + 16);
   }
+}
+
+function shortCommand(name: string, values: Record<string, number>): string {
+  const { device, domain, gn, pasid = 0, pasid7_0 = 0 } = values;
+  const at = gn === 1 ? `/${pasid + pasid7_0}` : '';
+  if (name === 'INVALIDATE_DEVTAB_ENTRY') return `DTE ${device}`;
+  if (name === 'INVALIDATE_IOMMU_PAGES') return `PAGES ${domain}${at}`;
+  return name === 'INVALIDATE_IOTLB_PAGES' ? `IOTLB ${device}${at}` : name;
 }
