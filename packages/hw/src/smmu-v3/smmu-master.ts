@@ -1,26 +1,25 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import type { Words } from '@faultline/core/sync';
-import { CD_WORDS } from './cd.ts';
+import {
+  checkDomain,
+  checkFaults,
+  contextOf,
+  entryFor,
+  type MasterState,
+  pagingOf,
+  stage1Of,
+  tableEntry,
+  wantsAts,
+} from './attach-rules.ts';
 import { ownTableAt } from './context-area.ts';
 import { BLOCKED, type PagingDomain, type SmmuDomain } from './domains.ts';
-import { CD_KIND, STE_KIND } from './entry-kinds.ts';
-import { type EntryUpdate, writeEntry } from './entry-writer.ts';
+import type { EntryUpdate } from './entry-writer.ts';
 import { SMMU_CONTEXT_LOG2, SMMU_CONTEXTS, STE_MASTER, streamEntryAt } from './layout.ts';
 import { type AtsControl, MasterAts } from './master-ats.ts';
+import { MasterEntries } from './master-entries.ts';
 import { probeSmmu, type SmmuFeatures } from './probe.ts';
 import type { SmmuOps } from './smmu-ops.ts';
-import { S1DSS_BYPASS, S1DSS_SSID0, S1DSS_TERMINATE } from './ste.ts';
-import {
-  abortEntry,
-  bypassEntry,
-  contextEntry,
-  contextTableEntry,
-  type EntryParts,
-  nestedEntry,
-  nestedFields,
-  type Stage1Context,
-  stage2Entry,
-} from './stream-entries.ts';
+import { abortEntry } from './stream-entries.ts';
 import { MASTER_SID } from './virtual/layout.ts';
 import { type MasterVirtual, VirtualAttach } from './virtual-attach.ts';
 
@@ -66,6 +65,7 @@ export class SmmuMaster {
   readonly #tableAt: number;
   readonly #log2: number;
   readonly #pasids: Map<number, PagingDomain> = new Map();
+  readonly #entries: MasterEntries;
   readonly #ats: MasterAts;
   readonly #virtual: VirtualAttach;
   readonly #abandoned: SmmuDomain[] = []; // of attaches that failed and could not be undone: still linked
@@ -74,7 +74,6 @@ export class SmmuMaster {
   #settled = true;
   #stalls: boolean;
   #faultUsers = 0;
-  #lastUpdate: EntryUpdate = 'unchanged';
 
   /** Claims the streams for the device, and blocks them.
    * @throws IommuError EINVAL no streams, or others than the virtual side has; ENODEV outside the stream table; EBUSY a stream has a driver
@@ -89,7 +88,7 @@ export class SmmuMaster {
     const master = new SmmuMaster(words, base, config);
     for (const streamId of config.streamIds)
       Atomics.store(words, streamEntryAt(words, base, streamId) + STE_MASTER, config.device + 1);
-    await master.#install(master.#entry);
+    await master.#entries.install(master.#entry);
     return master;
   }
 
@@ -100,8 +99,9 @@ export class SmmuMaster {
     this.#features = probeSmmu(words, base);
     this.#log2 = words[base + SMMU_CONTEXT_LOG2];
     this.#tableAt = ownTableAt(base + words[base + SMMU_CONTEXTS], config.streamIds[0], this.#log2);
+    this.#entries = new MasterEntries(words, base, config.ops, config.streamIds, this.#tableAt);
     const pageLg2 = this.#features.granulesLg2[0] ?? PAGE_LG2;
-    this.#ats = new MasterAts(config.ats, (pasid) => this.#flushAtc(pasid), pageLg2);
+    this.#ats = new MasterAts(config.ats, (pasid) => this.#entries.flushAtc(pasid), pageLg2);
     this.#virtual = new VirtualAttach(config.virtual, config.device);
     this.#stalls =
       this.#features.stalls === 'forced' || (this.#features.stalls === 'offered' && config.canStall === true);
@@ -129,7 +129,7 @@ export class SmmuMaster {
 
   /** How the last call changed the stream table entry. */
   get lastUpdate(): EntryUpdate {
-    return this.#lastUpdate;
+    return this.#entries.lastUpdate;
   }
 
   /** Lets faults stall from the next attachment on, or not any more.
@@ -140,7 +140,7 @@ export class SmmuMaster {
       : this.#features.stalls !== 'forced';
     if (!possible)
       throw new IommuError('EOPNOTSUPP', 'setStalls', 'on', on, `stalls are ${this.#features.stalls} here`);
-    if (this.#usesContexts() || this.#domain.kind === 'paging' || this.#domain.kind === 'nested')
+    if (this.#pasids.size !== 0 || this.#domain.kind === 'paging' || this.#domain.kind === 'nested')
       throw new IommuError('EBUSY', 'setStalls', 'domain', this.#domain.kind, 'must be blocked or identity');
     this.#stalls = on;
   }
@@ -150,24 +150,25 @@ export class SmmuMaster {
    * @throws IommuError EOPNOTSUPP faults that stall need exactly one StreamID, or a stage the SMMU lacks; EBUSY stage 2 or nested while
    * PASIDs are attached; EIO a user's entry; EINVAL, ENOENT of a vSMMU's domain as {@link VirtualAttach.prepare}; ETIMEDOUT */
   async attach(domain: SmmuDomain): Promise<void> {
-    this.#check(domain);
-    const ats = this.#wantsAts(domain);
-    const entry = this.#entryFor(domain, ats);
-    await this.#resync();
+    const state = this.#state();
+    checkDomain(domain, state);
+    const ats = wantsAts(domain, state);
+    const entry = entryFor(domain, state, ats);
+    if (!this.#settled) await this.#entries.resync();
     this.#virtual.prepare(domain);
     await this.#orBack(
       domain,
       async () => {
         this.#ats.prepare(ats);
         this.#virtual.clear();
-        if (stage1Of(domain) !== undefined) await this.#writeContext(STREAM_CONTEXT, this.#contextOf(domain, ats));
-        await this.#install(entry);
+        if (stage1Of(domain) !== undefined) await this.#entries.writeContext(STREAM_CONTEXT, contextOf(domain, state));
+        await this.#entries.install(entry);
         await this.#virtual.fence();
       },
-      async (atsBefore) => {
-        await this.#install(this.#entry);
+      async () => {
+        await this.#entries.install(this.#entry);
         if (stage1Of(domain) !== undefined)
-          await this.#writeContext(STREAM_CONTEXT, this.#contextOf(this.#domain, atsBefore));
+          await this.#entries.writeContext(STREAM_CONTEXT, contextOf(this.#domain, state));
         await this.#virtual.restore();
       },
     );
@@ -179,7 +180,7 @@ export class SmmuMaster {
     await this.#ats.commit(ats, NO_PASID);
     await this.#unlink(old);
     for (let left = this.#abandoned.pop(); left !== undefined; left = this.#abandoned.pop()) await this.#unlink(left);
-    if (stage1Of(domain) === undefined) await this.#clearContext(STREAM_CONTEXT);
+    if (stage1Of(domain) === undefined) await this.#entries.clearContext(STREAM_CONTEXT);
   }
 
   /** Attaches one PASID to a stage-1 domain: a descriptor of its own.
@@ -192,24 +193,24 @@ export class SmmuMaster {
     if (this.#pasids.has(pasid)) throw new IommuError('EBUSY', call, 'pasid', pasid, 'is attached already');
     if (this.#domain.kind === 'nested' || (this.#domain.kind === 'paging' && this.#domain.stage1 === undefined))
       throw new IommuError('EBUSY', call, 'domain', this.#domain.kind, 'has no table of contexts');
-    this.#checkFaults(domain);
+    const state = this.#state();
+    checkFaults(domain, state);
     if (!this.#settled) throw new IommuError('EIO', call, 'settled', false, 'an attach failed: attach anew first');
-    const ats = this.#config.ats !== undefined && this.#features.ats;
-    const entry = contextTableEntry(this.#parts(ats), this.#tableAt, this.#log2, this.#dss());
+    const entry = tableEntry(this.#domain, state);
     await this.#orBack(
       domain,
       async () => {
-        await this.#writeContext(pasid, this.#contextOf(domain, ats));
-        await this.#install(entry);
+        await this.#entries.writeContext(pasid, contextOf(domain, state));
+        await this.#entries.install(entry);
       },
       async () => {
-        await this.#install(this.#entry);
-        await this.#clearContext(pasid);
+        await this.#entries.install(this.#entry);
+        await this.#entries.clearContext(pasid);
       },
     );
     this.#pasids.set(pasid, domain);
     this.#entry = entry;
-    await this.#ats.commit(ats, pasid);
+    await this.#ats.commit(state.ats, pasid);
   }
 
   /** Detaches a PASID: its accesses are aborted. With the last one gone, streams that need no table lose it.
@@ -217,8 +218,8 @@ export class SmmuMaster {
   async detachPasid(pasid: number): Promise<void> {
     const domain = this.#pasids.get(pasid);
     if (domain === undefined) throw new IommuError('ENOENT', 'detachPasid', 'pasid', pasid, 'is not attached');
-    await this.#clearContext(pasid);
-    if (this.#ats.on) await this.#flushAtc(pasid);
+    await this.#entries.clearContext(pasid);
+    if (this.#ats.on) await this.#entries.flushAtc(pasid);
     this.#pasids.delete(pasid);
     await this.#unlink(domain);
     if (this.#pasids.size === 0 && this.#domain.kind !== 'paging') await this.attach(this.#domain);
@@ -234,63 +235,23 @@ export class SmmuMaster {
     }
   }
 
-  #check(domain: SmmuDomain): void {
-    const stage1 = domain.kind === 'nested' || (domain.kind === 'paging' && domain.stage1 !== undefined);
-    const stage2 = domain.kind === 'nested' || (domain.kind === 'paging' && domain.stage2 !== undefined);
-    if ((stage1 && !this.#features.stage1) || (stage2 && !this.#features.stage2))
-      throw new IommuError('EOPNOTSUPP', 'attach', 'domain', domain.kind, 'needs a stage that the SMMU lacks');
-    if (domain.kind === 'nested' && domain.parent.stage2 === undefined)
-      throw new IommuError('EINVAL', 'attach', 'parent', 'stage 1', 'must be stage 2');
-    if (stage2 && this.#pasids.size !== 0)
-      throw new IommuError('EBUSY', 'attach', 'pasids', this.#pasids.size, 'are attached');
-    if (domain.kind === 'paging') this.#checkFaults(domain);
-  }
-
-  /** An event names one stream alone: with several, an answer could go to the wrong one. */
-  #checkFaults(domain: PagingDomain): void {
-    if (domain.faults && this.#stalls && this.#config.streamIds.length !== 1)
-      throw new IommuError(
-        'EOPNOTSUPP',
-        'attach',
-        'streamIds.length',
-        this.#config.streamIds.length,
-        'must be 1 to stall',
-      );
-  }
-
-  /** Bypass and abort have no ATS, unless a PASID beside them needs it: then their entry has a table, and S1DSS says what they are. */
-  #wantsAts(domain: SmmuDomain): boolean {
-    if (this.#config.ats === undefined || !this.#features.ats) return false;
-    if (domain.kind === 'paging') return domain.stage2 === undefined || !this.#stalls;
-    if (domain.kind === 'nested') {
-      const user = nestedFields(domain.user);
-      return user.v === 1 && user.config === 5 && user.eats === 1 && !this.#stalls;
-    }
-    return this.#usesContexts();
-  }
-
-  #entryFor(domain: SmmuDomain, ats: boolean): Int32Array {
-    const parts = this.#parts(ats);
-    if (domain.kind === 'nested') return nestedEntry(parts, domain.parent.stage2 ?? neverStage2(), domain.user);
-    if (domain.kind === 'paging' && domain.stage2 !== undefined) return stage2Entry(parts, domain.stage2);
-    if (domain.kind === 'paging') return contextTableEntry(parts, this.#tableAt, this.#log2, S1DSS_SSID0);
-    if (this.#usesContexts()) return contextTableEntry(parts, this.#tableAt, this.#log2, dssOf(domain));
-    return domain.kind === 'identity' ? bypassEntry() : abortEntry();
-  }
-
-  #parts(ats: boolean): EntryParts {
+  #state(): MasterState {
+    const { ats, streamIds, pasidInResponses } = this.#config;
     return {
       features: this.#features,
       stalls: this.#stalls,
-      ats,
-      pasidInResponses: this.#config.pasidInResponses === true,
+      streams: streamIds.length,
+      pasids: this.#pasids.size,
+      ats: ats !== undefined && this.#features.ats,
+      pasidInResponses: pasidInResponses === true,
+      tableAt: this.#tableAt,
+      log2: this.#log2,
     };
   }
 
   /** Links the streams to the new domain while they still are to the old one, and takes the steps that may fail. If one does, `back` makes the
    * entries what they were, and the link goes. */
-  async #orBack(domain: SmmuDomain, steps: () => Promise<void>, back: (ats: boolean) => Promise<void>): Promise<void> {
-    const ats = this.#ats.on;
+  async #orBack(domain: SmmuDomain, steps: () => Promise<void>, back: () => Promise<void>): Promise<void> {
     try {
       this.#link(domain);
     } catch (error) {
@@ -300,7 +261,7 @@ export class SmmuMaster {
     try {
       await steps();
     } catch (error) {
-      await this.#goBack(domain, () => back(ats));
+      await this.#goBack(domain, back);
       throw error;
     }
   }
@@ -320,13 +281,6 @@ export class SmmuMaster {
     await this.#unlink(domain);
   }
 
-  /** Before anything rests on what the hardware has read: an entry that was put back may not have been. */
-  async #resync(): Promise<void> {
-    if (this.#settled) return;
-    for (const streamId of this.#config.streamIds) this.#config.ops.invalidateStream(streamId);
-    await this.#config.ops.syncAsync();
-  }
-
   #link(domain: SmmuDomain): void {
     const paging = pagingOf(domain);
     if (paging === undefined) return;
@@ -337,77 +291,18 @@ export class SmmuMaster {
     paging.link();
   }
 
-  #contextOf(domain: SmmuDomain, ats: boolean): Int32Array {
-    const stage1 = stage1Of(domain);
-    return stage1 === undefined ? new Int32Array(CD_WORDS) : contextEntry(this.#parts(ats), stage1);
-  }
-
   async #unlink(domain: SmmuDomain): Promise<void> {
     const paging = pagingOf(domain);
     if (paging === undefined) return;
-    if (paging.unlink()) {
-      paging.invalidate(this.#config.ops);
-      await this.#config.ops.syncAsync();
+    try {
+      if (paging.unlink()) {
+        paging.invalidate(this.#config.ops);
+        await this.#config.ops.syncAsync();
+      }
+    } finally {
+      if (paging.faults && --this.#faultUsers === 0) await this.#config.faultUse?.end();
     }
-    if (paging.faults && --this.#faultUsers === 0) await this.#config.faultUse?.end();
   }
-
-  async #flushAtc(pasid: number): Promise<void> {
-    const { ops, streamIds } = this.#config;
-    for (const streamId of streamIds) ops.invalidateAtc(streamId, pasid, 0, 0, 0);
-    await ops.syncAsync();
-  }
-
-  async #install(entry: Int32Array): Promise<void> {
-    const { ops, streamIds } = this.#config;
-    for (const streamId of new Set(streamIds)) {
-      const at = streamEntryAt(this.#words, this.#base, streamId);
-      this.#lastUpdate = await writeEntry(this.#words, at, entry, STE_KIND, () => {
-        ops.invalidateStream(streamId);
-        return ops.syncAsync();
-      });
-      ops.prefetchConfiguration(streamId); // it will be needed soon
-    }
-    ops.flushResponses();
-  }
-
-  async #writeContext(index: number, entry: Int32Array): Promise<void> {
-    const { ops, streamIds } = this.#config;
-    await writeEntry(this.#words, this.#tableAt + index * CD_WORDS, entry, CD_KIND, () => {
-      for (const streamId of streamIds) ops.invalidateContext(streamId, index);
-      return ops.syncAsync();
-    });
-  }
-
-  #clearContext(index: number): Promise<void> {
-    return this.#writeContext(index, new Int32Array(CD_WORDS));
-  }
-
-  #usesContexts(): boolean {
-    return this.#pasids.size !== 0;
-  }
-
-  #dss(): number {
-    return dssOf(this.#domain);
-  }
-}
-
-function dssOf(domain: SmmuDomain): number {
-  if (domain.kind === 'identity') return S1DSS_BYPASS;
-  return domain.kind === 'paging' ? S1DSS_SSID0 : S1DSS_TERMINATE;
-}
-
-function stage1Of(domain: SmmuDomain): Stage1Context | undefined {
-  return domain.kind === 'paging' ? domain.stage1 : undefined;
-}
-
-function pagingOf(domain: SmmuDomain): PagingDomain | undefined {
-  if (domain.kind === 'paging') return domain;
-  return domain.kind === 'nested' ? domain.parent : undefined;
-}
-
-function neverStage2(): never {
-  throw new IommuError('EINVAL', 'attach', 'parent', 'stage 1', 'must be stage 2');
 }
 
 function checkVirtualStream({ device, streamIds }: SmmuMasterConfig, { streams }: MasterVirtual): void {
