@@ -17,6 +17,7 @@ import {
 } from './format.ts';
 import { amdV1 } from './formats/amdv1.ts';
 import { armLpae } from './formats/arm-lpae.ts';
+import { ARM_MAIR_LO, amdMode, armSl0, armT0sz, vtdAddressWidth } from './formats/hardware-codes.ts';
 import { riscvSv } from './formats/riscv-sv.ts';
 import { vtdSecondStage } from './formats/vtd-second-stage.ts';
 import { x86FirstStage } from './formats/x86-first-stage.ts';
@@ -109,6 +110,50 @@ describe('AMDv1', () => {
   });
 });
 
+test('AMD: narrower hardware has fewer levels and sizes', () => {
+  const shape = (iovaLg2: number, startLevel = 2): number[] => {
+    const { topLevel, maxTopLevel, sizesLg2 } = amdV1({ iovaLg2, startLevel });
+    return [topLevel, maxTopLevel, sizesLg2.at(-1) ?? 0];
+  };
+  expect([64, 57, 48, 39, 32].map((width) => shape(width))).toEqual([
+    [2, 5, 51],
+    [2, 4, 51],
+    [2, 3, 47],
+    [2, 2, 38],
+    [2, 2, 32],
+  ]);
+  expect(shape(21, 0)).toEqual([0, 0, 20]);
+  expect(amdV1({ oaLg2: 40 }).sizesLg2.at(-1)).toBe(40);
+  expect(() => amdV1({ startLevel: 6 })).toThrow('startLevel = 6');
+  expect(() => amdV1({ iovaLg2: 65 })).toThrow('iovaLg2 = 65');
+  expect(() => amdV1({ oaLg2: 53 })).toThrow('oaLg2 = 53');
+});
+
+describe('codes for the hardware', () => {
+  test('AMD: mode 3 for 39 bits, 6 at most', () => {
+    expect([2, 3, 5].map(amdMode)).toEqual([3, 4, 6]);
+  });
+  test('VT-d: 39 bits 1, 48 bits 2, 57 bits 3', () => {
+    expect([39, 48, 57].map((iovaLg2) => vtdAddressWidth(vtdSecondStage({ iovaLg2 })))).toEqual([1, 2, 3]);
+  });
+  // Granule, width, T0SZ, SL0; a root that starts at Arm level 0 by width starts at 1 with joined tables.
+  test.each([
+    [12, 48, 16, 2],
+    [12, 39, 25, 1],
+    [12, 40, 24, 1],
+    [14, 48, 16, 2],
+    [14, 40, 24, 1],
+    [16, 48, 16, 2],
+    [16, 42, 22, 1],
+  ])('Arm stage 2, granule 2^%i, %i bits: T0SZ %i, SL0 %i', (granuleLg2, width, t0sz, sl0) => {
+    const format = armLpae({ stage: 2, granuleLg2, iasLg2: width, oasLg2: width });
+    expect([armT0sz(format), armSl0(format)]).toEqual([t0sz, sl0]);
+  });
+  test('Arm stage 1: MAIR', () => {
+    expect(ARM_MAIR_LO >>> 0).toBe(0xf404_ff44);
+  });
+});
+
 describe('VT-d second stage', () => {
   const vtd = vtdSecondStage();
 
@@ -178,6 +223,20 @@ describe('Arm LPAE', () => {
     expect(leaf(s2, 0x1000n, 12, 0, RW | PROT_CACHE)).toBe(0x1000n | bits(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10));
     expect(leaf(s2, 0x1000n, 12, 0, PROT_READ)).toBe(0x1000n | bits(0, 1, 2, 4, 6, 9, 10));
     expect(leaf(s2, 0x200000n, 21, 1, PROT_WRITE | PROT_MMIO)).toBe(0x200000n | bits(0, 2, 7, 9, 10));
+  });
+
+  test('stage 2 memory types: write-back 0xf, forced 6, non-cacheable 5, device 1', () => {
+    const typeOf = (prot: number, forceWriteBack: boolean): bigint =>
+      (leaf(armLpae({ stage: 2, forceWriteBack }), 0n, 12, 0, prot) >> 2n) & 0xfn;
+    expect([PROT_CACHE, 0, PROT_MMIO].map((kind) => typeOf(RW | kind, false))).toEqual([0xfn, 5n, 1n]);
+    expect([PROT_CACHE, 0, PROT_MMIO].map((kind) => typeOf(RW | kind, true))).toEqual([6n, 5n, 1n]);
+  });
+
+  test('a contiguous group: sixteen descriptors that differ in their addresses alone', () => {
+    const s1 = armLpae({ stage: 1, contiguous: true });
+    const members = Array.from({ length: 16 }, (_, slot) => leaf(s1, 0x8001_0000n + BigInt(slot) * 0x1000n, 16, 0, RW));
+    expect(members[0]).toBe(0x8001_0000n | bits(0, 1, 6, 9, 10, 11, 52));
+    expect(members.map((member) => member - members[0])).toEqual(members.map((_, slot) => BigInt(slot) * 0x1000n));
   });
 
   test('dirty: DBM and the write right; born dirty; cleaning takes the right away', () => {

@@ -42,6 +42,7 @@ export {
 } from './format.ts';
 export { type AmdV1Options, amdV1 } from './formats/amdv1.ts';
 export { type ArmLpaeOptions, armLpae } from './formats/arm-lpae.ts';
+export { ARM_MAIR_LO, amdMode, armSl0, armT0sz, vtdAddressWidth } from './formats/hardware-codes.ts';
 export { type RiscvSvOptions, riscvSv } from './formats/riscv-sv.ts';
 export { type VtdSecondStageOptions, vtdSecondStage } from './formats/vtd-second-stage.ts';
 export { type X86FirstStageOptions, x86FirstStage } from './formats/x86-first-stage.ts';

@@ -64,6 +64,20 @@ test('two threads grow the top at once: one chain of roots is dropped', () => {
   expect(first.pool.live()).toBe(live + 5);
 });
 
+test('the top grows while another thread maps below it, and the other way round', () => {
+  const [first, second] = two('amdv1 from level 0');
+  between(
+    () => second.table.map(2 ** 18, 88, 1, RW),
+    () => first.table.map(3, 77, 1, RW),
+  );
+  between(
+    () => first.table.map(4, 78, 1, RW),
+    () => second.table.map(2 ** 30, 89, 1, RW),
+  );
+  for (const { table } of [first, second])
+    expect([3, 4, 2 ** 18, 2 ** 30].map((page) => table.iovaToPhys(page))).toEqual([77, 78, 88, 89]);
+});
+
 test('two maps of one page: exactly one is told', () => {
   const [first, second] = two('x86 48 bits');
   first.table.map(7, 107, 1, RW);

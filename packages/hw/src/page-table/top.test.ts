@@ -1,10 +1,33 @@
 // AMD's root, which grows.
 import { expect, test } from 'vitest';
+import { loadEntry, seenHi } from './entry.ts';
 import { PROT_READ, PROT_WRITE } from './format.ts';
-import { TOP_LEVEL_MASK } from './layout.ts';
+import { PT_TOP, TOP_LEVEL_MASK, TOP_TABLE_SHIFT } from './layout.ts';
 import { Rig, rigOf, share } from './rig.test-help.ts';
 
 const RW = PROT_READ | PROT_WRITE;
+
+test('hardware is told of the new root before anybody can see it; nothing is invalidated', () => {
+  const seen: number[] = [];
+  const rig = rigOf('amdv1 from level 0', {
+    changeTop(table, level) {
+      const { tree } = rig.table;
+      const { words, base } = tree;
+      const old = Atomics.load(words, base + PT_TOP);
+      seen.push(old & TOP_LEVEL_MASK, level);
+      // The older root is what the new one's first slot leads to, however many levels there are between.
+      let below = table;
+      for (let above = level; above > (old & TOP_LEVEL_MASK); above--)
+        below = tree.tableOf(loadEntry(tree.entries, tree.at(below, 0)), seenHi());
+      expect(below).toBe(old >>> TOP_TABLE_SHIFT);
+    },
+  });
+  rig.table.map(3, 77, 1, RW);
+  rig.table.map(2 ** 9, 78, 1, RW);
+  rig.table.map(2 ** 30, 79, 1, RW);
+  expect(seen).toEqual([0, 1, 1, 3]);
+  expect([rig.table.gather.last, rig.invalidator.syncs, rig.table.deferred.pending()]).toEqual([-1, 0, 0]);
+});
 
 test('several levels at once; and a leaf above the top', () => {
   const rig = rigOf('amdv1 from level 0');
