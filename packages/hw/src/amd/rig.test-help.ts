@@ -245,6 +245,15 @@ export class Rig {
     return promise;
   }
 
+  /** {@link during}, with endpoints that complete invalidations. What else it got is passed over. */
+  completing<T>(promise: Promise<T>): Promise<T> {
+    return this.during(promise, () => {
+      this.ports.forEach((_, port) => {
+        for (const { invalidate, prgi } of this.received(port)) if (invalidate === true) this.complete(prgi, port);
+      });
+    });
+  }
+
   stat(name: AmdStatName): number {
     return readAmdStats(this.words, this.base)[name];
   }
