@@ -12,7 +12,14 @@ export {
 export type { TlbListener } from './command-unit.ts';
 export * from './commands.ts';
 export { CONTEXT_DEFAULTS, UNIFORM_ASID } from './context-area.ts';
-export { type Described, describeCommand, describeEvent } from './describe.ts';
+export {
+  type Described,
+  describeCommand,
+  describeEvent,
+  type RecordView,
+  viewCommand,
+  viewEvent,
+} from './describe.ts';
 export {
   BLOCKED,
   type BlockedDomain,

@@ -1,5 +1,5 @@
-import { IommuError } from '@faultline/core/errors';
 import { FAULT_PERM_EXEC, FAULT_PERM_PRIV, FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/iopf';
+import { type Described, type Flaw, type Judged, type RecordView, strict, view } from './describe.ts';
 import { address, type Field, type FieldValues, field, getFields, setFields } from './fields.ts';
 
 // PRI queue records, 16 bytes (IHI 0070, chapter 8). Bits are counted from the record's first; bits not named are zero.
@@ -45,20 +45,27 @@ export function decodePriqRecord(words: Int32Array, at: number): Record<string, 
   return getFields(words, at, PRIQ_FIELDS);
 }
 
-/** Reads a record as the architecture allows it, for people.
+/** Reads a record: reserved bits, and EXEC or PRIV without a SubstreamID. */
+export function viewPriqRecord(words: Int32Array, at: number): RecordView {
+  return view(judgePriqRecord(words, at));
+}
+
+/** Reads a record that has nothing wrong with it.
  * @throws IommuError EINVAL when a reserved bit is set, or EXEC or PRIV without a SubstreamID. */
-export function describePriqRecord(
-  words: Int32Array,
-  at: number,
-): { readonly name: 'PAGE_REQUEST' | 'STOP_MARKER'; readonly values: Record<string, number> } {
+export function describePriqRecord(words: Int32Array, at: number): Described {
+  return strict('describePriqRecord', judgePriqRecord(words, at));
+}
+
+function judgePriqRecord(words: Int32Array, at: number): Judged {
   const high = words[at + 1];
-  const call = 'describePriqRecord';
-  if ((high & RESERVED_HIGH) !== 0) throw new IommuError('EINVAL', call, 'w0', high >>> 0, 'sets reserved bits 57:52');
-  if ((words[at + 2] & RESERVED_W1) !== 0)
-    throw new IommuError('EINVAL', call, 'w1', words[at + 2] >>> 0, 'sets reserved bits 11:9');
+  const low = words[at + 2];
+  const flaws: Flaw[] = [];
+  if ((high & RESERVED_HIGH) !== 0) flaws.push({ field: 'w0', value: high >>> 0, why: 'sets reserved bits 57:52' });
+  if ((low & RESERVED_W1) !== 0) flaws.push({ field: 'w1', value: low >>> 0, why: 'sets reserved bits 11:9' });
   if (high >= 0 && (high & (PRIQ_EXEC | PRIQ_PRIV)) !== 0)
-    throw new IommuError('EINVAL', call, 'w0', high >>> 0, 'has EXEC or PRIV without a SubstreamID');
-  return { name: isStopMarker(high) ? 'STOP_MARKER' : 'PAGE_REQUEST', values: decodePriqRecord(words, at) };
+    flaws.push({ field: 'w0', value: high >>> 0, why: 'has EXEC or PRIV without a SubstreamID' });
+  const name = isStopMarker(high) ? 'STOP_MARKER' : 'PAGE_REQUEST';
+  return { name, values: decodePriqRecord(words, at), flaws };
 }
 
 /** Whether the high half of w0 is a stop marker's. */
