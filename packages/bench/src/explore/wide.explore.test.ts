@@ -4,6 +4,7 @@ import { exploreScenario, replay } from './explore.ts';
 import { litmus } from './litmus/litmus.ts';
 import type { Scenario } from './scenario.ts';
 import * as all from './testing/wide.ts';
+import * as folds from './testing/wide-folds.ts';
 
 test.each([
   ['check', all.lostUpdate, /counted 1, not 2/],
@@ -28,10 +29,8 @@ test.each<[Scenario, { readonly design?: string }]>([
   [all.install, atOnce],
   [all.published, {}],
   [all.racy, {}],
-  [all.spinsOnFold, {}],
-  [all.looksOften, {}],
-  [all.chain, {}],
   [all.places, {}],
+  ...Object.values(folds).map((each): [Scenario, object] => [each, {}]),
 ])('finds nothing where there is nothing, and sees every end: %#', async (scenario, options) => {
   const result = await exploreScenario(scenario, options);
   expect(result.finding).toBeUndefined();

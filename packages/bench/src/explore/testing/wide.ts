@@ -172,58 +172,12 @@ const freed = (name: string, isWide: boolean): Scenario =>
 export const freedWide: Scenario = freed('a wide object', true);
 export const freedByWide: Scenario = freed('a wide state', false);
 
-/** Waits for a word to change whose new value has the same fold, and whose other half says so alone. */
-const SAME_FOLD = 0x1_85eb_ca6bn;
-const raiser: ThreadSpec<undefined> = { run: ({ wide, at }) => void Atomics.store(wide, at('entry'), SAME_FOLD) };
-export const spinsOnFold: Scenario = scenario(import.meta.url, {
-  ...common,
-  name: 'wide/spins on a value of the same fold',
-  designs: sound,
-  threads: {
-    alice: raiser,
-    bob: {
-      run({ wide, at }) {
-        while (Atomics.load(wide, at('entry')) !== SAME_FOLD);
-        return 1;
-      },
-    },
-  },
-});
-export const looksOften: Scenario = scenario(import.meta.url, {
-  ...common,
-  name: 'wide/looks often',
-  designs: sound,
-  threads: {
-    alice: raiser,
-    bob: {
-      run({ wide, at }) {
-        let raised = 0;
-        for (let i = 0; i < 6; i++) if (Atomics.load(wide, at('entry')) !== 0n) raised++;
-        return raised;
-      },
-    },
-  },
-  check: ({ results }) => `${results.bob}`,
-  outcomes: Object.fromEntries(['0', '1', '2', '3', '4', '5', '6'].map((end) => [end, 'acceptable' as const])),
-});
-/** Of three, each may find the word as the one before left it: only a whole comparison tells the orders apart. */
-const exchanger = (expected: bigint, value: bigint): ThreadSpec<undefined> => ({
-  run: ({ wide, at }) => Number(Atomics.compareExchange(wide, at('entry'), expected, value) === expected),
-});
-export const chain: Scenario = scenario(import.meta.url, {
-  ...common,
-  name: 'wide/a chain of exchanges',
-  designs: sound,
-  threads: { alice: exchanger(0n, SAME_FOLD), bob: exchanger(SAME_FOLD, STEP), carol: exchanger(STEP, 0n) },
-  check: ({ results }) => Object.values(results).join(''),
-  outcomes: { 100: 'acceptable', 110: 'acceptable', 111: 'acceptable' },
-});
 export const livelock: Scenario = scenario(import.meta.url, {
   ...common,
   name: 'wide/livelock',
   designs: broken,
   threads: {
-    alice: raiser,
+    alice: { run: ({ wide, at }) => void Atomics.store(wide, at('entry'), STEP + 1n) },
     bob: {
       run({ wide, at }) {
         while (Atomics.load(wide, at('entry')) !== STEP);
