@@ -9,8 +9,9 @@ import {
   REQUEST_STOP_MARKER,
   REQUEST_WRITE,
 } from '../pcie/pri-port.layout.ts';
+import { AMD_EVT_TAIL, AMD_EVTLOG, AMD_STATUS } from './layout.ts';
 import { encodePprEntry } from './ppr-log.ts';
-import { STATUS_EVT_OVERFLOW, STATUS_EVT_RUN } from './registers.ts';
+import { STATUS_EVT_OVERFLOW, STATUS_EVT_RUN, STATUS_PPR_OVERFLOW, STATUS_W1C } from './registers.ts';
 import { Rig, type RigConfig } from './rig.test-help.ts';
 
 const READ = REQUEST_READ | REQUEST_PASID_VALID;
@@ -188,5 +189,51 @@ describe('the event log', () => {
     rig.post(1, { flags: READ });
     rig.settle();
     expect(rig.pump.counts().events).toBe(256);
+  });
+
+  test('a log that stopped goes on only when it is drained; whatever room there is before', async () => {
+    const rig = await Rig.on({ eventEntries: 256 });
+    await rig.during(rig.driver.disablePri(0x10));
+    for (let i = 0; i < 300; i++) rig.post(i, { flags: READ });
+    rig.hw.pump(1000);
+    expect(rig.pump.pump(100)).toBe(100);
+    rig.hw.pump(1000);
+    expect(rig.status & STATUS_EVT_RUN).toBe(0); // room is no reason to go on
+    expect([rig.pump.needsWork(), rig.pump.pump(1000)]).toEqual([true, 155]);
+    rig.hw.pump(1000);
+    expect([rig.status & STATUS_EVT_RUN, rig.pump.counts().eventOverflows]).toEqual([STATUS_EVT_RUN, 1]);
+  });
+
+  test('an event of a type that is left out is counted', async () => {
+    const rig = await Rig.on();
+    const at = rig.base + rig.words[rig.base + AMD_EVTLOG] + Atomics.load(rig.words, rig.base + AMD_EVT_TAIL) / 4;
+    rig.words[at + 1] = 0xc0000000 | 0;
+    Atomics.add(rig.words, rig.base + AMD_EVT_TAIL, 16);
+    rig.pump.pump(64);
+    expect(rig.pump.counts()).toMatchObject({ unknownEvents: 1, events: 0 });
+  });
+});
+
+describe('the interrupt loop', () => {
+  test('bits that are set while the logs are drained are seen before it ends (ERBT1312)', async () => {
+    const rig = await Rig.on();
+    const { reportDeviceFault } = rig.reporter;
+    rig.reporter.reportDeviceFault = (at) => {
+      if (rig.reporter.faults.length < 5) {
+        rig.post(100 + rig.reporter.faults.length); // arrives while the one before is reported
+        rig.hw.pump(64);
+      }
+      return reportDeviceFault.call(rig.reporter, at);
+    };
+    rig.post(1);
+    rig.hw.pump(64);
+    expect(rig.pump.pump(1000)).toBe(6);
+    expect([rig.status & STATUS_W1C, rig.pump.needsWork()]).toEqual([0, false]);
+  });
+
+  test('a spurious interrupt: bits are cleared, nothing is taken', async () => {
+    const rig = await Rig.on();
+    Atomics.or(rig.words, rig.base + AMD_STATUS, STATUS_W1C & ~STATUS_EVT_OVERFLOW & ~STATUS_PPR_OVERFLOW);
+    expect([rig.pump.pump(64), rig.status & STATUS_W1C]).toEqual([0, 0]);
   });
 });
