@@ -1,5 +1,23 @@
+import { ioasAlloc } from '../ioas/alloc.ts';
+import { ioasCopy, ioasMap, ioasMapFile, ioasUnmap } from '../ioas/map-commands.ts';
+import { option } from '../ioas/options.ts';
+import { ioasAllowIovas, ioasIovaRanges } from '../ioas/ranges-commands.ts';
+import { vdeviceAlloc } from '../viommu/vdevice.ts';
+import { viommuAlloc } from '../viommu/viommu.ts';
 import type { AnyCommand } from './command.ts';
 import { destroy } from './destroy.ts';
 
 /** Every ioctl of /dev/iommu. */
-export const COMMANDS: readonly AnyCommand[] = [destroy];
+export const COMMANDS: readonly AnyCommand[] = [
+  destroy,
+  ioasAlloc,
+  ioasAllowIovas,
+  ioasCopy,
+  ioasIovaRanges,
+  ioasMap,
+  ioasMapFile,
+  ioasUnmap,
+  option,
+  vdeviceAlloc,
+  viommuAlloc,
+];

@@ -1,7 +1,18 @@
+import { endDevice } from '../device/bind.ts';
+import { endPagingHwpt } from '../hwpt/paging.ts';
+import { endIoas } from '../ioas/alloc.ts';
 import type { Destroyer } from '../objects/index.ts';
+import { OBJ_DEVICE, OBJ_HWPT_PAGING, OBJ_IOAS, OBJ_VDEVICE, OBJ_VIOMMU } from '../uapi/index.ts';
+import { endVdevice, endViommu } from '../viommu/index.ts';
 import type { Context } from './context.ts';
 
 /** How objects of each type end: by OBJ_*. */
-export function destroyersOf(_context: Context): Readonly<Record<number, Destroyer>> {
-  return {};
+export function destroyersOf(context: Context): Readonly<Record<number, Destroyer>> {
+  return {
+    [OBJ_DEVICE]: (at) => endDevice(context, at),
+    [OBJ_HWPT_PAGING]: (at, object) => endPagingHwpt(context, at, object),
+    [OBJ_IOAS]: (at, object) => endIoas(context, at, object),
+    [OBJ_VDEVICE]: (at) => endVdevice(context, at),
+    [OBJ_VIOMMU]: (at) => endViommu(context, at),
+  };
 }

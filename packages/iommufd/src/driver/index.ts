@@ -1,2 +1,3 @@
 export * from './dirty-sink.ts';
 export * from './driver.ts';
+export * from './user-data.ts';

@@ -6,6 +6,7 @@ import { initXarray, xarrayWords } from '@faultline/core/xarray';
 import { ATTACHMENT_WORDS } from '../device/layout.ts';
 import { faultQueueWords, initFaultQueue } from '../fault-queue/index.ts';
 import { FILE_WORDS } from '../files/layout.ts';
+import { AREA_WORDS, IOAS_WORDS, PAGES_WORDS, PIN_WORDS, RANGE_WORDS } from '../ioas/layout.ts';
 import { initRecordPool, recordPoolWords } from '../memory/index.ts';
 import { OBJECT_WORDS } from '../objects/layout.ts';
 import { CONTEXT_WORDS, GROUP_WORDS } from './layout.ts';
@@ -20,6 +21,8 @@ export interface IommufdConfig extends IopfConfig {
   readonly ioas: number;
   readonly areas: number;
   readonly pages: number;
+  /** Pages that accesses have pinned. */
+  readonly pins: number;
   /** Reserved and allowed ranges. */
   readonly ranges: number;
   readonly attachments: number;
@@ -44,6 +47,7 @@ const DEFAULTS: IommufdConfig = {
   ioas: 64,
   areas: 4096,
   pages: 4096,
+  pins: 4096,
   ranges: 1024,
   attachments: 256,
   files: 256,
@@ -65,6 +69,11 @@ export function iommufdConfig(config: Partial<IommufdConfig> = {}): IommufdConfi
 /** The pools: name, capacity's field, words of a record. */
 export const POOLS = {
   objects: OBJECT_WORDS,
+  ioas: IOAS_WORDS,
+  areas: AREA_WORDS,
+  pages: PAGES_WORDS,
+  pins: PIN_WORDS,
+  ranges: RANGE_WORDS,
   attachments: ATTACHMENT_WORDS,
   files: FILE_WORDS,
 } as const;

@@ -4,6 +4,7 @@ import type { Arena } from '@faultline/core/memory';
 import type { RcuThread, ThreadSelf, Words } from '@faultline/core/sync';
 import { Xarray } from '@faultline/core/xarray';
 import type { MappableFile, UserMemory } from '../caller/index.ts';
+import type { Context } from '../context/context.ts';
 import type { IommufdDriver } from '../driver/index.ts';
 import { reportsNothing } from '../fault-queue/index.ts';
 import { FailPoint, RecordPool } from '../memory/index.ts';
@@ -40,6 +41,9 @@ export interface MachineParts {
   fileOf(number: number): MappableFile;
 }
 
+/** @param access object. */
+export type AccessUnmap = (context: Context, access: number, iova: bigint, length: bigint) => void;
+
 /** One thread's view of all that is shared: the fault path, the pools, the contexts. Made by that thread, used by no other.
  * It starts offline: who reports, delivers or answers goes online for as long as that takes. */
 export class Machine {
@@ -53,6 +57,8 @@ export class Machine {
   readonly driver: IommufdDriver;
   readonly fail: FailPoint;
   readonly pools: Readonly<Record<PoolName, RecordPool>>;
+  /** What accesses of a kind do when a range is about to go, by ACCESS_KIND: they unpin what they have of it. */
+  readonly accessUnmaps: Map<number, AccessUnmap> = new Map();
   readonly contexts: number;
   readonly processes: number;
   readonly faultQueues: number;

@@ -32,3 +32,10 @@ export function highHalf(value: bigint): number {
   wide[0] = value;
   return half[1] >>> 0;
 }
+
+export function max64(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}
+export function min64(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}

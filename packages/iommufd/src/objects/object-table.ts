@@ -235,6 +235,11 @@ export class ObjectTable {
     return found;
   }
 
+  /** Whether no id is taken. */
+  isEmpty(): boolean {
+    return this.#ids.count() === 0;
+  }
+
   /** Gives tombstones' ids back, at the end of the context: of all that is in the table they alone are left. */
   forgetTombstones(): void {
     for (let id = 1, left = this.#ids.count(); left > 0 && id <= MAX_ID; id++) if (this.#ids.erase(id) !== 0) left--;

@@ -43,10 +43,18 @@ export const HWPT_PAGE_LG2: number = OBJECT_PAYLOAD + 10;
 export const IOAS_BODY: number = OBJECT_PAYLOAD;
 
 // ACCESS
-//   IOAS  0  see access/: object of the IOAS that it is attached to, 0 for none
-//   BODY  1  its own record, if it needs one
+//   IOAS       0  its own lock: object of the IOAS that it is attached to, 0 for none
+//   NEXT       1  areas lock: next access of the IOAS
+//   ALIGNMENT  2  what it asks of IOVAs: 1, or a page's bytes where it pins
+//   LOCK       3  atomic, a mutex: IOAS, ITEMS; taken before the IOAS's locks
+//   KIND       4  whose it is: which unmap callback
+//   ITEMS      5  LOCK: first of what it has pinned, for its owner
 export const ACCESS_IOAS: number = OBJECT_PAYLOAD;
-export const ACCESS_BODY: number = OBJECT_PAYLOAD + 1;
+export const ACCESS_NEXT: number = OBJECT_PAYLOAD + 1;
+export const ACCESS_ALIGNMENT: number = OBJECT_PAYLOAD + 2;
+export const ACCESS_LOCK: number = OBJECT_PAYLOAD + 3;
+export const ACCESS_KIND: number = OBJECT_PAYLOAD + 4;
+export const ACCESS_ITEMS: number = OBJECT_PAYLOAD + 5;
 
 // FAULT
 //   QUEUE  0  number of its fault queue

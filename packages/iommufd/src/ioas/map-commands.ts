@@ -1,0 +1,183 @@
+// IOAS_MAP, IOAS_MAP_FILE, IOAS_COPY, IOAS_UNMAP. @see Linux drivers/iommu/iommufd/ioas.c
+import { IommuError } from '@faultline/core/errors';
+import type { Caller } from '../caller/index.ts';
+import type { Command, Context } from '../context/index.ts';
+import { FILE_KIND, FILE_MEMORY, FILE_OBJECT } from '../files/layout.ts';
+import { loadU64, U64_MAX } from '../memory/index.ts';
+import {
+  IOAS_COPY,
+  IOAS_MAP,
+  IOAS_MAP_FILE,
+  IOAS_MAP_FIXED_IOVA,
+  IOAS_MAP_READABLE,
+  IOAS_MAP_WRITEABLE,
+  IOAS_UNMAP,
+} from '../uapi/index.ts';
+import { checkRange, contiguous } from './accesses.ts';
+import { AREA_BYTE, AREA_PAGES, AREA_START, PAGES_BYTE } from './layout.ts';
+import { mapPieces, type Piece } from './map-pages.ts';
+import { getPages, makePages, type PagesSource, putPages } from './pages.ts';
+import type { Ioas } from './tables.ts';
+import { unmapRange } from './unmap.ts';
+import { withIoas } from './with-ioas.ts';
+
+const PROT = IOAS_MAP_READABLE | IOAS_MAP_WRITEABLE;
+
+export const ioasMap: Command<typeof IOAS_MAP> = {
+  struct: IOAS_MAP,
+  run(context, { args, caller, respond }) {
+    const call = 'IOAS_MAP';
+    const fixed = checkMap(call, args);
+    const source = { mm: caller.mm, start: args.userVa, length: args.length };
+    args.iova = mapSource(context, call, args, fixed, caller, source, (iova) => {
+      args.iova = iova;
+      respond();
+    });
+  },
+};
+
+export const ioasMapFile: Command<typeof IOAS_MAP_FILE> = {
+  struct: IOAS_MAP_FILE,
+  run(context, { args, caller, respond }) {
+    const call = 'IOAS_MAP_FILE';
+    const fixed = checkMap(call, args);
+    const fileAt = caller.files.get(call, args.fd);
+    try {
+      if (context.words[fileAt + FILE_KIND] !== FILE_MEMORY)
+        throw new IommuError('EBADF', call, 'fd', args.fd, 'is no file that can be mapped');
+      const file = context.words[fileAt + FILE_OBJECT];
+      if (args.start + args.length > context.machine.fileOf(file).size)
+        throw new IommuError('EINVAL', call, 'start', args.start, `${args.length} bytes from there leave the file`);
+      const source = { file, start: args.start, length: args.length };
+      args.iova = mapSource(context, call, args, fixed, caller, source, (iova) => {
+        args.iova = iova;
+        respond();
+      });
+    } finally {
+      caller.files.put(fileAt);
+    }
+  },
+};
+
+/** Maps memory that is mapped in an IOAS already, in the same or another: the pages are shared, and pinned once. */
+export const ioasCopy: Command<typeof IOAS_COPY> = {
+  struct: IOAS_COPY,
+  run(context, { args, respond }) {
+    const call = 'IOAS_COPY';
+    checkFlags(call, args.flags);
+    if (args.length >= U64_MAX || args.dstIova >= U64_MAX)
+      throw new IommuError('EOVERFLOW', call, 'length', args.length, 'does not fit into the address space');
+    const pieces = withIoas(context, call, 'src_ioas_id', args.srcIoasId, (ioas) =>
+      piecesOf(ioas, call, args.srcIova, args.length),
+    );
+    const fixed = (args.flags & IOAS_MAP_FIXED_IOVA) !== 0 ? args.dstIova : undefined;
+    try {
+      withIoas(context, call, 'dst_ioas_id', args.dstIoasId, (ioas) => {
+        args.dstIova = mapPieces(ioas, call, pieces, args.flags & PROT, fixed);
+      });
+    } catch (error) {
+      for (const { pages } of pieces) putPages(context.machine, pages);
+      throw error;
+    }
+    respond();
+  },
+};
+
+/** Unmaps what lies wholly in the range; iova 0 with length 2^64 - 1: everything, also nothing.
+ * @throws IommuError ENOENT, EBUSY, EDEADLK see {@link unmapRange}: `length` then says nothing of what went before. */
+export const ioasUnmap: Command<typeof IOAS_UNMAP> = {
+  struct: IOAS_UNMAP,
+  run(context, { args, respond }) {
+    const call = 'IOAS_UNMAP';
+    withIoas(context, call, 'ioas_id', args.ioasId, (ioas) => {
+      if (args.iova === 0n && args.length === U64_MAX) {
+        args.length = unmapEverything(ioas, call);
+        return;
+      }
+      if (args.iova >= U64_MAX || args.length >= U64_MAX)
+        throw new IommuError('EOVERFLOW', call, 'length', args.length, 'does not fit into the address space');
+      args.length = unmapRange(ioas, call, args.iova, checkRange(call, args.iova, args.length));
+    });
+    respond();
+  },
+};
+
+function unmapEverything(ioas: Ioas, call: string): bigint {
+  try {
+    return unmapRange(ioas, call, 0n, U64_MAX);
+  } catch (error) {
+    if (error instanceof IommuError && error.code === 'ENOENT') return 0n;
+    throw error;
+  }
+}
+
+/** @throws IommuError EOPNOTSUPP unknown flag, EINVAL neither readable nor writeable. */
+function checkFlags(call: string, flags: number): void {
+  if ((flags & ~(IOAS_MAP_FIXED_IOVA | PROT)) !== 0)
+    throw new IommuError('EOPNOTSUPP', call, 'flags', flags, 'has bits that are not known');
+  if ((flags & PROT) === 0) throw new IommuError('EINVAL', call, 'flags', flags, 'neither readable nor writeable');
+}
+
+/** @returns where to, if the caller says. */
+function checkMap(call: string, args: { flags: number; iova: bigint; length: bigint }): bigint | undefined {
+  if ((args.flags & ~(IOAS_MAP_FIXED_IOVA | PROT)) !== 0)
+    throw new IommuError('EOPNOTSUPP', call, 'flags', args.flags, 'has bits that are not known');
+  if (args.iova >= U64_MAX)
+    throw new IommuError('EOVERFLOW', call, 'iova', args.iova, 'does not fit into the address space');
+  if (args.length >= U64_MAX)
+    throw new IommuError('EOVERFLOW', call, 'length', args.length, 'does not fit into the address space');
+  checkFlags(call, args.flags);
+  return (args.flags & IOAS_MAP_FIXED_IOVA) !== 0 ? args.iova : undefined;
+}
+
+function mapSource(
+  context: Context,
+  call: string,
+  args: { readonly ioasId: number; readonly flags: number },
+  fixed: bigint | undefined,
+  caller: Caller,
+  source: Omit<PagesSource, 'writable' | 'charged'>,
+  respond: (iova: bigint) => void,
+): bigint {
+  const { machine, words } = context;
+  return withIoas(context, call, 'ioas_id', args.ioasId, (ioas) => {
+    const { length, start } = source;
+    if (length === 0n) throw new IommuError('EINVAL', call, 'length', length, 'must not be 0');
+    if (start + length > U64_MAX)
+      throw new IommuError('EOVERFLOW', call, 'user_va', start, `${length} bytes from there wrap`);
+    const writable = (args.flags & IOAS_MAP_WRITEABLE) !== 0;
+    const pages = makePages(context, call, { ...source, writable, charged: caller.privileged ? 0 : caller.mm });
+    const byte = BigInt(words[machine.pools.pages.at(pages) + PAGES_BYTE]);
+    let iova: bigint;
+    try {
+      iova = mapPieces(ioas, call, [{ pages, byte, length }], args.flags & PROT, fixed);
+    } catch (error) {
+      putPages(machine, pages);
+      throw error;
+    }
+    respond(iova);
+    return iova;
+  });
+}
+
+/** What of which pages a range maps, each with a reference. @throws IommuError ENOENT a hole; EINVAL, EOVERFLOW the range. */
+function piecesOf(ioas: Ioas, call: string, iova: bigint, length: bigint): Piece[] {
+  const { machine, words } = ioas.context;
+  const last = checkRange(call, iova, length);
+  const pieces: Piece[] = [];
+  try {
+    ioas.readAreas(() => {
+      for (const { area, from, to } of contiguous(ioas, call, iova, last)) {
+        const at = machine.pools.areas.at(area);
+        const pages = words[at + AREA_PAGES];
+        getPages(machine, pages);
+        const byte = loadU64(words, at + AREA_BYTE) + from - loadU64(words, at + AREA_START);
+        pieces.push({ pages, byte, length: to - from + 1n });
+      }
+    });
+  } catch (error) {
+    for (const { pages } of pieces) putPages(machine, pages);
+    throw error;
+  }
+  return pieces;
+}

@@ -1,0 +1,128 @@
+// Mapping: an area for each piece of memory, then its pages into every domain, then it is there.
+import { IommuError } from '@faultline/core/errors';
+import { loadU64, storeU64, U64_MAX } from '../memory/index.ts';
+import { IOAS_MAP_WRITEABLE } from '../uapi/index.ts';
+import { fillDomain, unfillDomain } from './fill.ts';
+import { findIova } from './find-iova.ts';
+import {
+  AREA_BYTE,
+  AREA_PAGES,
+  AREA_PROT,
+  IOAS_ALIGNMENT,
+  IOAS_RESERVED,
+  PAGES_START,
+  PAGES_WRITABLE,
+} from './layout.ts';
+import { withPages } from './pages.ts';
+import { meetsRange } from './ranges.ts';
+import type { Ioas } from './tables.ts';
+
+/** A piece of memory to be mapped: `length` bytes from `byte` of its pages. The caller has a reference for each, which the area takes over. */
+export interface Piece {
+  readonly pages: number;
+  readonly byte: bigint;
+  readonly length: bigint;
+}
+
+/** Maps pieces one behind the other. @param fixed where to; undefined: wherever there is room. @returns the first IOVA.
+ * @throws IommuError EINVAL, EOVERFLOW, EEXIST, ENOSPC, EPERM, EFAULT, ENOMEM: nothing is mapped then, and the references are the caller's. */
+export function mapPieces(
+  ioas: Ioas,
+  call: string,
+  pieces: readonly Piece[],
+  prot: number,
+  fixed: bigint | undefined,
+): bigint {
+  const { machine } = ioas.context;
+  const areas = pieces.map(() => 0);
+  let inserted = 0;
+  return ioas.readDomains(() => {
+    try {
+      for (let i = 0; i < pieces.length; i++) areas[i] = machine.pools.areas.alloc(call);
+      const first = ioas.writeAreas(() => {
+        const start = choosePlace(ioas, call, pieces, fixed);
+        let iova = start;
+        pieces.forEach((piece, i) => {
+          insertArea(ioas, call, areas[i], piece, iova, prot);
+          inserted++;
+          iova += piece.length;
+        });
+        return start;
+      });
+      fillAll(ioas, call, pieces, areas);
+      ioas.writeAreas(() => {
+        pieces.forEach(({ pages }, i) => {
+          ioas.context.words[machine.pools.areas.at(areas[i]) + AREA_PAGES] = pages;
+        });
+      });
+      return first;
+    } catch (error) {
+      ioas.writeAreas(() => {
+        for (let i = 0; i < inserted; i++) ioas.areas.remove(areas[i]);
+      });
+      for (const area of areas) if (area !== 0) machine.pools.areas.free(area); // out of the list, or never in it
+      throw error;
+    }
+  });
+}
+
+/** Context: the areas lock, for writing. */
+function choosePlace(ioas: Ioas, call: string, pieces: readonly Piece[], fixed: bigint | undefined): bigint {
+  const { machine, words } = ioas.context;
+  const alignment = BigInt(words[ioas.at + IOAS_ALIGNMENT]);
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0n);
+  if (length === 0n || length % alignment !== 0n)
+    throw new IommuError('EINVAL', call, 'length', length, `must be a positive multiple of ${alignment}`);
+  if (fixed === undefined) {
+    const [{ pages, byte }] = pieces;
+    return findIova(ioas, call, loadU64(words, machine.pools.pages.at(pages) + PAGES_START) + byte, length);
+  }
+  if (fixed % alignment !== 0n)
+    throw new IommuError('EINVAL', call, 'iova', fixed, `must be a multiple of ${alignment}`);
+  const last = fixed + length - 1n;
+  if (last > U64_MAX) throw new IommuError('EOVERFLOW', call, 'iova', fixed, `${length} bytes from there wrap`);
+  if (meetsRange(machine, ioas.at + IOAS_RESERVED, fixed, last))
+    throw new IommuError('EINVAL', call, 'iova', fixed, `up to ${last} meets a reserved range`);
+  if (ioas.areas.meeting(fixed, last) !== 0)
+    throw new IommuError('EEXIST', call, 'iova', fixed, 'something is mapped there');
+  return fixed;
+}
+
+/** Context: the areas lock, for writing. Its PAGES stay 0: the IOVAs are taken, and there is nothing there yet. */
+function insertArea(ioas: Ioas, call: string, area: number, piece: Piece, iova: bigint, prot: number): void {
+  const { machine, words } = ioas.context;
+  const alignment = BigInt(words[ioas.at + IOAS_ALIGNMENT]);
+  const { pages, byte, length } = piece;
+  if ((prot & IOAS_MAP_WRITEABLE) !== 0 && words[machine.pools.pages.at(pages) + PAGES_WRITABLE] === 0)
+    throw new IommuError('EPERM', call, 'flags', prot, 'the memory was first mapped without being writeable');
+  if (byte % alignment !== 0n)
+    throw new IommuError('EINVAL', call, 'user_va', byte, `must be a multiple of ${alignment}`);
+  const at = machine.pools.areas.at(area);
+  storeU64(words, at + AREA_BYTE, byte);
+  words[at + AREA_PROT] = prot;
+  ioas.areas.insert(area, iova, iova + length - 1n);
+}
+
+/** Context: the domains lock, for reading: no domain comes or goes. */
+function fillAll(ioas: Ioas, call: string, pieces: readonly Piece[], areas: readonly number[]): void {
+  const { machine } = ioas.context;
+  const domains = ioas.domains();
+  const done: { readonly piece: number; readonly domain: number }[] = [];
+  try {
+    pieces.forEach(({ pages }, piece) => {
+      for (const domain of domains) {
+        const areaAt = machine.pools.areas.at(areas[piece]);
+        withPages(machine, pages, (pagesAt) => fillDomain(machine, call, areaAt, pagesAt, domain));
+        done.push({ piece, domain });
+      }
+    });
+  } catch (error) {
+    // Backwards, so that what remembers where the pages are goes last.
+    for (const { piece, domain } of done.reverse()) {
+      const areaAt = machine.pools.areas.at(areas[piece]);
+      const heir = domain === domains[0] ? 0 : domains[0];
+      withPages(machine, pieces[piece].pages, (pagesAt) => unfillDomain(machine, areaAt, pagesAt, domain, heir));
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,181 @@
+// Pages: memory that areas map. Each page is pinned once, however many areas, domains and accesses have it: by the first, until the last.
+// Where a pinned page is, is remembered by the first domain that maps it, or by an access's pin record: user space may have put other
+// memory at its address since.
+import { IommuError } from '@faultline/core/errors';
+import { mutexLock, mutexUnlock, refcountGet, refcountInit, refcountPut, type Words } from '@faultline/core/sync';
+import { PAGE_BYTES } from '../caller/index.ts';
+import type { Context } from '../context/context.ts';
+import type { Machine } from '../machine/index.ts';
+import { loadU64, storeU64 } from '../memory/index.ts';
+import {
+  AREA_BYTE,
+  AREA_LAST,
+  AREA_SIBLING,
+  AREA_START,
+  AREA_STORAGE,
+  PAGES_AREAS,
+  PAGES_BYTE,
+  PAGES_CHARGED,
+  PAGES_COUNT,
+  PAGES_FILE,
+  PAGES_LOCK,
+  PAGES_MM,
+  PAGES_PINS,
+  PAGES_REFS,
+  PAGES_START,
+  PAGES_WRITABLE,
+  PIN_COUNT,
+  PIN_NEXT,
+  PIN_PAGE,
+  PIN_PHYSICAL,
+} from './layout.ts';
+
+const PAGE = BigInt(PAGE_BYTES);
+
+/** Where the bytes of a mapping come from. */
+export interface PagesSource {
+  /** A process's memory, or */
+  readonly mm?: number;
+  /** a mappable file. */
+  readonly file?: number;
+  /** Address, or offset in the file. */
+  readonly start: bigint;
+  readonly length: bigint;
+  readonly writable: boolean;
+  /** Process that is charged for what is pinned, 0 for nobody. */
+  readonly charged: number;
+}
+
+/** Makes a pages record with one reference. Nothing is pinned or read yet. @throws IommuError ENOMEM */
+export function makePages(context: Context, call: string, source: PagesSource): number {
+  const { machine, words } = context;
+  const pages = machine.pools.pages.alloc(call);
+  const at = machine.pools.pages.at(pages);
+  const first = source.start - (source.start % PAGE);
+  const { mm = 0, file = 0 } = source;
+  words[at + PAGES_MM] = mm;
+  words[at + PAGES_FILE] = file;
+  storeU64(words, at + PAGES_START, first);
+  words[at + PAGES_BYTE] = Number(source.start - first);
+  words[at + PAGES_COUNT] = Number((source.start - first + source.length + PAGE - 1n) / PAGE);
+  words[at + PAGES_WRITABLE] = source.writable ? 1 : 0;
+  words[at + PAGES_CHARGED] = source.charged;
+  refcountInit(words, at + PAGES_REFS, 1);
+  return pages;
+}
+
+export function getPages(machine: Machine, pages: number): void {
+  refcountGet(machine.words, machine.pools.pages.at(pages) + PAGES_REFS);
+}
+
+/** The last reference frees the record: nothing is pinned by then. */
+export function putPages(machine: Machine, pages: number): void {
+  if (refcountPut(machine.words, machine.pools.pages.at(pages) + PAGES_REFS)) machine.pools.pages.free(pages);
+}
+
+/** Runs `body` with the pages' lock. */
+export function withPages<T>(machine: Machine, pages: number, body: (at: number) => T): T {
+  const at = machine.pools.pages.at(pages);
+  mutexLock(machine.words, at + PAGES_LOCK, machine.self);
+  try {
+    return body(at);
+  } finally {
+    mutexUnlock(machine.words, at + PAGES_LOCK, machine.self);
+  }
+}
+
+/** First and last page of an area's bytes. */
+export function areaPages(words: Words, areaAt: number): { first: number; last: number } {
+  const byte = loadU64(words, areaAt + AREA_BYTE);
+  const length = loadU64(words, areaAt + AREA_LAST) - loadU64(words, areaAt + AREA_START);
+  return { first: Number(byte / PAGE), last: Number((byte + length) / PAGE) };
+}
+
+/** Physical address of a page that is pinned, -1 of one that is not. Context: the pages' lock. */
+export function pinnedAt(machine: Machine, pagesAt: number, page: number): number {
+  const { words, pools } = machine;
+  for (let area = words[pagesAt + PAGES_AREAS]; area !== 0; area = words[pools.areas.at(area) + AREA_SIBLING]) {
+    const at = pools.areas.at(area);
+    const { first, last } = areaPages(words, at);
+    if (page < first || page > last) continue;
+    const inPage = page === first ? loadU64(words, at + AREA_BYTE) % PAGE : 0n;
+    const iova = loadU64(words, at + AREA_START) + BigInt(page) * PAGE + inPage - loadU64(words, at + AREA_BYTE);
+    return machine.driver.iovaToPhys(words[at + AREA_STORAGE], iova) - Number(inPage);
+  }
+  const pin = findPin(machine, pagesAt, page);
+  return pin === 0 ? -1 : Number(loadU64(words, pools.pins.at(pin) + PIN_PHYSICAL));
+}
+
+/** Pins a page that nothing has pinned, and charges it. Context: the pages' lock. @throws IommuError EFAULT, ENOMEM */
+export function pinPage(machine: Machine, call: string, pagesAt: number, page: number): number {
+  const { words } = machine;
+  const place = loadU64(words, pagesAt + PAGES_START) + BigInt(page) * PAGE;
+  const charged = words[pagesAt + PAGES_CHARGED];
+  if (machine.fail.fails('pin')) throw new IommuError('ENOMEM', call, 'user_va', place, 'made to fail');
+  if (charged !== 0 && !machine.memoryOf(charged).charge(1))
+    throw new IommuError('ENOMEM', call, 'user_va', place, 'beyond the limit on locked memory');
+  const mm = words[pagesAt + PAGES_MM];
+  const source = mm !== 0 ? machine.memoryOf(mm) : machine.fileOf(words[pagesAt + PAGES_FILE]);
+  const physical = source.pin(place, words[pagesAt + PAGES_WRITABLE] === 1);
+  if (physical >= 0) return physical;
+  if (charged !== 0) machine.memoryOf(charged).uncharge(1);
+  throw new IommuError('EFAULT', call, 'user_va', place, 'no memory is there, or none that may be written');
+}
+
+/** Context: the pages' lock; nothing has the page any more. */
+export function unpinPage(machine: Machine, pagesAt: number, physical: number): void {
+  const { words } = machine;
+  const mm = words[pagesAt + PAGES_MM];
+  const source = mm !== 0 ? machine.memoryOf(mm) : machine.fileOf(words[pagesAt + PAGES_FILE]);
+  source.unpin(physical);
+  const charged = words[pagesAt + PAGES_CHARGED];
+  if (charged !== 0) machine.memoryOf(charged).uncharge(1);
+}
+
+/** One more access has a page. Context: the pages' lock. @returns its physical address. @throws IommuError EFAULT, ENOMEM */
+export function pinForAccess(machine: Machine, call: string, pagesAt: number, page: number): number {
+  const { words, pools } = machine;
+  const found = findPin(machine, pagesAt, page);
+  if (found !== 0) {
+    words[pools.pins.at(found) + PIN_COUNT]++;
+    return Number(loadU64(words, pools.pins.at(found) + PIN_PHYSICAL));
+  }
+  const pin = pools.pins.alloc(call);
+  let physical = pinnedAt(machine, pagesAt, page);
+  if (physical < 0) {
+    try {
+      physical = pinPage(machine, call, pagesAt, page);
+    } catch (error) {
+      pools.pins.free(pin);
+      throw error;
+    }
+  }
+  const at = pools.pins.at(pin);
+  words[at + PIN_PAGE] = page;
+  words[at + PIN_COUNT] = 1;
+  storeU64(words, at + PIN_PHYSICAL, BigInt(physical));
+  words[at + PIN_NEXT] = words[pagesAt + PAGES_PINS];
+  words[pagesAt + PAGES_PINS] = pin;
+  return physical;
+}
+
+/** Context: the pages' lock. */
+export function unpinForAccess(machine: Machine, pagesAt: number, page: number): void {
+  const { words, pools } = machine;
+  const pin = findPin(machine, pagesAt, page);
+  const at = pools.pins.at(pin);
+  if (--words[at + PIN_COUNT] > 0) return;
+  let link = pagesAt + PAGES_PINS;
+  while (words[link] !== pin) link = pools.pins.at(words[link]) + PIN_NEXT;
+  words[link] = words[at + PIN_NEXT];
+  const physical = Number(loadU64(words, at + PIN_PHYSICAL));
+  pools.pins.free(pin);
+  if (pinnedAt(machine, pagesAt, page) < 0) unpinPage(machine, pagesAt, physical);
+}
+
+function findPin(machine: Machine, pagesAt: number, page: number): number {
+  const { words, pools } = machine;
+  let pin = words[pagesAt + PAGES_PINS];
+  while (pin !== 0 && words[pools.pins.at(pin) + PIN_PAGE] !== page) pin = words[pools.pins.at(pin) + PIN_NEXT];
+  return pin;
+}

@@ -1,0 +1,2 @@
+export * from './vdevice.ts';
+export * from './viommu.ts';
