@@ -1,30 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { REQUEST_LAST, REQUEST_PASID_VALID, REQUEST_READ } from '../pcie/index.ts';
-import { getFields } from '../smmu-v3/fields.ts';
-import {
-  CONTEXT_FIELDS,
-  describeInvalidation,
-  NO_PASID,
-  PASID_ENTRY_FIELDS,
-  readVtdStats,
-  type VtdDomain,
-} from './index.ts';
-import { VTD_CONTEXT, VTD_DIRECTORIES, VTD_GSTS, VTD_IQA, VTD_IQT, VTD_PQH, VTD_PRS } from './layout.ts';
-import { PRS_PRO } from './registers.ts';
-import { CONTEXT_WORDS } from './tables.ts';
+import { describeInvalidation, NO_PASID, type VtdDomain } from './index.ts';
+import { VTD_GSTS, VTD_IQA, VTD_IQT } from './layout.ts';
+import { contextOf, entryOf } from './testing/driver-state.ts';
+import { hex } from './testing/records.ts';
 import { DEVICE, PASID, RID, VtdRig, type VtdRigConfig } from './testing/vtd-rig.ts';
 
 const PLAIN = REQUEST_READ | REQUEST_LAST;
 const up = (config?: VtdRigConfig): Promise<VtdRig> => new VtdRig(config).up();
 
-function contextOf(rig: VtdRig, rid = RID): Record<string, number> {
-  return getFields(rig.words, rig.base + rig.words[rig.base + VTD_CONTEXT] + rid * CONTEXT_WORDS, CONTEXT_FIELDS);
-}
-function entryOf(rig: VtdRig, pasid: number): Record<string, number> {
-  const directory = rig.base + rig.words[rig.base + VTD_DIRECTORIES] + RID * 1024;
-  const table = (rig.words[directory + (pasid >> 6) * 2] & ~0xfff) >>> 2;
-  return getFields(rig.words, table + (pasid & 63) * 16, PASID_ENTRY_FIELDS);
-}
 /** Kinds of the descriptors that `work` puts, in order. */
 async function descriptors(rig: VtdRig, work: () => Promise<unknown>): Promise<string[]> {
   const queue = (rig.register(VTD_IQA) & ~0xfff) / 4;
@@ -143,6 +127,61 @@ describe('order', () => {
     ]);
   });
 
+  test('the descriptors of a drain, bit by bit', async () => {
+    const rig = await up();
+    const queue = (rig.register(VTD_IQA) & ~0xfff) / 4;
+    for (const [pasid, did, expected] of [
+      // RID 8. IOTLB of the whole PASID: 6 | 2 << 4 | did << 16 | PASID << 32; PASID device-TLB: 8 | RID << 16 | PASID << 32, every address
+      [PASID, 1, ['0000000500010026', '0000000000000000', '0000000500080008', '7ffffffffffff800']],
+      // IOTLB by domain, draining reads and writes: 2 | 2 << 4 | 3 << 6 | did << 16; device-TLB: 3 | RID << 32, every address
+      [NO_PASID, 2, ['00000000000200e2', '0000000000000000', '0000000800000003', '7ffffffffffff001']],
+    ] as const) {
+      const first = rig.register(VTD_IQT) + 32; // behind the wait that stands for the read of PQT
+      await rig.during(rig.driver.drain(RID, pasid, did));
+      const at = (i: number): string[] =>
+        hex(rig.words.slice(queue + ((first / 4 + i * 8) & 1023), queue + ((first / 4 + i * 8) & 1023) + 4));
+      expect(at(0)).toEqual(['0000000000000045', '0000000000000000']); // FN alone
+      expect([...at(1), ...at(2)]).toEqual(expected);
+      expect(at(3)[0].slice(8)).toBe('000000a5'); // SW and PD
+      expect(rig.register(VTD_IQT)).toBe((first + 4 * 32) % 4096);
+    }
+  });
+
+  test('letting the first page requests in: the context cache before the PASID cache, one wait', async () => {
+    const rig = new VtdRig();
+    await rig.during(rig.driver.enable());
+    await rig.during(rig.driver.attachDevice(RID, DEVICE));
+    const attach = (pasid: number) => (): Promise<void> =>
+      rig.driver.attach(RID, pasid, { kind: 'first-level', did: 1, faults: true });
+    expect(await descriptors(rig, attach(PASID))).toEqual(['CONTEXT_CACHE', 'PASID_CACHE', 'WAIT sw']);
+    expect(await descriptors(rig, attach(9))).toEqual(['PASID_CACHE', 'WAIT sw']);
+  });
+
+  test('replacing a domain, and turning PRI off: classes of invalidations in their order, one wait each', async () => {
+    const rig = await up();
+    const drain = (iotlb: string, device: string): string[] => ['WAIT sw+pd', 'WAIT fn', iotlb, device, 'WAIT sw+pd'];
+    expect(
+      await descriptors(rig, () => rig.driver.replace(RID, PASID, { kind: 'nested', did: 3, faults: true })),
+    ).toEqual([
+      ...['PASID_CACHE', 'PASID_IOTLB', 'PASID_DEVICE_TLB', 'WAIT sw'],
+      ...drain('PASID_IOTLB', 'PASID_DEVICE_TLB'),
+    ]);
+    expect(await descriptors(rig, () => rig.driver.blockDevice(RID))).toEqual([
+      ...['PASID_CACHE', 'PASID_CACHE', 'IOTLB', 'IOTLB', 'PASID_DEVICE_TLB', 'DEVICE_TLB', 'WAIT sw'],
+    ]);
+    expect(await descriptors(rig, () => rig.driver.fenceEventQueue(RID))).toEqual([
+      ...drain('PASID_IOTLB', 'PASID_DEVICE_TLB'),
+      ...drain('IOTLB', 'DEVICE_TLB'),
+    ]);
+    expect(await descriptors(rig, () => rig.driver.fenceResponses(RID))).toEqual(['DEVICE_TLB', 'WAIT sw']);
+    expect(await descriptors(rig, () => rig.driver.disablePri(RID))).toEqual(['CONTEXT_CACHE', 'WAIT sw']);
+    expect(await descriptors(rig, () => rig.driver.detachDevice(RID))).toEqual([
+      'CONTEXT_CACHE',
+      'DEVICE_TLB',
+      'WAIT sw',
+    ]);
+  });
+
   test('detaching the device’s own domain: by domain, and every translation of the device', async () => {
     const rig = await up();
     expect(await descriptors(rig, () => rig.driver.blockRid(RID))).toEqual([
@@ -171,168 +210,5 @@ describe('order', () => {
       'PASID_DEVICE_TLB',
       'WAIT sw',
     ]);
-  });
-});
-
-describe('the drain', () => {
-  test('waits for the pump to be through with the requester’s requests, and flushes the work before the hardware', async () => {
-    const events: string[] = [];
-    const rig = await up({
-      driver: {
-        flushWork: async (device) => {
-          events.push(`flush ${device} with ${rig.reporter.faults.length} reported`);
-        },
-      },
-    });
-    for (let i = 0; i < 5; i++) rig.request(i);
-    rig.hw.pump(64);
-    const drained = rig.driver.drain(RID, PASID, 1);
-    let over = false;
-    void drained.then(() => {
-      over = true;
-    });
-    for (let i = 0; i < 5; i++) {
-      rig.hw.pump(64);
-      rig.poll();
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    }
-    expect([over, events]).toEqual([false, []]); // nobody pumps
-    expect(await rig.during(drained)).toBe(true);
-    expect(events).toEqual(['flush 3 with 5 reported']);
-  });
-
-  test('does not wait for other requesters’ or PASIDs’ requests', async () => {
-    const rig = await up();
-    rig.request(1, PLAIN); // without a PASID
-    rig.hw.pump(64);
-    expect(await rig.during(rig.driver.drain(RID, PASID, 1), false)).toBe(true);
-    expect(rig.queued).toBe(1);
-    const plain = rig.driver.drain(RID, NO_PASID, 2);
-    let over = false;
-    void plain.then(() => {
-      over = true;
-    });
-    await rig.during(new Promise<void>((resolve) => setTimeout(resolve, 30)), false);
-    expect(over).toBe(false);
-    await rig.during(plain);
-    expect(rig.reporter.faults.length).toBe(1);
-  });
-
-  test('requests on their way are in the queue when it ends: the device’s completion pushes them', async () => {
-    const rig = await up();
-    rig.completing = false;
-    const drained = rig.driver.detach(RID, PASID);
-    let sent = false;
-    const device = (): void => {
-      for (const one of rig.received()) {
-        if (one.kind !== 'invalidation') continue;
-        if (!sent) rig.ports[0].post(9, 0, PLAIN | REQUEST_PASID_VALID, PASID, 9, 0);
-        sent = true;
-        rig.complete(one.index);
-      }
-    };
-    const clock = setInterval(device, 0);
-    await rig.during(drained);
-    clearInterval(clock);
-    expect(sent).toBe(true);
-    rig.hw.pump(64);
-    // It came after P was cleared and the caches were told: refused by the hardware, reported to nobody.
-    expect([rig.reporter.faults.length, rig.queued]).toEqual([0, 0]);
-    expect(readVtdStats(rig.words, rig.base).autoInvalid).toBe(1);
-  });
-
-  test('after an overflow is repeated once the handler has acknowledged it', async () => {
-    const rig = await up();
-    for (let i = 0; i < 130; i++) {
-      rig.request(i, PLAIN);
-      rig.hw.pump(64);
-    }
-    const before = readVtdStats(rig.words, rig.base).drains;
-    const drained = rig.driver.drain(RID, PASID, 1);
-    let over = false;
-    void drained.then(() => {
-      over = true;
-    });
-    await rig.during(new Promise<void>((resolve) => setTimeout(resolve, 30)), false);
-    expect([over, rig.prs & PRS_PRO]).toEqual([false, PRS_PRO]);
-    await rig.during(drained);
-    expect(readVtdStats(rig.words, rig.base).drains - before).toBe(3); // PQT, then twice
-    expect([rig.prs, rig.register(VTD_PRS)]).toEqual([0, 0]);
-  });
-
-  test('gives up on a pump that stands still', async () => {
-    const rig = await up({ driver: { timeoutMs: 60 } });
-    rig.request(1);
-    rig.hw.pump(64);
-    await expect(rig.during(rig.driver.drain(RID, PASID, 1), false)).rejects.toThrow('drain: timeoutMs = 60');
-  });
-});
-
-describe('a device’s own domain gives way to blocking while a request of it waits in the queue', () => {
-  const orders = ['fence-first', 'remove-first'] as const;
-  test.each(orders)('%s', async (order) => {
-    const reportedAtRemoval: number[] = [];
-    const rig: VtdRig = new VtdRig({
-      driver: {
-        removeFaults: () => {
-          reportedAtRemoval.push(rig.reporter.faults.length);
-          return undefined;
-        },
-      },
-    });
-    await rig.during(rig.driver.enable());
-    await rig.during(rig.driver.attachDevice(RID, DEVICE));
-    await rig.during(rig.driver.attach(RID, NO_PASID, { kind: 'second-level', did: 2, faults: true }));
-    rig.request(1, PLAIN);
-    rig.hw.pump(64);
-    const blocked = rig.driver.blockRid(RID, order);
-    if (order === 'fence-first') {
-      await rig.during(blocked);
-      expect(reportedAtRemoval).toEqual([1]); // the device was forgotten after its last report
-      return;
-    }
-    await rig.during(blocked, false); // the drain inside had no fault user, so it waited for nobody
-    expect([reportedAtRemoval, rig.queued]).toEqual([[0], 1]);
-    rig.pump.pump(64);
-    expect(rig.reporter.faults.length).toBe(1); // a report for a device that was forgotten, and detached
-  });
-});
-
-describe('turning PRI off, as core asks for it', () => {
-  test('after the fence nothing is reported; after the responses’ fence the device has them; then PRE is off', async () => {
-    const rig = await up();
-    for (let i = 0; i < 4; i++) rig.request(i, i % 2 === 0 ? PLAIN : PLAIN | REQUEST_PASID_VALID);
-    rig.hw.pump(64);
-    await rig.during(rig.driver.blockDevice(RID));
-    await rig.during(rig.driver.fenceEventQueue(RID));
-    expect(rig.reporter.faults.length).toBe(4);
-    rig.request(5);
-    rig.hw.pump(64);
-    expect([rig.queued, rig.register(VTD_PQH)]).toEqual([0, 4 * 32]);
-    rig.received();
-    for (let i = 0; i < 4; i++) rig.ops[0].respond(RID, i % 2 === 0 ? -1 : PASID, i, 1);
-    rig.ops[0].flushResponses();
-    await rig.during(rig.driver.fenceResponses(RID));
-    expect(rig.received().filter((one) => one.kind === 'response').length).toBe(4);
-    await rig.during(rig.driver.disablePri(RID));
-    expect(contextOf(rig).pre).toBe(0);
-    await rig.during(rig.driver.attach(RID, PASID, { kind: 'first-level', did: 1, faults: true }));
-    rig.request(6);
-    rig.hw.pump(64);
-    expect([contextOf(rig).pre, rig.queued]).toEqual([1, 1]);
-  });
-
-  test('replacing a domain drains the old one’s requests; the new one’s are let in', async () => {
-    const rig = await up();
-    rig.request(1);
-    rig.hw.pump(64);
-    await rig.during(rig.driver.replace(RID, PASID, { kind: 'first-level', did: 7, faults: true }));
-    expect([rig.reporter.faults.length, entryOf(rig, PASID).did, contextOf(rig).pre]).toEqual([1, 7, 1]);
-    rig.request(2);
-    rig.hw.pump(64);
-    expect(rig.queued).toBe(1);
-    await rig.during(rig.driver.replace(RID, PASID, { kind: 'identity', did: 8 }));
-    await rig.during(rig.driver.replace(RID, NO_PASID, { kind: 'identity', did: 8 }));
-    expect(contextOf(rig).pre).toBe(0);
   });
 });

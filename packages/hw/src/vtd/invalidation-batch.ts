@@ -31,6 +31,7 @@ export class InvalidationBatch {
   #refused = 0; // BAD when the wait was put
   #first = 0; // position of the first descriptor
   #waitAt = 0; // and of the wait
+  #timeouts = 0; // ITEs before it was put
   #drain = false;
   #deadline = 0;
 
@@ -86,6 +87,8 @@ export class InvalidationBatch {
     const flags = WAIT_STATUS | (this.#drain ? WAIT_DRAIN : 0);
     writeWait(this.descriptors, this.#count * DESCRIPTOR_WORDS, flags, this.statusAt, this.#sequence);
     this.#refused = Atomics.load(this.#words, this.#line + THREAD_BAD);
+    this.#queue.readTimeout();
+    this.#timeouts = this.#queue.timeouts;
     try {
       this.#first = this.#queue.put(this.descriptors, this.#count + 1);
     } catch (error) {
@@ -99,10 +102,11 @@ export class InvalidationBatch {
   #poll(): number {
     if (this.isDone) return DONE;
     this.#queue.recover();
-    const { before, rid } = this.#queue.lastTimeout();
+    this.#queue.readTimeout();
     if (this.isDone) return DONE; // after the time-out was read: a wait that it did not abort is over by now, or still under way
-    const behind = (before - this.#waitAt) | 0;
-    if (behind > 0 && behind <= this.#queue.capacity + 1) {
+    // However far the queue has come since: without FN, others' descriptors overtake a wait.
+    if (this.#queue.timeouts !== this.#timeouts && ((this.#queue.abortedBefore - this.#waitAt) | 0) > 0) {
+      const rid = this.#queue.timedOutRid;
       if (this.#asks(rid) && !this.#isPresent(rid))
         this.#timedOut('rid', rid, 'the device is gone, and its invalidation timed out');
       if (performance.now() >= this.#deadline)

@@ -14,6 +14,7 @@ import {
   VTD_IQ_ORDER,
   VTD_IQ_PUT,
   VTD_IQ_RECOVERED,
+  VTD_IQ_TIMEOUTS,
   VTD_IQ_WAITERS,
   VTD_IQERCD,
   VTD_IQH,
@@ -54,6 +55,13 @@ export class InvalidationQueue {
   readonly #bytes: number; // of the whole queue, a power of two
   /** Descriptors that fit at once: one always stays empty. */
   readonly capacity: number;
+  // As of the last readTimeout().
+  /** ITEs so far, wrapping. */
+  timeouts = 0;
+  /** Waits put before this position, and not over when the last ITE came, were given up by it. */
+  abortedBefore = 0;
+  /** The requester that it named. */
+  timedOutRid = 0;
 
   /** @throws IommuError EINVAL when there is no such unit or thread. */
   constructor(words: Words, base: number, config: InvalidationQueueConfig) {
@@ -122,13 +130,13 @@ export class InvalidationQueue {
     return errors !== 0;
   }
 
-  /** Position that the last ITE aborted waits before, and the requester that it named. */
-  lastTimeout(): { readonly before: number; readonly rid: number } {
+  /** Reads what became of the last ITE into {@link timeouts}, {@link abortedBefore} and {@link timedOutRid}. */
+  readTimeout(): void {
     mutexLock(this.#words, this.#lock, this.#self);
-    const before = this.#words[this.#base + VTD_IQ_ABORTED];
-    const rid = this.#words[this.#base + VTD_IQ_ITE_SID];
+    this.timeouts = this.#words[this.#base + VTD_IQ_TIMEOUTS];
+    this.abortedBefore = this.#words[this.#base + VTD_IQ_ABORTED];
+    this.timedOutRid = this.#words[this.#base + VTD_IQ_ITE_SID];
     mutexUnlock(this.#words, this.#lock, this.#self);
-    return { before, rid };
   }
 
   /** Free descriptors; of a tail that makes no sense, none. */
@@ -176,7 +184,8 @@ export class InvalidationQueue {
   #giveUpWaits(head: number): void {
     const words = this.#words;
     words[this.#base + VTD_IQ_ITE_SID] = Atomics.load(words, this.#base + VTD_IQERCD + 1) & 0xffff;
-    Atomics.store(words, this.#base + VTD_IQ_ABORTED, this.#positionOf(head));
+    words[this.#base + VTD_IQ_ABORTED] = this.#positionOf(head);
+    words[this.#base + VTD_IQ_TIMEOUTS]++;
   }
 
   /** Position of the descriptor at byte offset `head`: what was put, less what lies between it and the tail. */

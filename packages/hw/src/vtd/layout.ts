@@ -49,6 +49,7 @@ export const VTD_IQ_PUT: number = 13 * LINE; // descriptors put into the queue s
 export const VTD_IQ_ABORTED: number = 13 * LINE + 1; // waits put before this and not done were given up by an ITE
 export const VTD_IQ_ITE_SID: number = 13 * LINE + 2; // requester that the last ITE named
 export const VTD_IQ_RECOVERED: number = 13 * LINE + 3; // queue errors acknowledged
+export const VTD_IQ_TIMEOUTS: number = 13 * LINE + 4; // of these, ITE, wrapping
 export const VTD_IQ_WAITERS: number = 14 * LINE; // who waits for IQH to move
 export const VTD_PASSES: number = 15 * LINE; // passes of the page request handler, wrapping
 export const VTD_PASS_WAITERS: number = 16 * LINE; // who waits for PASSES to move
@@ -85,6 +86,7 @@ export const vtdLayout: Layout = defineLayout('vtd', [
   { name: 'IQ_ABORTED', offset: VTD_IQ_ABORTED, width: 1, unit: 'descriptors', writer: 'IQ_LOCK holder' },
   { name: 'IQ_ITE_SID', offset: VTD_IQ_ITE_SID, width: 1, unit: 'requester id', writer: 'IQ_LOCK holder' },
   { name: 'IQ_RECOVERED', offset: VTD_IQ_RECOVERED, width: 1, unit: 'errors', writer: 'IQ_LOCK holder' },
+  { name: 'IQ_TIMEOUTS', offset: VTD_IQ_TIMEOUTS, width: 1, unit: 'errors', writer: 'IQ_LOCK holder' },
   { name: 'IQ_WAITERS', offset: VTD_IQ_WAITERS, width: 1, unit: 'threads', writer: 'who waits, by add' },
   { name: 'PASSES', offset: VTD_PASSES, width: 1, unit: 'passes', writer: 'pump' },
   { name: 'PASS_WAITERS', offset: VTD_PASS_WAITERS, width: 1, unit: 'threads', writer: 'who drains, by add' },

@@ -145,6 +145,7 @@ export class VtdRig {
       ports: portRids.length,
       threads: 2,
       faultRecords: config.faultRecords ?? 4,
+      capabilities: config.capabilities ?? {},
     };
     const arena = Arena.create(
       planArena([
