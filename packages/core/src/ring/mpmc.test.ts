@@ -38,3 +38,20 @@ test('memory that holds no ring is not opened', () => {
   expect(() => new MpmcProducer(words, BASE)).toThrow('MpmcProducer: capacity = 0');
   expect(() => new MpmcConsumer(words, BASE)).toThrow('MpmcConsumer: capacity = 0');
 });
+
+test.each(STARTS)(
+  'from %d on: who keeps other consumers out looks at values where they are, and changes them',
+  (start) => {
+    const words = mpmcAt(start, 4);
+    const producer = new MpmcProducer(words, BASE);
+    const consumer = new MpmcConsumer(words, BASE);
+    for (const value of [1, 2, 3]) producer.push(value);
+    consumer.pop();
+    for (const value of [4, 5]) producer.push(value);
+    expect([0, 1, 2, 3, 4, 5].map((ahead) => consumer.peek(ahead))).toEqual([2, 3, 4, 5, 0, 0]);
+    consumer.replace(1, 30);
+    expect([consumer.pop(), consumer.pop(), consumer.peek(0)]).toEqual([2, 30, 4]);
+    expect(() => consumer.replace(2, 9)).toThrow('for a value that is there');
+    expect(() => consumer.replace(0, 0)).toThrow('value = 0');
+  },
+);

@@ -86,4 +86,27 @@ export class MpmcConsumer {
       } else cons = Atomics.load(words, consAt); // another consumer was faster
     }
   }
+
+  /** Looks at the value `ahead` positions behind the oldest. For who keeps all other consumers out meanwhile.
+   * @returns 0 where there is none, or it is still being written. */
+  peek(ahead: number): number {
+    const slot = this.#slotOf(ahead);
+    return slot === 0 ? 0 : this.#words[slot + 1];
+  }
+
+  /** Puts another value in the place of one that {@link peek} showed. Same context. */
+  replace(ahead: number, value: number): void {
+    const slot = this.#slotOf(ahead);
+    if (slot === 0 || value <= 0 || (value | 0) !== value)
+      throw refused('MpmcConsumer.replace', 'value', value, 'must be an i32 above 0, for a value that is there');
+    this.#words[slot + 1] = value;
+  }
+
+  /** @returns 0 where no value is. */
+  #slotOf(ahead: number): number {
+    const words = this.#words;
+    const position = (Atomics.load(words, this.#consAt) + ahead) | 0;
+    const slot = this.#slots + 2 * (position & this.#mask);
+    return ahead <= this.#mask && ((Atomics.load(words, slot) - position - 1) | 0) === 0 ? slot : 0; // [C]
+  }
 }

@@ -95,5 +95,7 @@ function endFaults(context: Context, number: number, hwpt: number): void {
   machine.synchronize();
   const fault = faultsOf(context, hwpt);
   if (fault === 0) return;
-  autoRespond(machine, words[objects.at(fault) + FAULT_QUEUE], number, domainOf(context, hwpt));
+  const queueAt = machine.faultQueueAt(words[objects.at(fault) + FAULT_QUEUE]);
+  const whose = { device: number, domain: domainOf(context, hwpt) };
+  machine.answering(() => autoRespond(machine, queueAt, whose));
 }

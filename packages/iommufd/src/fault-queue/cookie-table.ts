@@ -7,7 +7,7 @@
 // and a taking back, one wins, and alone may touch the group. A group is freed after that only, so an entry never outlives it.
 // An old cookie fits again only when its slot is in use and a whole multiple of 2^11 to 2^15 groups was delivered since.
 //
-// Ordering. [P] give: the group's words, then its slot (on the reader's thread)    pairs with  [C] redeem: the slot, then the group
+// Ordering. [P] give: the group's words, then its slot (under the queue's lock)    pairs with  [C] redeem: the slot, then the group
 import type { Words } from '@faultline/core/sync';
 import { Xarray } from '@faultline/core/xarray';
 import { NUMBER_BITS, QUEUE_COOKIES, QUEUE_GROUPS, QUEUE_NUMBER, QUEUE_SEQUENCE } from './layout.ts';

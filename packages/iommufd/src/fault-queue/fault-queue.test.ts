@@ -10,6 +10,7 @@ import {
 } from '@faultline/core/iopf';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ENTRIES, OneThread, VARIANTS } from '../testing/one-thread.ts';
+import { autoRespond } from './index.ts';
 
 /** Bits of a cookie's slot in a system of 256 requests; its queue's number stands above them. */
 const SLOT_BITS = 9;
@@ -172,8 +173,8 @@ describe.each(VARIANTS)('%s (%s)', (...variant) => {
     one.expectNothingLeft();
   });
 
-  test('takeBack ends what waits and what readers hold, of one device; the others keep their order', () => {
-    const { consumer, system, path, ops, queue } = one;
+  test('automatic answers end what waits and what readers hold, of one device; the others keep their order', () => {
+    const { system, path, ops, queue, bases, domain } = one;
     one.report({ device: 1, grpid: 1 });
     one.report({ device: 2, grpid: 2 });
     const [held, kept] = one.read();
@@ -181,7 +182,7 @@ describe.each(VARIANTS)('%s (%s)', (...variant) => {
     one.report({ device: 1, grpid: 4, page: 1, last: false });
     one.report({ device: 1, grpid: 4 });
     one.report({ device: 2, grpid: 5 });
-    expect(consumer.takeBack({ system, path, ops }, 1)).toBe(2);
+    expect(autoRespond({ system, path, ops }, bases[0], { device: 1, domain })).toBe(2);
     expect(ops.answers).toEqual([
       { device: 1, grpid: 4, code: RESPONSE_INVALID },
       { device: 1, grpid: 1, code: RESPONSE_INVALID },
@@ -198,12 +199,12 @@ describe.each(VARIANTS)('%s (%s)', (...variant) => {
     one.expectNothingLeft();
   });
 
-  test('takeBack after PRI-off answers nobody twice; with device 0 it ends every device’s', () => {
-    const { consumer, system, path, ops } = one;
+  test('automatic answers after PRI-off answer nobody twice; with device 0 it ends every device’s', () => {
+    const { system, path, ops, bases } = one;
     for (const device of [1, 2]) one.report({ device, grpid: device });
     one.read();
     path.respondPending(1, RESPONSE_INVALID);
-    expect(consumer.takeBack({ system, path, ops }, 0)).toBe(2);
+    expect(autoRespond({ system, path, ops }, bases[0], { device: 0, domain: 0 })).toBe(2);
     expect(ops.answers.map((answer) => answer.grpid).sort()).toEqual([1, 2]);
     one.expectNothingLeft();
   });

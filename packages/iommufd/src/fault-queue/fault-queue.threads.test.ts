@@ -30,7 +30,15 @@ import { describe, expect, test } from 'vitest';
 import { AnswerCounts } from '../testing/answer-counts.ts';
 import { VARIANTS } from '../testing/one-thread.ts';
 import { DELIVERED, REFUSED, STOP, VOID } from '../testing/reader-counts.ts';
-import { FaultConsumer, faultQueueWords, initFaultQueue } from './index.ts';
+import {
+  autoRespond,
+  FaultSink,
+  faultQueueWords,
+  faultRoutesWords,
+  initFaultQueue,
+  reportsNothing,
+  routeDomain,
+} from './index.ts';
 
 const DEVICES = 2;
 const PER_DEVICE = 10_000;
@@ -49,11 +57,12 @@ describe.each(VARIANTS)(`%s (%s), two reader threads, seed ${SEED}`, (generation
       sharing,
       checked: true,
     };
-    const queue = { number: 1, entries: 512, groups: config.requests };
+    const queue = { number: 0, entries: 512, groups: config.requests };
     const arena = Arena.create(
       planArena([
         ...iopfRegions(config),
         { name: 'queue', words: faultQueueWords(queue) },
+        { name: 'routes', words: faultRoutesWords(config.domains) },
         { name: 'test.passing', words: mpmcWords(PASSING) },
         { name: 'test.counts', words: LINE },
         { name: 'test.answers', words: DEVICES * PER_DEVICE },
@@ -72,13 +81,16 @@ describe.each(VARIANTS)(`%s (%s), two reader threads, seed ${SEED}`, (generation
     const died = Promise.race(workers.map(async (worker) => Promise.reject((await once(worker, 'error'))[0])));
     died.catch(() => {});
     const system = new IopfSystem(arena, { id: 1, spins: 0 });
-    const consumer = new FaultConsumer(words, arena.base('queue'));
+    const queues = [arena.base('queue')];
+    const routes = arena.base('routes');
+    const sink = new FaultSink({ system, routes, queues, work: reportsNothing });
     const ops = new AnswerCounts(words, arena.base('test.answers'), PER_DEVICE);
-    const path = openFaultPath(generation, system, ops, consumer);
+    const path = openFaultPath(generation, system, ops, sink);
     const parts = { system, path, ops };
     system.reader.online();
     const blockedDomain = allocDomain(system, { handler: HANDLER_NONE });
     const domain = allocDomain(system, { handler: HANDLER_CONSUMER });
+    routeDomain(system, routes, domain, 0);
     for (let device = 1; device <= DEVICES; device++) {
       path.addDevice(device);
       attachDomain(system, device, 0, domain);
@@ -116,7 +128,12 @@ describe.each(VARIANTS)(`%s (%s), two reader threads, seed ${SEED}`, (generation
       await steps.replaceDomain();
       await steps.fenceEventQueue();
       await steps.respondPending();
-      if (device === DEVICES) takenBack += consumer.takeBack(parts, device); // the others' groups wait for their readers
+      // The others' groups wait for their readers.
+      if (device === DEVICES) {
+        system.reader.online();
+        takenBack += autoRespond(parts, queues[0], { device, domain });
+        system.reader.offline();
+      }
       await steps.fenceResponses();
       await steps.disablePri();
     };

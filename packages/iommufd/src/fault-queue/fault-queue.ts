@@ -1,17 +1,14 @@
 import { IommuError } from '@faultline/core/errors';
 import {
   type FaultPath,
-  GROUP_COOKIE,
   type IommuOps,
   type IopfSystem,
-  REQUEST_WORDS,
   RESPONSE_INVALID,
   RESPONSE_SUCCESS,
 } from '@faultline/core/iopf';
-import { SpmcConsumer } from '@faultline/core/ring';
-import { CookieTable } from './cookie-table.ts';
+import { Delivery } from './delivery.ts';
 import { FaultCursor } from './fault-cursor.ts';
-import { checkFaultQueue, QUEUE_GROUPS, QUEUE_RING } from './layout.ts';
+import { checkFaultQueue, QUEUE_GROUPS } from './layout.ts';
 
 /** What answers go through: all of it the calling thread's own. */
 export interface AnswerParts {
@@ -34,11 +31,7 @@ export class FaultQueue {
   readonly #system: IopfSystem;
   readonly #path: FaultPath;
   readonly #ops: IommuOps;
-  readonly #ring: SpmcConsumer;
-  readonly #cookies: CookieTable;
-  readonly #one: Int32Array = new Int32Array(1);
-  /** Taken from the ring, and without a cookie yet. */
-  #taken = 0;
+  readonly #delivery: Delivery;
   #shown = 0;
 
   /** @throws IommuError EINVAL where no queue was laid out, or one for fewer groups than the system has. */
@@ -58,24 +51,23 @@ export class FaultQueue {
     this.#system = system;
     this.#path = parts.path;
     this.#ops = parts.ops;
-    this.#ring = new SpmcConsumer(words, base + QUEUE_RING, system.self);
-    this.#cookies = new CookieTable(words, base);
+    this.#delivery = new Delivery(system, base);
   }
 
-  /** Delivers the oldest group that waits; {@link fault} is on its first fault. Never blocks; passes a quiescent state.
-   * A group that was answered meanwhile for us (PRI-off) is delivered too: to let go of it, answer it.
+  /** Delivers the oldest group that waits; {@link fault} is on its first fault. Passes a quiescent state; waits for other readers of the
+   * queue only. A group that was answered meanwhile for us (PRI-off) is delivered too: to let go of it, answer it.
    * @returns its cookie, owed exactly one {@link respond}, or 0: none waits. */
   next(): number {
     this.#system.reader.quiescent();
-    if (this.#taken === 0 && this.#ring.take(this.#one, 1) !== 0) this.#taken = this.#one[0];
-    const group = this.#taken;
-    const cookie = group === 0 ? 0 : this.#cookies.give(group);
-    if (cookie === 0) {
-      this.#show(0);
-      return 0;
+    const delivery = this.#delivery;
+    delivery.lock();
+    const group = delivery.head();
+    let cookie = 0;
+    if (group !== 0) {
+      cookie = delivery.give(group);
+      delivery.take();
     }
-    this.#taken = 0;
-    this.#system.words[this.#system.requests.objects + group * REQUEST_WORDS + GROUP_COOKIE] = cookie;
+    delivery.unlock();
     this.#show(group);
     return cookie;
   }
@@ -87,7 +79,7 @@ export class FaultQueue {
   respond(cookie: number, code: number): boolean {
     if (code !== RESPONSE_SUCCESS && code !== RESPONSE_INVALID)
       throw new IommuError('EINVAL', 'FaultQueue.respond', 'code', code, 'must be Success (0) or Invalid (1)');
-    const group = this.#cookies.redeem(cookie);
+    const group = this.#delivery.cookies.redeem(cookie);
     if (group === 0)
       throw new IommuError('EINVAL', 'FaultQueue.respond', 'cookie', cookie, 'no group of this queue waits under it');
     if (group === this.#shown) this.#show(0);
@@ -100,10 +92,9 @@ export class FaultQueue {
 
   /** Sleeps until groups are published, offline meanwhile. May return early. */
   park(timeoutMs: number): void {
-    if (this.#taken !== 0) return;
     this.#path.isReleased(); // frees what waited for a grace period
     this.#system.reader.offline();
-    this.#ring.park(timeoutMs);
+    this.#delivery.park(timeoutMs);
     this.#system.reader.online();
   }
 

@@ -1,5 +1,7 @@
-export { FaultConsumer } from './fault-consumer.ts';
+export { autoRespond, type Whose } from './auto-respond.ts';
+export { Delivery } from './delivery.ts';
 export type { FaultCursor } from './fault-cursor.ts';
 export { type AnswerParts, FaultQueue, type FaultQueueParts } from './fault-queue.ts';
-export { GroupRouter, reportsNothing } from './group-router.ts';
-export { type FaultQueueConfig, faultQueueWords, initFaultQueue } from './layout.ts';
+export { FaultSink, type FaultSinkParts, reportsNothing } from './fault-sink.ts';
+export { type FaultQueueConfig, faultQueueWords, faultRoutesWords, initFaultQueue } from './layout.ts';
+export { routeDomain, unrouteDomain } from './routes.ts';

@@ -1,7 +1,8 @@
 import { LINE } from '@faultline/core/sync';
 import { expect, test } from 'vitest';
 import { CONFIG, OneThread } from '../testing/one-thread.ts';
-import { FaultConsumer, FaultQueue, faultQueueWords, initFaultQueue } from './index.ts';
+import { CookieTable } from './cookie-table.ts';
+import { FaultQueue, FaultSink, faultQueueWords, initFaultQueue, reportsNothing } from './index.ts';
 
 const right = { number: 0, entries: 16, groups: 256 };
 
@@ -19,8 +20,8 @@ test('nothing is opened where no queue was laid out, or one for fewer groups tha
   const { words } = system;
   const base = one.arena.base('queue0');
   words.fill(0, base, base + LINE);
-  expect(() => new FaultConsumer(words, base)).toThrow(
-    `FaultConsumer: base = ${base}: no fault queue was laid out here`,
+  expect(() => new FaultSink({ system, routes: one.routes, queues: [base], work: reportsNothing })).toThrow(
+    `FaultSink: base = ${base}: no fault queue was laid out here`,
   );
   expect(() => new FaultQueue({ system, path, ops, base })).toThrow('no fault queue was laid out here');
   initFaultQueue(words, base, { ...right, groups: CONFIG.requests - 1 });
@@ -31,5 +32,5 @@ test('the largest queue has room for its cookies', () => {
   const most = { number: 15, entries: 65536, groups: 65535 };
   const words = new Int32Array(new SharedArrayBuffer(4 * (LINE + faultQueueWords(most))));
   initFaultQueue(words, LINE, most);
-  expect(() => new FaultConsumer(words, LINE)).not.toThrow();
+  expect(() => new CookieTable(words, LINE).give(65535)).not.toThrow();
 });

@@ -1,5 +1,6 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
-import { initSpmc, spmcWords } from '@faultline/core/ring';
+import { alignLine } from '@faultline/core/memory';
+import { initMpmc, mpmcWords } from '@faultline/core/ring';
 import { LINE, type Words } from '@faultline/core/sync';
 import { initXarray, xarrayWords } from '@faultline/core/xarray';
 
@@ -10,12 +11,21 @@ import { initXarray, xarrayWords } from '@faultline/core/xarray';
 //   GROUPS    1        init          groups that can exist at once; 0: nothing was laid out here
 //   COOKIES   2        init          offset of the xarray: from a cookie's slot to who holds it (cookie-table.ts)
 //   SEQUENCE  LINE     all readers   groups delivered, wrapping: a cookie's generation
-//   RING      2 LINE   ring/spmc.ts  groups reported and not yet delivered, by slab index
+//   LOCK      2 LINE   all readers   mutex: the ring's read end, and which groups of it are delivered or answered automatically
+//   WAKE      3 LINE   reporters     changed by each publish that finds sleepers
+//   SLEEPERS  +1       sleepers      how many may be asleep on WAKE
+//   RING      4 LINE   ring/mpmc.ts  groups reported and not yet delivered, by slab index, or GONE
 export const QUEUE_NUMBER = 0;
 export const QUEUE_GROUPS = 1;
 export const QUEUE_COOKIES = 2;
 export const QUEUE_SEQUENCE: number = LINE;
-export const QUEUE_RING: number = 2 * LINE;
+export const QUEUE_LOCK: number = 2 * LINE;
+export const QUEUE_WAKE: number = 3 * LINE;
+export const QUEUE_SLEEPERS: number = QUEUE_WAKE + 1;
+export const QUEUE_RING: number = 4 * LINE;
+
+/** In the place of a group that was answered automatically, and is freed. */
+export const GONE: number = 2 ** 31 - 1;
 
 /** Bits of a cookie that name its queue. */
 export const NUMBER_BITS = 4;
@@ -34,7 +44,7 @@ export interface FaultQueueConfig {
 export function faultQueueWords(config: FaultQueueConfig): number {
   checkInteger('faultQueueWords', 'number', config.number, 0, (1 << NUMBER_BITS) - 1);
   checkInteger('faultQueueWords', 'groups', config.groups, 1, 65535);
-  return QUEUE_RING + spmcWords(config.entries) + xarrayWords(cookieNodes(config.groups));
+  return QUEUE_RING + mpmcWords(config.entries) + xarrayWords(cookieNodes(config.groups));
 }
 
 /** Lays an empty fault queue out, before it is shared. @throws IommuError EINVAL as {@link faultQueueWords}, or when it does not fit. */
@@ -42,12 +52,18 @@ export function initFaultQueue(words: Words, base: number, config: FaultQueueCon
   const size = faultQueueWords(config);
   checkInteger('initFaultQueue', 'base', base, LINE, words.length - size);
   words.fill(0, base, base + size);
-  const cookies = QUEUE_RING + spmcWords(config.entries);
+  const cookies = QUEUE_RING + mpmcWords(config.entries);
   words[base + QUEUE_NUMBER] = config.number;
   words[base + QUEUE_GROUPS] = config.groups;
   words[base + QUEUE_COOKIES] = cookies;
-  initSpmc(words, base + QUEUE_RING, config.entries);
+  initMpmc(words, base + QUEUE_RING, config.entries);
   initXarray(words, base + cookies, cookieNodes(config.groups));
+}
+
+/** Where a domain's groups go: a word a domain, the queue's number + 1, 0: not to a fault queue. Set before the domain is attached, so that
+ * whoever finds its attach handle finds its route. */
+export function faultRoutesWords(domains: number): number {
+  return alignLine(domains + 1);
 }
 
 /** @throws IommuError EINVAL where no fault queue was laid out. */

@@ -42,7 +42,8 @@ export function connectFaultQueue(context: Context, call: string, hwpt: number, 
   objects.put(fault);
   const at = objects.at(hwpt);
   machine.words[at + HWPT_FAULT] = fault;
-  routeDomain(machine, machine.words[at + HWPT_DOMAIN], machine.words[objects.at(fault) + FAULT_QUEUE]);
+  const queue = machine.words[objects.at(fault) + FAULT_QUEUE];
+  routeDomain(machine.system, machine.routes, machine.words[at + HWPT_DOMAIN], queue);
 }
 
 export function disconnectFaultQueue(context: Context, hwpt: number): void {
@@ -50,6 +51,6 @@ export function disconnectFaultQueue(context: Context, hwpt: number): void {
   const at = objects.at(hwpt);
   const fault = machine.words[at + HWPT_FAULT];
   if (fault === 0) return;
-  unrouteDomain(machine, machine.words[at + HWPT_DOMAIN]);
+  unrouteDomain(machine.system, machine.routes, machine.words[at + HWPT_DOMAIN]);
   objects.release(fault);
 }

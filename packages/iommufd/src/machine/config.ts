@@ -4,7 +4,7 @@ import type { Arena, RegionSpec } from '@faultline/core/memory';
 import { LINE } from '@faultline/core/sync';
 import { initXarray, xarrayWords } from '@faultline/core/xarray';
 import { ATTACHMENT_WORDS } from '../device/layout.ts';
-import { faultQueueWords, initFaultQueue } from '../fault-queue/index.ts';
+import { faultQueueWords, faultRoutesWords, initFaultQueue } from '../fault-queue/index.ts';
 import { FILE_WORDS } from '../files/layout.ts';
 import { AREA_WORDS, IOAS_WORDS, PAGES_WORDS, PIN_WORDS, RANGE_WORDS } from '../ioas/layout.ts';
 import { initRecordPool, recordPoolWords } from '../memory/index.ts';
@@ -86,6 +86,7 @@ export const GROUPS_REGION = 'iommufd.groups';
 export const IDS_REGION = 'iommufd.ids';
 export const FDS_REGION = 'iommufd.fds';
 export const FAULT_QUEUES_REGION = 'iommufd.fault-queues';
+export const ROUTES_REGION = 'iommufd.routes';
 export const MACHINE_REGION = 'iommufd.machine';
 
 export const idsWords = (): number => xarrayWords(ID_NODES);
@@ -110,6 +111,7 @@ export function iommufdRegions(config: IommufdConfig): RegionSpec[] {
     { name: IDS_REGION, words: (config.contexts + 1) * idsWords() },
     { name: FDS_REGION, words: (config.processes + 1) * fdsWords() },
     { name: GROUPS_REGION, words: (config.devices + 1) * GROUP_WORDS },
+    { name: ROUTES_REGION, words: faultRoutesWords(config.domains) },
     { name: FAULT_QUEUES_REGION, words: config.faultQueues * queueWords(config) },
     ...names.map((name) => ({ name: poolRegion(name), words: recordPoolWords(config[name], POOLS[name]) })),
   ];

@@ -20,6 +20,7 @@ import {
   POOLS,
   type PoolName,
   poolRegion,
+  ROUTES_REGION,
 } from './config.ts';
 import { CONTEXT_WORDS, GROUP_WORDS } from './layout.ts';
 
@@ -107,6 +108,11 @@ export class Machine {
 
   groupAt(group: number): number {
     return this.arena.base(GROUPS_REGION) + group * GROUP_WORDS;
+  }
+
+  /** Word offset of the domains' routes to fault queues. */
+  get routes(): number {
+    return this.arena.base(ROUTES_REGION);
   }
 
   /** Word offset of fault queue `number`. */

@@ -30,7 +30,16 @@ import {
 import { Arena, planArena } from '@faultline/core/memory';
 import type { CounterMode } from '@faultline/core/sync';
 import { expect } from 'vitest';
-import { FaultConsumer, FaultQueue, type FaultQueueConfig, faultQueueWords, initFaultQueue } from '../index.ts';
+import {
+  FaultQueue,
+  type FaultQueueConfig,
+  FaultSink,
+  faultQueueWords,
+  faultRoutesWords,
+  initFaultQueue,
+  reportsNothing,
+  routeDomain,
+} from '../index.ts';
 
 /** Each fault path in each of its forms. */
 export const VARIANTS: readonly (readonly [Generation, CounterMode])[] = [
@@ -87,19 +96,21 @@ export class OneThread {
   readonly system: IopfSystem;
   readonly ops: RecordingOps;
   readonly path: FaultPath;
-  readonly consumer: FaultConsumer;
   readonly queue: FaultQueue;
-  readonly otherConsumer: FaultConsumer;
+  /** Word offsets of the two queues, and of the domains' routes. */
+  readonly bases: readonly number[];
+  readonly routes: number;
   readonly otherQueue: FaultQueue;
   readonly domain: number;
 
-  constructor([generation, sharing]: readonly [Generation, CounterMode], sink?: (one: OneThread) => GroupSink) {
+  constructor([generation, sharing]: readonly [Generation, CounterMode], work?: (one: OneThread) => GroupSink) {
     const config = { ...CONFIG, sharing };
-    const queues: FaultQueueConfig[] = [3, 9].map((number) => ({ number, entries: ENTRIES, groups: config.requests }));
+    const queues: FaultQueueConfig[] = [0, 1].map((number) => ({ number, entries: ENTRIES, groups: config.requests }));
     this.arena = Arena.create(
       planArena([
         ...iopfRegions(config),
         ...queues.map((queue, i) => ({ name: `queue${i}`, words: faultQueueWords(queue) })),
+        { name: 'routes', words: faultRoutesWords(config.domains) },
       ]),
     );
     const { words } = this.arena;
@@ -113,10 +124,12 @@ export class OneThread {
     const ops = new RecordingOps(words);
     this.system = system;
     this.ops = ops;
-    this.consumer = new FaultConsumer(words, bases[0]);
-    this.otherConsumer = new FaultConsumer(words, bases[1]);
+    this.bases = bases;
+    this.routes = this.arena.base('routes');
     this.domain = allocDomain(system, { handler: HANDLER_CONSUMER });
-    const path = openFaultPath(generation, system, ops, sink === undefined ? this.consumer : sink(this));
+    routeDomain(system, this.routes, this.domain, 0);
+    const sink = new FaultSink({ system, routes: this.routes, queues: bases, work: work?.(this) ?? reportsNothing });
+    const path = openFaultPath(generation, system, ops, sink);
     this.path = path;
     this.queue = new FaultQueue({ system, path, ops, base: bases[0] });
     this.otherQueue = new FaultQueue({ system, path, ops, base: bases[1] });

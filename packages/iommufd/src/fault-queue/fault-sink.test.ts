@@ -13,20 +13,15 @@ import {
 } from '@faultline/core/iopf';
 import { describe, expect, test } from 'vitest';
 import { OneThread, VARIANTS } from '../testing/one-thread.ts';
-import { GroupRouter } from './index.ts';
+import { routeDomain, unrouteDomain } from './index.ts';
 
 describe.each(VARIANTS)('%s (%s)', (...variant) => {
   test('each domain’s groups go to its own fault queue, the rest to the work queue', () => {
-    let router!: GroupRouter;
-    const one = new OneThread(variant, ({ system }) => {
-      router = new GroupRouter(system, new WorkSink(system));
-      return router;
-    });
+    const one = new OneThread(variant, ({ system }) => new WorkSink(system));
     const { system, path, ops } = one;
     const other = allocDomain(system, { handler: HANDLER_CONSUMER });
     const served = allocDomain(system, { handler: HANDLER_NOOP });
-    router.route(one.domain, one.consumer);
-    router.route(other, one.otherConsumer);
+    routeDomain(system, one.routes, other, 1);
     attachDomain(system, 1, 5, other);
     attachDomain(system, 2, 5, served);
     const worker = new HandlerThread({ system, path, ops, work: new WorkSource(system, system.self, 1, 16), mms: [] });
@@ -45,7 +40,7 @@ describe.each(VARIANTS)('%s (%s)', (...variant) => {
 
     // Without its route, a consumer's domain has nobody to ask.
     replaceDomain(system, 2, 0, other);
-    router.unroute(other);
+    unrouteDomain(system, one.routes, other);
     one.report({ device: 2, grpid: 4 });
     expect(worker.step()).toBe(1);
     expect(ops.answers.at(-1)).toEqual({ device: 2, grpid: 4, code: RESPONSE_INVALID });
@@ -55,7 +50,8 @@ describe.each(VARIANTS)('%s (%s)', (...variant) => {
 
   test('a domain that does not exist has no route', () => {
     const one = new OneThread(variant);
-    const router = new GroupRouter(one.system, one.consumer);
-    expect(() => router.route(5, one.otherConsumer)).toThrow('GroupRouter.route: domain = 5');
+    expect(() => routeDomain(one.system, one.routes, 5, 1)).toThrow('routeDomain: domain = 5');
+    expect(() => routeDomain(one.system, one.routes, 1, 16)).toThrow('routeDomain: number = 16');
+    expect(() => unrouteDomain(one.system, one.routes, 0)).toThrow('unrouteDomain: domain = 0');
   });
 });
