@@ -66,8 +66,10 @@ export function iommufdConfig(config: Partial<IommufdConfig> = {}): IommufdConfi
   return whole;
 }
 
-/** The pools: name, capacity's field, words of a record. */
-export const POOLS = {
+export type PoolName = 'objects' | 'ioas' | 'areas' | 'pages' | 'pins' | 'ranges' | 'attachments' | 'files';
+
+/** The pools: name, which is that of its capacity's field, and words of a record. */
+export const POOLS: Readonly<Record<PoolName, number>> = {
   objects: OBJECT_WORDS,
   ioas: IOAS_WORDS,
   areas: AREA_WORDS,
@@ -76,8 +78,7 @@ export const POOLS = {
   ranges: RANGE_WORDS,
   attachments: ATTACHMENT_WORDS,
   files: FILE_WORDS,
-} as const;
-export type PoolName = keyof typeof POOLS;
+};
 
 const ID_NODES = 8;
 const FD_NODES = 2;
