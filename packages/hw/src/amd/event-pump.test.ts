@@ -12,7 +12,8 @@ import {
 import { AMD_EVT_TAIL, AMD_EVTLOG, AMD_STATUS } from './layout.ts';
 import { encodePprEntry } from './ppr-log.ts';
 import { STATUS_EVT_OVERFLOW, STATUS_EVT_RUN, STATUS_PPR_OVERFLOW, STATUS_W1C } from './registers.ts';
-import { Rig, type RigConfig } from './rig.test-help.ts';
+import { Rig } from './rig.test-help.ts';
+import type { RigConfig } from './rig-parts.test-help.ts';
 
 const READ = REQUEST_READ | REQUEST_PASID_VALID;
 

@@ -4,16 +4,12 @@ import {
   FAULT_GRPID,
   FAULT_PASID,
   FAULT_TOKEN,
-  FAULT_WORDS,
-  type FaultReporter,
   RESPONSE_SUCCESS,
   type ResponseCode,
 } from '@faultline/core/iopf';
-import { Arena, planArena } from '@faultline/core/memory';
-import { Doorbell, doorbellWords, initDoorbell, LINE, type Words } from '@faultline/core/sync';
+import type { Arena } from '@faultline/core/memory';
+import { Doorbell, type Words } from '@faultline/core/sync';
 import {
-  initPriPort,
-  priPortWords,
   REQUEST_INVALIDATED,
   REQUEST_LAST,
   REQUEST_PASID_VALID,
@@ -43,40 +39,13 @@ import {
   AMD_PPR_TAIL,
   AMD_PPRLOG,
   AMD_STATUS,
-  type AmdConfig,
-  amdAnnounceBase,
-  amdWords,
-  initAmd,
   readAmdStats,
 } from './layout.ts';
 import type { AmdPumpOutcome } from './pump-outcomes.ts';
 import type { DecodedRecord } from './records.ts';
+import { layRig, type Received, type RigConfig, shortCommand } from './rig-parts.test-help.ts';
 import type { AmdStatName } from './stats.ts';
 import type { AmdEnableOptions } from './switch-procedures.ts';
-
-export interface RigConfig extends Partial<AmdConfig> {
-  /** Device ids of the ports. Default one port, of device 0x10. */
-  readonly rids?: readonly number[];
-  readonly credits?: number;
-  readonly enable?: AmdEnableOptions;
-  readonly asLinux?: boolean;
-  readonly lateEntries?: boolean;
-  readonly reporter?: (words: Words, ops: AmdOps) => FaultReporter;
-  readonly onLost?: () => void;
-  /** Of the driver and its commands. Default 1000. */
-  readonly timeoutMs?: number;
-}
-
-/** What a port's endpoint got. */
-export interface Received {
-  readonly prgi: number;
-  readonly code: number;
-  /** Or -1. */
-  readonly pasid: number;
-  /** An invalidation request; `prgi` is its ITAG, `code` its size. */
-  readonly invalidate?: true;
-  readonly page?: number;
-}
 
 /** A whole AMD IOMMU on one thread: ports, hardware, pump and a fake core, stepped by hand. */
 export class Rig {
@@ -102,44 +71,13 @@ export class Rig {
     const { rids = [0x10], credits = 600 } = config;
     this.rids = rids;
     this.#enable = config.enable ?? {};
-    const amd: AmdConfig = {
-      pprEntries: config.pprEntries ?? 512,
-      eventEntries: config.eventEntries ?? 256,
-      commandEntries: config.commandEntries ?? 512,
-      devices: config.devices ?? 64,
-      ports: rids.length,
-      gcr3Tables: config.gcr3Tables ?? rids.length,
-    };
-    this.arena = Arena.create(
-      planArena([
-        { name: 'amd', words: amdWords(amd) },
-        { name: 'records', words: 64 * FAULT_WORDS },
-        { name: 'spare', words: LINE },
-        ...['irq', 'hardware', 'wake'].map((name) => ({ name, words: doorbellWords() })),
-        ...rids.map((_, i) => ({ name: `port${i}`, words: priPortWords(credits) })),
-      ]),
-    );
+    this.arena = layRig(config, rids, credits);
     const { arena } = this;
     this.words = arena.words;
     this.base = arena.base('amd');
     this.spareAt = arena.base('spare');
-    initAmd(this.words, this.base, amd);
-    for (const name of ['irq', 'hardware', 'wake']) initDoorbell(this.words, arena.base(name));
     this.irq = new Doorbell(this.words, arena.base('irq'));
     const hardwareDoorbell = new Doorbell(this.words, arena.base('hardware'));
-    const counts = new Map<number, number>();
-    for (const rid of rids) counts.set(rid, (counts.get(rid) ?? 0) + 1);
-    const placed = new Map<number, number>();
-    rids.forEach((rid, port) => {
-      const share = Math.floor(512 / (counts.get(rid) ?? 1));
-      const place = placed.get(rid) ?? 0;
-      placed.set(rid, place + 1);
-      initPriPort(this.words, arena.base(`port${port}`), {
-        ...{ port, rid, credits, groupFirst: place * share, groupCount: share, wakeAt: arena.base('wake') },
-        announceBase: amdAnnounceBase(this.words, this.base),
-        doorbellBase: arena.base('hardware'),
-      });
-    });
     const bases = rids.map((_, i) => arena.base(`port${i}`));
     this.ports = bases.map((base) => new PriRequester(this.words, base));
     const clock = (): number => this.tick;
@@ -294,12 +232,4 @@ export class Rig {
     });
     Atomics.store(this.words, this.base + AMD_PPR_TAIL, this.tail + 16);
   }
-}
-
-function shortCommand(name: string, values: Record<string, number>): string {
-  const { device, domain, gn, pasid = 0, pasid7_0 = 0 } = values;
-  const at = gn === 1 ? `/${pasid + pasid7_0}` : '';
-  if (name === 'INVALIDATE_DEVTAB_ENTRY') return `DTE ${device}`;
-  if (name === 'INVALIDATE_IOMMU_PAGES') return `PAGES ${domain}${at}`;
-  return name === 'INVALIDATE_IOTLB_PAGES' ? `IOTLB ${device}${at}` : name;
 }

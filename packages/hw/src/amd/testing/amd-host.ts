@@ -7,8 +7,6 @@ import {
   HANDLER_NONE,
   HANDLER_NOOP,
   IopfSystem,
-  initIopf,
-  iopfRegions,
   openFaultPath,
   PARAM_PARTIALS,
   PARAM_WORDS,
@@ -18,12 +16,9 @@ import {
   WorkSink,
   WorkSource,
 } from '@faultline/core/iopf';
-import { Arena, planArena } from '@faultline/core/memory';
-import { Doorbell, doorbellWords, initDoorbell, LINE, mutexOwner, type Words } from '@faultline/core/sync';
+import { Doorbell, mutexOwner, type Words } from '@faultline/core/sync';
 import { AtsCapability } from '../../pcie/ats-capability.ts';
-import { functionWords, initFunction } from '../../pcie/function.layout.ts';
 import { PriCapability } from '../../pcie/pri-capability.ts';
-import { initPriPort, priPortWords } from '../../pcie/pri-port.layout.ts';
 import type { PriHost, PriHostOptions, PriHostTraits } from '../../pcie/testing/pri-host.ts';
 import { AmdOps } from '../amd-ops.ts';
 import { AmdEventPump } from '../event-pump.ts';
@@ -37,15 +32,12 @@ import {
   AMD_PPR_HEAD,
   AMD_PPR_TAIL,
   AMD_STATUS,
-  amdAnnounceBase,
-  amdWords,
-  initAmd,
 } from '../layout.ts';
 import type { Procedure } from '../procedure.ts';
 import { AmdProcedures } from '../procedures.ts';
-import { MIN_RING_ENTRIES, STATUS_CMD_RUN, STATUS_EVT_RUN, STATUS_PPR_RUN } from '../registers.ts';
+import { STATUS_CMD_RUN, STATUS_EVT_RUN, STATUS_PPR_RUN } from '../registers.ts';
+import { HOST_DEVICE_ID, layAmdHost } from './amd-host-layout.ts';
 
-export const HOST_DEVICE_ID = 0x0205;
 const DEVICE = 1;
 const REST = 3; // idle rounds after which nothing moves any more
 
@@ -73,35 +65,7 @@ export class AmdHost implements PriHost {
   #handled = 0;
 
   constructor(options: PriHostOptions) {
-    const entries = Math.max(MIN_RING_ENTRIES, 2 ** Math.ceil(Math.log2(options.entries + 1)));
-    const amd = {
-      pprEntries: entries,
-      eventEntries: 512,
-      commandEntries: 512,
-      devices: HOST_DEVICE_ID + 1,
-      ports: 1,
-      gcr3Tables: 1,
-    };
-    const iopf = {
-      devices: 2,
-      domains: 4,
-      threads: 1,
-      requests: 4096,
-      workEntries: 2048,
-      sharing: 'split' as const,
-      checked: true,
-    };
-    const bells = ['irq', 'hardware', 'wake'];
-    const arena = Arena.create(
-      planArena([
-        ...iopfRegions(iopf),
-        { name: 'amd', words: amdWords(amd) },
-        ...bells.map((name) => ({ name, words: doorbellWords() })),
-        { name: 'function', words: functionWords() },
-        { name: 'stats', words: 2 * LINE },
-        { name: 'port', words: priPortWords(options.credits) },
-      ]),
-    );
+    const arena = layAmdHost(options);
     const { words } = arena;
     this.words = words;
     this.base = arena.base('amd');
@@ -110,18 +74,6 @@ export class AmdHost implements PriHost {
     this.statsAt = arena.base('stats');
     this.#pasid = options.pasid;
     this.#credits = options.credits;
-    initIopf(arena, iopf);
-    initAmd(words, this.base, amd);
-    for (const name of bells) initDoorbell(words, arena.base(name));
-    initFunction(words, this.functionAt, { capacity: options.credits });
-    initPriPort(words, this.portAt, {
-      port: 0,
-      rid: HOST_DEVICE_ID,
-      credits: options.credits,
-      wakeAt: arena.base('wake'),
-      announceBase: amdAnnounceBase(words, this.base),
-      doorbellBase: arena.base('hardware'),
-    });
     const self = { id: 1, spins: 0 };
     const hardwareDoorbell = new Doorbell(words, arena.base('hardware'));
     const irq = new Doorbell(words, arena.base('irq'));
