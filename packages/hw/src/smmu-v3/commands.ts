@@ -3,8 +3,9 @@ import { address, type Field, type FieldValues, field, getFields, setFields } fr
 
 // Command queue records, 16 bytes (IHI 0070, chapter 4). Bits are counted from the record's first; bits not named are zero.
 // Left out: SSec (secure state), TTL128, CFGI_VMS_PIDM (illegal without MPAM), and EL3, secure and DPT commands.
-// Unverified, as the pictures could not be read: SSV and SubstreamID of the prefetches are taken to stand where every other command has
-// them; NS and Stride of PREFETCH_ADDR are left out.
+// The text of the architecture names the parameters of the prefetches (4.2), not their places, which are in pictures that could not be read: SSV,
+// SubstreamID, Size and address stand where gem5's model has them (src/dev/arm/smmu_v3_defs.hh) and, but for Size, where every other command
+// does. Where NS, which is zero here, and Stride are is unverified: both are left out.
 
 export const COMMAND_WORDS = 4;
 

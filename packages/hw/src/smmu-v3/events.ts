@@ -4,8 +4,9 @@ import { address, type Field, type FieldValues, field, getFields, setFields } fr
 
 // Event records, 32 bytes (IHI 0070, 7.3). Bits are counted from the record's first; bits not named are zero.
 // Left out: NSIPA, GPCF and the bits of F_PERMISSION that go with permission indirection.
-// Unverified: F_BAD_ATS_TREQ also has Span and the requested permissions, in w1; the architecture's text names them, but the picture that
-// places them could not be read, so they are left out and read as zero. Of E_PAGE_REQUEST every field is verified (7.3.19).
+// Unverified: F_BAD_ATS_TREQ also has Span and the requested permissions; the architecture's text names them (7.3.6), but the picture that places
+// them could not be read, and neither Linux nor QEMU decodes them, so they are left out and are reserved to the strict reader. Of
+// E_PAGE_REQUEST every field is verified (7.3.19).
 
 export const EVENT_WORDS = 8;
 

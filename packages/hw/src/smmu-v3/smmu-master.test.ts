@@ -213,6 +213,20 @@ describe('a master', () => {
   });
 });
 
+test('every stream of a master has the entry, and is told of descriptors, with one CMD_SYNC', async () => {
+  const bench = new Bench();
+  const master = await bench.claim({ streamIds: [SID, 4] });
+  await bench.run(master.attach(S1(5)));
+  const from = bench.rig.commands(0).length;
+  await bench.run(master.attach(S1(6)));
+  expect(bench.rig.commands(0, from).slice(0, 3)).toEqual([
+    { name: 'CFGI_CD', streamId: SID, leaf: 1 },
+    { name: 'CFGI_CD', streamId: 4, leaf: 1 },
+    { name: 'SYNC', cs: 1 },
+  ]);
+  expect(bench.ste(SID)).toEqual(bench.ste(4));
+});
+
 describe('ATS', () => {
   test('on: the whole cache dropped, then the function; stays: one PASID; off: the function first', async () => {
     const bench = new Bench();

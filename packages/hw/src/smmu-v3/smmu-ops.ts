@@ -283,7 +283,7 @@ export class SmmuOps implements IommuOps {
     this.#advance();
   }
 
-  /** Queues four words as they are, well-formed or not: for tests and fault injection. */
+  /** Queues four words as they are, well-formed or not: a guest's that were converted, tests, fault injection. */
   issueRaw(w0: number, w1: number, w2: number, w3: number): void {
     const at = this.#claim();
     this.#words[at] = w0;

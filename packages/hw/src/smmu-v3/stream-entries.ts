@@ -136,15 +136,15 @@ function allowedWords(): readonly number[] {
   return [...entry.subarray(0, 4)];
 }
 
-/** Checks a user's two words (four of 32 bits, low halves first).
+/** Checks a user's two words (four of 32 bits, low halves first). Without V nothing else of them counts.
  * @throws IommuError EIO for a bit that is not the user's, a Config other than abort, bypass and stage 1, or split-stage ATS. */
 export function checkNestedEntry(user: ArrayLike<number>): void {
   const call = 'checkNestedEntry';
+  const { v, config, eats } = nestedFields(user);
+  if (v === 0) return; // whatever else it says
   for (let i = 0; i < NESTED_ALLOWED.length; i++)
     if ((user[i] & ~NESTED_ALLOWED[i]) !== 0)
       throw new IommuError('EIO', call, `word ${i >> 1}`, user[i] >>> 0, 'sets bits that are not the user’s');
-  const { v, config, eats } = nestedFields(user);
-  if (v === 0) return;
   if (config !== STE_CONFIG_ABORT && config !== STE_CONFIG_BYPASS && config !== STE_CONFIG_S1)
     throw new IommuError('EIO', call, 'Config', config, 'must be abort, bypass or stage 1');
   if (eats !== EATS_ABORT && eats !== EATS_FULL) throw new IommuError('EIO', call, 'EATS', eats, 'must be off or full');

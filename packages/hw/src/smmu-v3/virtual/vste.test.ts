@@ -1,15 +1,17 @@
+import { IommuError } from '@faultline/core/errors';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeSte, encodeSte, STE_RECORD_WORDS } from '../ste.ts';
+import { IDR_DEFAULTS } from '../id-registers.ts';
+import { readFeatures } from '../probe.ts';
+import { decodeSte } from '../ste.ts';
+import { checkNestedEntry, nestedEntry } from '../stream-entries.ts';
 import { freeNested } from './nested-domain.ts';
 import { VirtualRig } from './virtual.test-help.ts';
-import { checkVste, makeNestedSte, vsteTranslates } from './vste.ts';
+import { checkVste, vsteTranslates, withEats } from './vste.ts';
 
 const EIO = -5;
 const FROM = 0;
 const KEPT = 4;
-const STAGE2 = 8;
-const STE = 24;
 
 function check(...vste: readonly number[]): { result: number; ats: boolean; kept: number[] } {
   const words = new Int32Array(40).fill(-1, KEPT, KEPT + 4);
@@ -58,34 +60,57 @@ describe("a guest's stream table entry", () => {
 });
 
 describe('the physical entry', () => {
-  const stage2 = { v: 1, config: 6, s2VMID: 0x77, s2AA64: 1, s2T0SZ: 24, shCfg: 1, s2TTBLo: 0x4000, s2R: 1, eats: 1 };
+  const features = readFeatures(IDR_DEFAULTS);
   const make = (vste: readonly number[], ats: boolean): Record<string, number> => {
-    const words = new Int32Array(40).fill(-1, STE);
-    encodeSte(words, STAGE2, stage2);
-    words.set(vste, FROM);
-    makeNestedSte(words, STE, FROM, STAGE2, ats);
-    const { s1ContextPtrLo = 0, ...ste } = decodeSte(words, STE);
-    expect(words.length).toBe(STE + STE_RECORD_WORDS);
+    const parts = { features, stalls: false, ats, pasidInResponses: false };
+    const { s1ContextPtrLo = 0, ...ste } = decodeSte(nestedEntry(parts, { vmid: 0x77, tableAt: 0x1000 }, vste), 0);
     return Object.fromEntries(Object.entries({ s1ContextPtrLo, ...ste }).filter(([, value]) => value !== 0));
+  };
+  // 48 bits of 4 KiB pages from level 0, write-back, inner shareable; SHCFG incoming.
+  const stage2 = {
+    ...{ v: 1, config: 6, shCfg: 1, s2VMID: 0x77, s2T0SZ: 16, s2SL0: 2, s2IR0: 1, s2OR0: 1, s2SH0: 3 },
+    ...{ s2PS: 5, s2AA64: 1, s2PTW: 1, s2R: 1, s2TTBLo: 0x4000 },
   };
 
   test('of stage 1 is both stages, merged, with MEV', () => {
     // Config 5, S1Fmt 2, pointer 0x1_0000_0040, S1CDMax 3; S1DSS 2, S1CSH 3
     expect(make([0x6b, (3 << 27) | 1, 0xc2, 0], false)).toEqual({
+      ...stage2,
       ...{ v: 1, config: 7, s1Fmt: 2, s1ContextPtrLo: 0x40, s1ContextPtrHi: 1, s1CDMax: 3, s1DSS: 2, s1CSH: 3, mev: 1 },
-      ...{ s2VMID: 0x77, s2AA64: 1, s2T0SZ: 24, shCfg: 1, s2TTBLo: 0x4000, s2R: 1 },
     });
     expect(make([0x0b, 0, 0, 0], true).eats).toBe(1);
   });
 
   test('of bypass is stage 2', () => {
-    expect(make([0x09, 0, 0, 0], true)).toEqual(stage2);
+    expect(make([0x09, 0, 0, 0], true)).toEqual({ ...stage2, eats: 1 });
   });
 
   test('of abort, and of one without V, aborts', () => {
     expect(make([0x01, 0, 0, 0], true)).toEqual({ v: 1 });
     expect(make([0, 0, 0, 0], true)).toEqual({ v: 1 });
   });
+});
+
+test('who checks at the allocation and who checks at the attach agree, and what was kept is what was handed in', () => {
+  const word = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
+  const low = fc.oneof(word, fc.integer({ min: 0, max: 63 }));
+  const high = fc.oneof(word, fc.constant(0), fc.integer({ min: 0, max: 0xfffff }));
+  const attributes = fc.oneof(word, fc.integer({ min: 0, max: 255 }), fc.constantFrom(1 << 28, 1 << 27, 3 << 28));
+  fc.assert(
+    fc.property(low, high, attributes, fc.constantFrom(0, 0, 0, 1), (...vste) => {
+      const { result, ats, kept } = check(...vste);
+      let refused = 0;
+      try {
+        checkNestedEntry(vste);
+      } catch (error) {
+        refused = error instanceof IommuError ? -error.errno : 1;
+      }
+      expect(result).toBe(refused);
+      if ((vste[0] & 1) === 0) expect([result, kept]).toEqual([0, [0, 0, 0, 0]]);
+      if (result === 0 && ats) expect(withEats(kept, ats).map((w) => w >>> 0)).toEqual(vste.map((w) => w >>> 0));
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 test('whatever passes has no bit of the host, and its nested domain keeps it', () => {

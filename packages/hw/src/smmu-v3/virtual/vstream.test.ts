@@ -160,6 +160,33 @@ describe('a nested attach', () => {
     expect(() => rig.streams.prepare(4, 0)).toThrow('device = 4');
   });
 
+  test('in steps, undone', () => {
+    const rig = new VirtualRig();
+    const vsmmu = rig.vsmmu();
+    rig.vdevices.alloc(vsmmu, 0, 5);
+    const [domain, next] = [rig.nested(vsmmu), rig.nested(vsmmu, BYPASSES)];
+    const { streams } = rig;
+    rig.underGroupMutex(0, () => {
+      expect(streams.prepare(0, domain)).toBe(0);
+      streams.clear(0);
+      expect([streams.gives(0), streams.givesBack(0)]).toEqual([true, false]);
+      streams.commit(0);
+      expect(streams.prepare(0, 0)).toBe(0);
+      streams.clear(0);
+      expect([pair(rig, 0), streams.gives(0), streams.givesBack(0)]).toEqual([[0, 0], false, true]);
+      streams.restore(0);
+      expect(pair(rig, 0)).toEqual([vsmmu, 5]);
+      expect(streams.prepare(0, next)).toBe(0); // the same guest's
+      streams.clear(0);
+      expect([pair(rig, 0), streams.gives(0), streams.givesBack(0)]).toEqual([[vsmmu, 5], false, false]);
+      streams.restore(0);
+      streams.restore(0); // nothing is left to undo
+    });
+    expect([pair(rig, 0), freeNested(rig.area, next), freeNested(rig.area, domain)]).toEqual([[vsmmu, 5], 0, EBUSY]);
+    expect(rig.attach(0, 0)).toBe(0);
+    expect(freeNested(rig.area, domain)).toBe(0);
+  });
+
   test('in steps, given up', () => {
     const rig = new VirtualRig();
     const vsmmu = rig.vsmmu();
