@@ -112,6 +112,26 @@ test('the same schedule on other code says where it no longer fits', async () =>
   expect(mended).toMatchObject({ finding: undefined, same: false });
 });
 
+test('a replay that is aborted ends at once, with the reason', { timeout: 20_000 }, async () => {
+  const { finding } = await once(all.lostUpdate);
+  const token = finding?.token ?? '';
+  const reason = new Error('no longer wanted');
+  await expect(replay(all.lostUpdate, token, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  // A thread that computes for ever makes no operation at which to stop: it is ended all the same.
+  const patches = [
+    {
+      module: 'explore/testing/findings.ts',
+      find: "Atomics.store(words, at('flag'), Atomics.load(words, at('flag')) + 1);",
+      replace: 'for (;;);',
+    },
+  ];
+  const abort = new AbortController();
+  const start = performance.now();
+  setTimeout(() => abort.abort(reason), 500);
+  await expect(replay(all.lostUpdate, token, { patches, signal: abort.signal })).rejects.toBe(reason);
+  expect(performance.now() - start).toBeLessThan(4_000); // before the silence is noticed
+});
+
 test('a patch that fits nowhere is refused', async () => {
   const patches = [{ module: 'explore/testing/findings.ts', find: 'nowhere to be found', replace: '' }];
   await expect(exploreScenario(all.lostUpdate, { patches })).rejects.toThrow(/occurs 0 times/);

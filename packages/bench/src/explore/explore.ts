@@ -168,11 +168,13 @@ export async function exploreScenario(scenario: Scenario, options: ExploreOption
   }
 }
 
-/** Runs the schedule of a token, and says what breaks: for a look at a finding, and for tests that it stays mended. */
+/** Runs the schedule of a token, and says what breaks: for a look at a finding, and for tests that it stays mended.
+ * @throws ScenarioError when the token is of something else, or the scenario cannot be explored; the signal's reason when it aborts:
+ * half a replay says nothing. */
 export async function replay(
   scenario: Scenario,
   token: string,
-  options: Pick<ExploreOptions, 'bounds' | 'checked' | 'patches'> = {},
+  options: Pick<ExploreOptions, 'bounds' | 'checked' | 'patches' | 'signal'> = {},
 ): Promise<Replayed> {
   const { scenario: name, design, schedule, digest } = decodeToken(token);
   if (name !== scenario.spec.name) throw new ScenarioError(`the token is of '${name}', not of '${scenario.spec.name}'`);
@@ -185,18 +187,28 @@ export async function replay(
       `${name}: the token is of ${length} steps, and a schedule has at most ${bounds.steps + FAIR_STEPS}`,
     );
   const choices = choicesOf(schedule);
+  const { signal } = options;
+  signal?.throwIfAborted();
   const crew = await Crew.open(scenario, {
     design,
     checked: options.checked ?? true,
     maxSteps: bounds.steps,
     patches: options.patches ?? [],
   });
-  try {
+  const run = async (): Promise<Replayed> => {
     const end = await crew.session({ strategy: STRATEGY_REPLAY, limit: 1, choices });
     const finding =
       end.failure === FAIL_NONE ? undefined : await recorded(crew, scenario, design, end.choices, 0, choices);
     return { finding, divergedAt: end.diverged, same: end.hash >>> 0 === digest };
+  };
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal?.reason);
+  try {
+    signal?.throwIfAborted();
+    signal?.addEventListener('abort', onAbort);
+    return await Promise.race([run(), aborted.promise]);
   } finally {
+    signal?.removeEventListener('abort', onAbort);
     await crew.close();
   }
 }
