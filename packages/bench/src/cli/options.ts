@@ -1,6 +1,6 @@
 // The options that are parameters: how each is spelled, and how its text becomes a value for the schema to judge.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { GENERATIONS, IOMMUS, type ParameterName } from '../scenario/parameters.ts';
+import { GENERATIONS, IOMMUS, MISBEHAVIOURS, type ParameterName } from '../scenario/parameters.ts';
 
 type Kind = 'number' | 'numbers' | 'word' | 'words' | 'flag';
 
@@ -30,6 +30,15 @@ const PARAMETER_OPTIONS: readonly ParameterOption[] = [
   option('devices', '--devices', '<n>', 'number', 'devices that the threads are spread over'),
   option('queueEntries', '--queue-entries', '<n>', 'number', "records in the IOMMU's queue of faults, a power of two"),
   option('pagesPerJob', '--pages-per-job', '<n>', 'number', 'pages that a job touches'),
+  option('groupPages', '--group-pages', '<n>', 'number', 'pages that an endpoint asks for in one group; vtd and amd'),
+  option('atc', '--atc', '', 'flag', 'endpoints keep translations, which unmapping invalidates; vtd and amd'),
+  option(
+    'misbehave',
+    '--misbehave',
+    '<switch>',
+    'word',
+    `one more device, which misbehaves; vtd and amd: ${MISBEHAVIOURS.join(', ')}`,
+  ),
   option('handlers', '--handlers', '<n>', 'number', 'handler threads'),
   option('maxActive', '--max-active', '<n>', 'number', "the work queue's limit on groups in work"),
   option(

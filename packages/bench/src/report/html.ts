@@ -8,9 +8,10 @@ import { clientScript } from './client.ts';
 import { formatCount, formatNs, formatSeconds } from './format.ts';
 import { describeKnee, findKnees } from './knee.ts';
 import { PAGE_STYLE } from './page-style.ts';
+import { makeParts, type Part } from './parts.ts';
 import { makePlots, type Plot } from './plots.ts';
 import { SEED_MEANING } from './seed.ts';
-import { describeEnvironment, describeSeed, describeThroughput, titleOf, unbalanced } from './table.ts';
+import { describeEnvironment, describeGroups, describeSeed, describeThroughput, titleOf, unbalanced } from './table.ts';
 
 /** Nothing may be fetched, whatever the file holds. */
 const POLICY =
@@ -46,6 +47,7 @@ ${verdict(result)}
 ${merged.length > 0 ? knees(merged) : '<p>Nothing was measured.</p>'}
 ${sections.join('\n')}
 ${merged.length > 0 ? books(merged) : ''}
+${makeParts(result, merged).map(part).join('\n')}
 ${facts(result)}
 </main>
 <script type="application/json" id="plots-data">${JSON.stringify(plots).replaceAll('<', '\\u003c')}</script>
@@ -105,6 +107,7 @@ ${rows.join('\n')}
 
 function figureOf(cell: MergedCell): string {
   const lines = [escapeHtml(describeThroughput(cell)), `<small>p99 ${formatNs(cell.latencyNs.p99)}</small>`];
+  if (cell.groups !== undefined) lines.push(`<small>${describeGroups(cell.groups)}</small>`);
   if (cell.timeouts > 0) lines.push(`<small class="bad">time-outs ${formatCount(cell.timeouts)}</small>`);
   if (cell.refaults > 0) lines.push(`<small>re-faults ${formatCount(cell.refaults)}</small>`);
   return lines.join('');
@@ -154,6 +157,22 @@ function books(merged: readonly MergedCell[]): string {
 <thead><tr>${[...heads, ...leaks].map((head) => `<th scope="col"${head === 'generation' || head === 'books' ? ' class="word"' : ''}>${head}</th>`).join('')}</tr></thead>
 <tbody>
 ${rows.join('\n')}
+</tbody></table></div></section>`;
+}
+
+function part({ title, heads, rows }: Part): string {
+  const word = (at: number): string => (at === 1 ? ' class="word"' : '');
+  const head = heads.map((name, at) => `<th scope="col"${word(at)}>${name}</th>`).join('');
+  const body = rows.map((row) => {
+    const cells = row.slice(1).map((value, at) => `<td${word(at + 1)}>${value}</td>`);
+    return `<tr><th scope="row">${row[0]}</th>${cells.join('')}</tr>`;
+  });
+  const [name, caption = ''] = title.split(': ');
+  return `<section><h2>${escapeHtml(name)}</h2><div class="scroll"><table class="figures narrow">
+<caption>${escapeHtml(caption)}</caption>
+<thead><tr>${head}</tr></thead>
+<tbody>
+${body.join('\n')}
 </tbody></table></div></section>`;
 }
 

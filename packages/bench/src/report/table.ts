@@ -2,10 +2,11 @@
 import Table from 'cli-table3';
 import { checkBooks, nameCell } from '../result/books.ts';
 import { type MergedCell, mergeCells, type Spread } from '../result/merge.ts';
-import type { Result } from '../result/schema.ts';
+import type { GroupFigures, Result } from '../result/schema.ts';
 import type { Generation, StressParameters } from '../scenario/parameters.ts';
 import { formatBytes, formatCount, formatNs, formatPercent, formatRate, signed } from './format.ts';
 import { describeKnee, findKnees } from './knee.ts';
+import { makeParts, type Part } from './parts.ts';
 import { SEED_MEANING, SEED_RELATIVE } from './seed.ts';
 
 /** The whole result as text. */
@@ -21,6 +22,7 @@ export function renderResult(result: Result): string {
     sections.push(
       `Books: every group reported was answered once and resumed once; nothing left over\n${booksTable(merged)}`,
     );
+    for (const part of makeParts(result, merged)) sections.push(`${part.title}\n${partTable(part)}`);
     sections.push(['Knees', ...findKnees(merged).map((knee) => `  ${describeKnee(knee)}`)].join('\n'));
   }
   if (result.partial) sections.push(`PARTIAL: interrupted, ${result.cells.length} cells were measured`);
@@ -105,9 +107,25 @@ export function describeSeed(threads: number): string {
 /** Throughput first, then p99, then what went wrong, where something did. */
 function describeCell(cell: MergedCell): string {
   const lines = [describeThroughput(cell), `p99 ${formatNs(cell.latencyNs.p99)}`];
+  if (cell.groups !== undefined) lines.push(describeGroups(cell.groups));
   if (cell.timeouts > 0) lines.push(`time-outs ${formatCount(cell.timeouts)}`);
   if (cell.refaults > 0) lines.push(`re-faults ${formatCount(cell.refaults)}`);
   return lines.join('\n');
+}
+
+/** Groups a second, and how many pages one has. */
+export function describeGroups({ perSecond, pagesPerGroup }: GroupFigures): string {
+  return `${formatRate(perSecond)} groups of ${formatCount(pagesPerGroup)}`;
+}
+
+function partTable({ heads, rows }: Part): string {
+  const table = new Table({
+    head: [...heads],
+    colAligns: heads.map((_, at) => (at === 1 ? 'left' : 'right')),
+    style: { head: [], border: [], compact: true },
+  });
+  for (const row of rows) table.push(row.map(String));
+  return table.toString();
 }
 
 /** `locked` is the measure, so its own figure is absolute; so is everybody's where it did not run. */

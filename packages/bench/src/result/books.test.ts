@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest';
 import { makeCell } from '../../test/cells.ts';
 import { checkBooks, nameCell } from './books.ts';
+import type { HostileFigures } from './schema.ts';
+
+function makeHostile(): HostileFigures {
+  return {
+    ...{ requests: 9, groups: 3, reported: 9, answered: 3, rejected: 0, rejectedByDriver: 0 },
+    ...{ succeeded: 3, invalid: 0, failures: 0, unexpected: 0, lost: 0, dropped: 0, strays: 0 },
+  };
+}
 
 const none = { slab: 0, references: 0, pending: 0, deferred: 0 };
 
@@ -21,6 +29,31 @@ test.each([
   ['pending', { leaked: { ...none, pending: -1 } }, 'leaked.pending = -1: groups still pending'],
   ['deferred', { leaked: { ...none, deferred: 3 } }, 'leaked.deferred = 3: RCU callbacks not run'],
 ])('%s that does not balance is named with its value', (_, over, sentence) => {
+  expect(checkBooks(makeCell(over))).toEqual([sentence]);
+});
+
+test.each([
+  [
+    'pages',
+    { groups: { sent: 10_000, perSecond: 1, pagesPerGroup: 1, pagesResumed: 9 } },
+    'groups.pagesResumed = 9, but faults = 10000',
+  ],
+  [
+    'groups',
+    { groups: { sent: 3, perSecond: 1, pagesPerGroup: 1, pagesResumed: 10_000 } },
+    'resumed = 10000, but groups.sent = 3',
+  ],
+  [
+    'translations',
+    { atc: { hits: 1, translations: 1, invalidations: 1, discarded: 0, breaches: 2 } },
+    "atc.breaches = 2: translations used after their invalidation's sync",
+  ],
+  [
+    'strays',
+    { hostile: { ...makeHostile(), strays: 4 } },
+    'hostile.strays = 4: answers that good devices had not asked for',
+  ],
+])('%s that are wrong are named', (_, over, sentence) => {
   expect(checkBooks(makeCell(over))).toEqual([sentence]);
 });
 

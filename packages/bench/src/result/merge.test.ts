@@ -41,6 +41,20 @@ test('a loss in one repeat is not hidden by a surplus in another', () => {
   expect(merged.balanced).toBe(false);
 });
 
+test('groups and translations of the repeats add up; what is a second or a group is of the sums', () => {
+  const cell = (sent: number, seconds: number) =>
+    makeCell({
+      faults: 100,
+      seconds,
+      groups: { sent, perSecond: sent / seconds, pagesPerGroup: 100 / sent, pagesResumed: 100 },
+      atc: { hits: 1, translations: 2, invalidations: 3, discarded: 0, breaches: 0 },
+    });
+  const [merged] = mergeCells([cell(50, 1), { ...cell(25, 3), repeat: 1 }]);
+  expect(merged.groups).toEqual({ sent: 75, perSecond: 75 / 4, pagesPerGroup: 200 / 75, pagesResumed: 200 });
+  expect(merged.atc).toEqual({ hits: 2, translations: 4, invalidations: 6, discarded: 0, breaches: 0 });
+  expect(merged.hostile).toBeUndefined();
+});
+
 test('bins with the same bound add up, whatever the order', () => {
   const bins: Bin[][] = [
     [

@@ -3,7 +3,7 @@ import { build } from 'hdr-histogram-js';
 import { max, median, min } from 'simple-statistics';
 import { GENERATIONS, type Generation } from '../scenario/parameters.ts';
 import { checkBooks } from './books.ts';
-import type { Bin, Cell, LatencyNs, Leaked } from './schema.ts';
+import type { AtcFigures, Bin, Cell, GroupFigures, HostileFigures, LatencyNs, Leaked } from './schema.ts';
 
 export interface Spread {
   median: number;
@@ -33,6 +33,10 @@ export interface MergedCell {
   answered: number;
   resumed: number;
   leaked: Leaked;
+  /** Of runs that have them: sums, but for groups a second and pages a group, which are of the sums. */
+  groups?: GroupFigures;
+  atc?: AtcFigures;
+  hostile?: HostileFigures;
   /** The books of every repeat balance. */
   balanced: boolean;
 }
@@ -93,9 +97,39 @@ function mergeGroup(group: readonly Cell[], locked: readonly Cell[]): MergedCell
       pending: total((cell) => cell.leaked.pending),
       deferred: total((cell) => cell.leaked.deferred),
     },
+    ...sumParts(group),
     // Sums could hide a loss in one repeat behind a surplus in another.
     balanced: group.every((cell) => checkBooks(cell).length === 0),
   };
+}
+
+function sumParts(group: readonly Cell[]): Pick<MergedCell, 'groups' | 'atc' | 'hostile'> {
+  const groups = sumFigures(group.flatMap((cell) => cell.groups ?? []));
+  const atc = sumFigures(group.flatMap((cell) => cell.atc ?? []));
+  const hostile = sumFigures(group.flatMap((cell) => cell.hostile ?? []));
+  const total = (pick: (cell: Cell) => number): number => group.reduce((sum, cell) => sum + pick(cell), 0);
+  return {
+    ...(groups === undefined
+      ? {}
+      : {
+          groups: {
+            ...groups,
+            perSecond: groups.sent / total((cell) => cell.seconds),
+            pagesPerGroup: groups.sent === 0 ? 0 : total((cell) => cell.faults) / groups.sent,
+          },
+        }),
+    ...(atc === undefined ? {} : { atc }),
+    ...(hostile === undefined ? {} : { hostile }),
+  };
+}
+
+/** Adds figures up, field by field. @returns undefined when there are none */
+function sumFigures<T extends { [K in keyof T]: number }>(all: readonly T[]): T | undefined {
+  if (all.length === 0) return undefined;
+  const sum = { ...all[0] };
+  for (const figures of all.slice(1))
+    for (const field of Object.keys(figures) as (keyof T)[]) sum[field] = (sum[field] + figures[field]) as T[keyof T];
+  return sum;
 }
 
 function spreadOf(values: number[]): Spread {

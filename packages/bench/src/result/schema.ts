@@ -43,6 +43,53 @@ export interface Leaked {
   deferred: number;
 }
 
+/** Page request groups, where these may have several pages. The pages of a group are sent and answered together, so the latency of a group
+ * is that of each of its pages. */
+export interface GroupFigures {
+  sent: number;
+  perSecond: number;
+  pagesPerGroup: number;
+  /** Pages whose group was answered: all that faulted. */
+  pagesResumed: number;
+}
+
+/** Translations that endpoints kept. */
+export interface AtcFigures {
+  /** Accesses by a translation that was kept. */
+  hits: number;
+  /** Translations asked for. */
+  translations: number;
+  /** Invalidations that endpoints completed. */
+  invalidations: number;
+  /** Answers thrown away, as an invalidation had come in between. */
+  discarded: number;
+  /** Accesses by a translation after the sync of its invalidation had returned: none, or something is wrong. */
+  breaches: number;
+}
+
+/** What the device that misbehaves did, and what became of it. Its endpoint counts what it sent and took. */
+export interface HostileFigures {
+  /** Page requests sent, and groups that were sent to the end. */
+  requests: number;
+  groups: number;
+  /** Its page requests that reached the core, and its groups that the core answered. */
+  reported: number;
+  answered: number;
+  /** Answers from elsewhere: the hardware's, which keeps these requests from the core, and its driver's. */
+  rejected: number;
+  rejectedByDriver: number;
+  /** Answers as it took them, by kind: Success, Invalid Request, Response Failure, to no group of its, lost on the way. */
+  succeeded: number;
+  invalid: number;
+  failures: number;
+  unexpected: number;
+  lost: number;
+  /** Accesses given up: by its own time-out, by a failure, or as it was reset. */
+  dropped: number;
+  /** Answers that good devices got to no group of theirs: none, or the misbehaviour has spread. */
+  strays: number;
+}
+
 /** One generation at one thread count, once. */
 export interface Cell {
   generation: Generation;
@@ -70,6 +117,12 @@ export interface Cell {
   answered: number;
   resumed: number;
   leaked: Leaked;
+  /** Of runs with groups of several pages. The three figures above count groups then. */
+  groups?: GroupFigures;
+  /** Of runs with endpoints that keep translations. */
+  atc?: AtcFigures;
+  /** Of runs with a device that misbehaves. All other figures are those of the good devices, but for `overflows`. */
+  hostile?: HostileFigures;
 }
 
 /** What `repro` measured at start-up, and what followed from it. */
@@ -122,6 +175,27 @@ const cellSchema: z.ZodType<Cell> = z.object({
   resumed: count,
   // A count below zero is a defect to report, not a file to refuse.
   leaked: z.object({ slab: z.int(), references: z.int(), pending: z.int(), deferred: z.int() }),
+  groups: z.object({ sent: count, perSecond: amount, pagesPerGroup: amount, pagesResumed: count }).exactOptional(),
+  atc: z
+    .object({ hits: count, translations: count, invalidations: count, discarded: count, breaches: count })
+    .exactOptional(),
+  hostile: z
+    .object({
+      requests: count,
+      groups: count,
+      reported: count,
+      answered: count,
+      rejected: count,
+      rejectedByDriver: count,
+      succeeded: count,
+      invalid: count,
+      failures: count,
+      unexpected: count,
+      lost: count,
+      dropped: count,
+      strays: count,
+    })
+    .exactOptional(),
 });
 
 export const resultSchema: z.ZodType<Result> = z.object({

@@ -18,6 +18,8 @@ export function defaultParameters(command: Command, quick: boolean): StressParam
     devices: 1,
     queueEntries: 2048,
     pagesPerJob: 64,
+    groupPages: 1,
+    atc: false,
     handlers: Math.max(2, availableParallelism()),
     maxActive: 256, // an unbound workqueue's limit in 6.7
     scanner: 0,

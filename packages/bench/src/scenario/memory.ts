@@ -25,9 +25,10 @@ export interface MemoryEstimate {
 }
 
 export function estimateMemory(parameters: StressParameters): MemoryEstimate {
-  const { threads, threadsPerWorker, handlers, generations } = parameters;
+  const { threads, threadsPerWorker, handlers, generations, misbehave } = parameters;
   const most = Math.max(...threads);
-  const workers = Math.ceil(most / threadsPerWorker) + generations.length * (handlers + HOST_THREADS);
+  const devices = Math.ceil(most / threadsPerWorker) + (misbehave === undefined ? 0 : 1);
+  const workers = devices + generations.length * (handlers + HOST_THREADS);
   const sharedBytes = arenaBytes(parameters);
   const workerBytes = workers * WORKER_BYTES;
   return {

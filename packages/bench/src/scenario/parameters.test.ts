@@ -25,6 +25,12 @@ test.each([
   ['queueEntries', 1000, 'queueEntries = 1000: must be a power of two from 8 to 524288'],
   ['queueEntries', 4, 'queueEntries = 4: must be a power of two from 8 to 524288'],
   ['pagesPerJob', 513, 'pagesPerJob = 513: must be a whole number from 1 to 512'],
+  ['groupPages', 513, 'groupPages = 513: must be a whole number from 1 to 512'],
+  ['groupPages', 2, 'groupPages = 2: a stalled access is a group of its own: needs vtd or amd'],
+  ['atc', true, 'atc = true: a device that stalls keeps no translations: needs vtd or amd'],
+  ['atc', 'yes', 'atc = "yes": must be true or false'],
+  ['misbehave', 'storm', 'misbehave = "storm": these are faults of PCIe endpoints: needs vtd or amd'],
+  ['misbehave', 'badly', 'misbehave = "badly": must be one of creditsExceeded, groupIndexReused, '],
   ['handlers', 1.5, 'handlers = 1.5: must be a whole number from 1 to 1024'],
   ['maxActive', 0, 'maxActive = 0: must be a whole number from 1 to 65536'],
   ['scanner', -1, 'scanner = -1: must be a whole number from 0 to 3600000'],
@@ -60,6 +66,26 @@ test.each([
 ] as const)('behind %s, %s has limits of its own', (iommu, _, over, message) => {
   expect(() => parseParameters({ ...base, ...over, iommu })).toThrow(message);
   expect(parseParameters({ ...base, ...over, iommu: 'smmu-v3' })).toMatchObject(over);
+});
+
+test.each(['vtd', 'amd'] as const)(
+  '%s takes groups, translations kept by endpoints, and one device that misbehaves',
+  (iommu) => {
+    const all = { ...base, iommu, threads: [8], groupPages: 512, atc: true, misbehave: 'storm' };
+    expect(parseParameters(all)).toEqual(all);
+  },
+);
+
+test('translations are kept only where all commands that they cause have room', () => {
+  const most = { vtd: 16_384, amd: 32_768 } as const;
+  for (const iommu of ['vtd', 'amd'] as const) {
+    const all = { ...base, iommu, queueEntries: most[iommu], threads: [8], handlers: 2, atc: true };
+    // 8 device threads, 2 handlers, the interrupt and the driver beside it; each has 2 devices' invalidations under way, and three more.
+    expect(() => parseParameters(all)).toThrow(
+      `atc = true: ${most[iommu] + 12 * 5} commands may be under way, and the queue of ${iommu} holds ${most[iommu] - 1}`,
+    );
+    expect(() => parseParameters({ ...all, queueEntries: most[iommu] / 2 })).not.toThrow();
+  }
 });
 
 test('a cell needs a length', () => {

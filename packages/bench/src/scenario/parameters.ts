@@ -1,8 +1,10 @@
 // What a stress run is made of. One schema checks the command line, scenario files and stored results, so that a limit is written once.
 import { GENERATIONS, type Generation } from '@faultline/core/iopf';
+import { MISBEHAVIOURS, type Misbehaviour } from '@faultline/hw/pcie';
 import { z } from 'zod';
+import { DEVICES_PER_BATCH } from '../stress/family/family.ts';
 
-export { GENERATIONS, type Generation };
+export { GENERATIONS, type Generation, MISBEHAVIOURS, type Misbehaviour };
 
 /** IOMMU families that faults can come through. */
 export const IOMMUS = ['smmu-v3', 'vtd', 'amd'] as const;
@@ -27,6 +29,12 @@ export interface StressParameters {
   queueEntries: number;
   /** Pages that one job touches, 1 to 512. */
   pagesPerJob: number;
+  /** Pages of a job that an endpoint asks for in one page request group at most, 1 to 512. Stalls have no groups: 1 with smmu-v3. */
+  groupPages: number;
+  /** Endpoints keep translations, so that unmapping has their caches invalidated. PCIe families alone. */
+  atc: boolean;
+  /** One more device beside the good ones, whose endpoint does this wrong. PCIe families alone. */
+  misbehave?: Misbehaviour;
   /** Handler threads. */
   handlers: number;
   /** The work queue's limit on groups in work at once. */
@@ -69,6 +77,8 @@ const QUEUE_LIMITS: Record<IommuName, readonly [number, number]> = {
 };
 /** Page request group indices of a PCIe function: each thread needs one of its own. */
 const GROUPS_PER_DEVICE = 512;
+/** Entries of the queue that answers and invalidations go out by, at most: 128 pages of 128 descriptors, a length code of 15. */
+const COMMAND_LIMITS: Record<Exclude<IommuName, 'smmu-v3'>, number> = { vtd: 16_384, amd: 32_768 };
 const MAX_STALLS = 65_535; // IDR5.STALL_MAX has 16 bits
 
 /** One check a number, so that a value is refused once, with one sentence. */
@@ -122,6 +132,9 @@ export const parameterFields: { [K in ParameterName]-?: z.ZodType<NonNullable<St
   devices: whole(1, 1024),
   queueEntries: powerOfTwo(MIN_QUEUE_ENTRIES, MAX_QUEUE_ENTRIES),
   pagesPerJob: whole(1, 512),
+  groupPages: whole(1, 512),
+  atc: z.boolean({ error: 'must be true or false' }),
+  misbehave: oneOf(MISBEHAVIOURS),
   handlers: whole(1, 1024),
   maxActive: whole(1, 65536),
   scanner: whole(0, 3_600_000),
@@ -142,6 +155,7 @@ export const parametersSchema: z.ZodType<StressParameters> = z
     ...parameterFields,
     faults: parameterFields.faults.exactOptional(),
     seconds: parameterFields.seconds.exactOptional(),
+    misbehave: parameterFields.misbehave.exactOptional(),
   })
   .superRefine((all, context) => {
     const refuse = (field: ParameterName, input: unknown, message: string): void =>
@@ -156,7 +170,15 @@ export const parametersSchema: z.ZodType<StressParameters> = z
     // A thread count that is refused itself is no limit for another field.
     if (fewest >= 1 && all.devices > fewest)
       refuse('devices', all.devices, `must not exceed the smallest thread count, ${fewest}`);
-    if (all.iommu === 'smmu-v3') return;
+    if (all.iommu === 'smmu-v3') {
+      const other = IOMMUS.filter((name) => name !== all.iommu).join(' or ');
+      if (all.groupPages !== 1)
+        refuse('groupPages', all.groupPages, `a stalled access is a group of its own: needs ${other}`);
+      if (all.atc) refuse('atc', all.atc, `a device that stalls keeps no translations: needs ${other}`);
+      if (all.misbehave !== undefined)
+        refuse('misbehave', all.misbehave, `these are faults of PCIe endpoints: needs ${other}`);
+      return;
+    }
     const most = Math.max(...all.threads);
     if (most > all.devices * GROUPS_PER_DEVICE)
       refuse(
@@ -167,7 +189,18 @@ export const parametersSchema: z.ZodType<StressParameters> = z
     const [min, max] = QUEUE_LIMITS[all.iommu];
     if (all.queueEntries < min || all.queueEntries > max)
       refuse('queueEntries', all.queueEntries, `must be a power of two from ${min} to ${max} with ${all.iommu}`);
+    // A thread that waits for room takes no invalidation meanwhile, and the one ahead may be waiting for just that.
+    const limit = COMMAND_LIMITS[all.iommu];
+    const needed = commandsInFlight(all);
+    if (all.atc && needed >= limit)
+      refuse('atc', all.atc, `${needed} commands may be under way, and the queue of ${all.iommu} holds ${limit - 1}`);
   });
+
+/** Answers and invalidations that all threads together can have under way where endpoints keep translations. */
+export function commandsInFlight(all: StressParameters): number {
+  const issuers = Math.ceil(Math.max(...all.threads) / all.threadsPerWorker) + all.handlers + 2;
+  return all.queueEntries + issuers * (Math.min(all.devices + 1, DEVICES_PER_BATCH) + 3);
+}
 
 /** One value that was refused. */
 export interface ParameterProblem {

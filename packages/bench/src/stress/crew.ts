@@ -10,6 +10,7 @@ import type { DeviceData, DeviceLayout } from './device-worker.ts';
 import { portPlaces } from './family/family.ts';
 import { LAYOUTS } from './family/layouts.ts';
 import type { HandlerData } from './handler.worker.ts';
+import type { HostileData } from './hostile.worker.ts';
 import {
   deviceWorkerId,
   deviceWorkerIssuer,
@@ -18,8 +19,11 @@ import {
   HOSTS,
   handlerId,
   histogramBase,
+  hostileDevice,
+  ledgerPlace,
   type Plan,
   resultBase,
+  servedDevices,
   WINDOWS,
   wakeBase,
 } from './plan.ts';
@@ -56,6 +60,7 @@ export class Crew {
   readonly #served: Set<Generation> = new Set();
   readonly #pools: Map<Generation, HostPool> = new Map();
   #fail: (error: Error) => void = () => {};
+  #hostile: Worker | undefined;
   #quitting = false;
   /** Rejects when a thread dies. */
   readonly failure: Promise<never>;
@@ -77,6 +82,7 @@ export class Crew {
   /** Starts device workers until there are `count`. @param onStarted told how many exist. */
   async growDevices(count: number, onStarted: (count: number) => void, signal: AbortSignal): Promise<void> {
     const entry = deviceWorkerUrl(this.#plan.parameters.iommu);
+    await this.#startHostile();
     while (this.#devices.length < count && !signal.aborted) {
       const fresh = Math.min(STARTING, count - this.#devices.length);
       const online: Promise<unknown>[] = [];
@@ -99,10 +105,29 @@ export class Crew {
     }
   }
 
+  /** The device that misbehaves, where there is one. */
+  async #startHostile(): Promise<void> {
+    const { misbehave, pagesPerJob } = this.#plan.parameters;
+    if (misbehave === undefined || this.#hostile !== undefined) return;
+    const data: HostileData = {
+      shared: this.#arena.share(),
+      misbehave,
+      device: hostileDevice(this.#plan),
+      after: Atomics.load(this.#arena.words, this.#arena.base('control') + CTL_CELL),
+      ports: portPlaces(this.#arena, this.#plan.family, true),
+      firstPage: FIRST_PAGE,
+      pagesPerThread: pagesPerJob * WINDOWS,
+      wake: wakeBase(this.#arena, this.#plan.crew.deviceWorkers),
+    };
+    this.#hostile = this.#other('hostile.worker', data);
+    await Promise.race([once(this.#hostile, 'online'), this.failure]);
+  }
+
   /** Starts a generation's handlers and the pool of its hosts. */
   async prepare(generation: Generation): Promise<HostPool> {
     const online: Promise<unknown>[] = [];
     const { handlers, iommu } = this.#plan.parameters;
+    const hostile = hostileDevice(this.#plan);
     if (!this.#served.has(generation)) {
       this.#served.add(generation);
       for (let handler = 0; handler < handlers; handler++) {
@@ -114,6 +139,7 @@ export class Crew {
           id: handlerId(handler),
           issuer: handler + 1,
           handlers,
+          hostile,
         };
         online.push(once(this.#other('handler.worker', data), 'online'));
       }
@@ -154,8 +180,9 @@ export class Crew {
 
   /** Wakes device workers that sleep until the hardware has something for them. */
   ringDevices(): void {
-    for (let worker = 0; worker < this.#devices.length; worker++)
-      new Doorbell(this.#arena.words, wakeBase(this.#arena, worker)).ring();
+    const ring = (worker: number): void => new Doorbell(this.#arena.words, wakeBase(this.#arena, worker)).ring();
+    for (let worker = 0; worker < this.#devices.length; worker++) ring(worker);
+    if (this.#hostile !== undefined) ring(this.#plan.crew.deviceWorkers);
   }
 
   #other(name: string, data: unknown): Worker {
@@ -189,10 +216,11 @@ export function generationNumber(generation: Generation): number {
 
 /** What a device worker needs of the plan. */
 function deviceLayout(arena: Arena, plan: Plan, worker: number): DeviceLayout {
-  const { iommu, pagesPerJob, threadsPerWorker } = plan.parameters;
+  const { iommu, atc, pagesPerJob, groupPages, threadsPerWorker } = plan.parameters;
   return {
     threadsPerWorker,
     pagesPerJob,
+    groupPages,
     windows: WINDOWS,
     firstPage: FIRST_PAGE,
     hardwareDoorbell: hostDoorbellBase(arena, HARDWARE_HOST),
@@ -202,5 +230,7 @@ function deviceLayout(arena: Arena, plan: Plan, worker: number): DeviceLayout {
     resultWords: resultBase(arena, 1) - resultBase(arena, 0),
     histograms: histogramBase(arena, 0),
     histogramWords: histogramBase(arena, 1) - histogramBase(arena, 0),
+    ledger: atc ? ledgerPlace(arena, plan) : undefined,
+    cachingDevices: servedDevices(plan),
   };
 }

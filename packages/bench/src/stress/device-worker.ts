@@ -5,7 +5,7 @@ import { workerData } from 'node:worker_threads';
 import { FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/fault-record';
 import { Arena, type SharedArena } from '@faultline/core/memory';
 import { Doorbell, type ThreadSelf } from '@faultline/core/sync';
-import { type DevicePort, DeviceThread, runDeviceThreads } from '@faultline/hw/accelerator';
+import { type DeviceMemory, type DevicePort, DeviceThread, runDeviceThreads } from '@faultline/hw/accelerator';
 import { Mm, PageScanner } from '@faultline/hw/mm';
 import { clockOf } from './clock.ts';
 import {
@@ -17,24 +17,20 @@ import {
   CELL_SPINS,
   CELL_TIMEOUT_TICKS,
   CTL_BUDGET,
-  CTL_CELL,
-  CTL_DONE,
-  CTL_GO,
-  CTL_OVER,
   CTL_PARAMS,
-  CTL_QUIT,
-  CTL_READY,
   CTL_STOP,
-  cellNumber,
   cellThreads,
 } from './control.ts';
+import { DeviceCells } from './device-cells.ts';
 import { epochOf } from './epoch.ts';
-import type { OpenFaultPort, OpenIssuer, PortPlaces, Served } from './family/family.ts';
+import type { FaultPort, OpenFaultPort, OpenIssuer, PortPlaces, Served } from './family/family.ts';
+import { LedgerMemory, LedgerNotifier, type LedgerPlace } from './translation-ledger.ts';
 
 /** Where a device worker finds its share of the arena: word offsets, worked out once by the main thread. */
 export interface DeviceLayout {
   readonly threadsPerWorker: number;
   readonly pagesPerJob: number;
+  readonly groupPages: number;
   readonly windows: number;
   readonly firstPage: number;
   readonly hardwareDoorbell: number;
@@ -44,6 +40,10 @@ export interface DeviceLayout {
   readonly resultWords: number;
   readonly histograms: number;
   readonly histogramWords: number;
+  /** Set where endpoints keep translations: where uses of these are checked. */
+  readonly ledger: LedgerPlace | undefined;
+  /** Devices that keep translations, from 1 to this. */
+  readonly cachingDevices: number;
 }
 
 export interface DeviceData {
@@ -72,10 +72,13 @@ const { words } = arena;
 const control = arena.base('control');
 const params = control + CTL_PARAMS;
 const firstThread = data.worker * layout.threadsPerWorker;
+/** Pages that a device thread uses. */
+const areaPages = layout.pagesPerJob * layout.windows;
+const cells = new DeviceCells(arena);
 
-function makeThread(thread: number, mm: Mm, port: DevicePort, clock: () => number): DeviceThread {
-  return new DeviceThread(words, mm, port, {
-    basePage: layout.firstPage + thread * layout.pagesPerJob * layout.windows,
+function makeThread(thread: number, memory: DeviceMemory, port: DevicePort, clock: () => number): DeviceThread {
+  return new DeviceThread(words, memory, port, {
+    basePage: layout.firstPage + thread * areaPages,
     pagesPerJob: layout.pagesPerJob,
     windows: layout.windows,
     passes: words[params + CELL_PASSES],
@@ -98,64 +101,58 @@ function scanning(mm: Mm, clock: () => number, own: number, all: number): (() =>
   const scanner = new PageScanner(mm, {
     pagesPerSecond: (pace * own) / all,
     chunkPages: SCAN_CHUNK_PAGES,
-    startPage: layout.firstPage + firstThread * layout.pagesPerJob * layout.windows,
+    startPage: layout.firstPage + firstThread * areaPages,
   });
   return () => void scanner.step(clock());
 }
 
 function runCell(cell: number, { openIssuer, openPort }: DeviceParts): void {
-  const number = cellNumber(cell);
   const count = Math.min(layout.threadsPerWorker, cellThreads(cell) - firstThread);
   const self: ThreadSelf = { id: data.id, spins: words[params + CELL_SPINS] };
   const hardwareDoorbell = new Doorbell(words, layout.hardwareDoorbell);
-  const { notifier } = openIssuer(arena, { issuer: data.issuer, self, hardwareDoorbell });
-  const mm = new Mm(words, arena.base('mm'), self, notifier);
   const clock = clockOf(epochOf(words, params + CELL_EPOCH));
-  const { pagesPerJob } = layout;
+  const { pagesPerJob, groupPages, ledger } = layout;
   const ports = Array.from({ length: count }, (_, i) =>
-    openPort(words, layout.ports, { thread: firstThread + i, pagesPerJob, clock }),
+    openPort(words, layout.ports, { thread: firstThread + i, pagesPerJob, groupPages, clock }),
   );
-  const threads = ports.map(({ port }, i) => makeThread(firstThread + i, mm, port, clock));
   const wake = new Doorbell(words, layout.wake);
-  Atomics.add(words, control + CTL_READY, 1);
-  Atomics.notify(words, control + CTL_READY);
-  while (Atomics.load(words, control + CTL_GO) !== number) Atomics.wait(words, control + CTL_GO, number - 1);
+  const endpoints = together(ports.flatMap(({ endpoint }) => endpoint ?? []));
+  const caches = ledger === undefined ? undefined : { devices: layout.cachingDevices, own: endpoints, wake };
+  const { notifier } = openIssuer(arena, { issuer: data.issuer, self, hardwareDoorbell, caches });
+  const noted = ledger === undefined ? notifier : new LedgerNotifier(words, ledger, notifier, areaPages);
+  const mm = new Mm(words, arena.base('mm'), self, noted);
+  const threads = ports.map((port, i) =>
+    makeThread(firstThread + i, seenBy(firstThread + i, port, mm), port.port, clock),
+  );
+  cells.enter(cell);
   runDeviceThreads(threads, wake, scanning(mm, clock, count, cellThreads(cell)));
-  leave();
-  const endpoints = ports.flatMap(({ endpoint }) => endpoint ?? []);
-  if (endpoints.length === 0) return;
-  serve(endpoints, wake, number);
-  leave();
+  cells.leave();
+  if (!ports.some(({ endpoint }) => endpoint !== undefined)) return;
+  cells.serve(cell, endpoints, wake);
+  cells.leave();
 }
 
-function leave(): void {
-  Atomics.add(words, control + CTL_DONE, 1);
-  Atomics.notify(words, control + CTL_DONE);
+/** The process's memory as a device thread sees it: through what its endpoint keeps, where that is asked for. */
+function seenBy(thread: number, { cached }: FaultPort, mm: Mm): DeviceMemory {
+  if (layout.ledger === undefined || cached === undefined) return mm;
+  const area = { firstPage: layout.firstPage + thread * areaPages, pages: areaPages };
+  return new LedgerMemory(words, layout.ledger, thread, area, mm, (agent) => cached(mm, agent));
 }
 
-/** A device is there after its last fault, too: turning it off waits for what it completes. */
-function serve(endpoints: readonly Served[], wake: Doorbell, number: number): void {
-  const isOver = (): boolean =>
-    Atomics.load(words, control + CTL_OVER) === number || Atomics.load(words, control + CTL_QUIT) !== 0;
-  const hasWork = (): boolean => isOver() || endpoints.some((endpoint) => endpoint.hasWork());
-  while (!isOver()) {
-    let done = 0;
-    for (const endpoint of endpoints) done += endpoint.pump();
-    if (done === 0) wake.sleep(hasWork, Infinity);
-  }
+function together(endpoints: readonly Served[]): Served {
+  return {
+    pump() {
+      let done = 0;
+      for (const endpoint of endpoints) done += endpoint.pump();
+      return done;
+    },
+    hasWork: () => endpoints.some((endpoint) => endpoint.hasWork()),
+  };
 }
 
 /** The worker's life. Blocks. */
 export function runDeviceWorker(parts: DeviceParts): void {
-  for (let served = data.after; ; ) {
-    const cell = Atomics.load(words, control + CTL_CELL);
-    if (Atomics.load(words, control + CTL_QUIT) !== 0) break; // after CELL: quitting changes that too
-    if (cell === served) {
-      Atomics.wait(words, control + CTL_CELL, cell);
-      continue;
-    }
-    served = cell;
-    if (firstThread >= cellThreads(cell)) continue;
-    runCell(cell, parts);
-  }
+  cells.run(data.after, (cell) => {
+    if (firstThread < cellThreads(cell)) runCell(cell, parts);
+  });
 }

@@ -22,6 +22,7 @@ import { openSmmuIssuer } from './family/smmu-v3.ts';
 import { openVtdIssuer } from './family/vtd.ts';
 import { HARDWARE_HOST } from './plan.ts';
 import { serveCells } from './serve-cells.ts';
+import { TallyOps } from './tally.ts';
 
 export interface HandlerData {
   readonly shared: SharedArena;
@@ -31,6 +32,8 @@ export interface HandlerData {
   readonly id: number;
   readonly issuer: number;
   readonly handlers: number;
+  /** Number of the device that misbehaves, 0: none. */
+  readonly hostile: number;
 }
 
 const OPEN: Record<IommuName, OpenIssuer> = { 'smmu-v3': openSmmuIssuer, vtd: openVtdIssuer, amd: openAmdIssuer };
@@ -48,7 +51,8 @@ serveCells(arena, data.generationNumber, (isOver) => {
   const self: ThreadSelf = { id: data.id, spins: words[params + CELL_SPINS] };
   const hardwareDoorbell = new Doorbell(words, hostDoorbellBase(arena, HARDWARE_HOST));
   const system = new IopfSystem(arena, self);
-  const { ops } = openIssuer(arena, { issuer: data.issuer, self, hardwareDoorbell });
+  const issuer = openIssuer(arena, { issuer: data.issuer, self, hardwareDoorbell });
+  const ops = data.hostile === 0 ? issuer.ops : new TallyOps(issuer.ops, arena, self.id, data.hostile);
   const path = openFaultPath(data.generation, system, ops, new WorkSink(system));
   const maxActive = words[params + CELL_MAX_ACTIVE];
   const thread = new HandlerThread({

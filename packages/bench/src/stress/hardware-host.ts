@@ -1,5 +1,5 @@
-// The hardware's thread: one pump that arbitrates the fault ports into the IOMMU's queue and takes commands. Its actor is the
-// command queue's.
+// The hardware's thread: one pump that arbitrates the fault ports into the IOMMU's queue and takes commands. Its actor is that of the
+// queue that commands come in by.
 import { type HostContext, queueLogic } from '@faultline/core/actor';
 import type { IommuName } from '../scenario/parameters.ts';
 import { clockOf } from './clock.ts';
@@ -29,17 +29,18 @@ export default function setup(host: HostContext, data: HostData): void {
     run: (budget) => hardware.pump(budget),
     hasWork: () => hardware.needsWork(),
   });
-  host.addActor(
-    'command-queue',
-    queueLogic((on) => (on ? host.pumps.on('iommu') : host.pumps.off('iommu')), {
-      acknowledgeOverflow: async () => {},
-      drainQueue: async () => {
-        while (hardware.needsWork()) await turn();
-      },
-    }),
-  );
-  // The hardware is on as soon as its host runs: the driver's set-up on the other host waits for it.
-  host.send('command-queue', 'enable');
+  for (const { name, host: place } of data.queues) {
+    if (place !== 'hardware') continue;
+    host.addActor(
+      name,
+      queueLogic((on) => (on ? host.pumps.on('iommu') : host.pumps.off('iommu')), {
+        acknowledgeOverflow: async () => {}, // software waits for room: it never overflows
+        drainQueue: async () => {
+          while (hardware.needsWork()) await turn();
+        },
+      }),
+    );
+  }
 }
 
 function turn(): Promise<void> {

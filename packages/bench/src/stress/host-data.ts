@@ -3,16 +3,27 @@ import type { Generation } from '@faultline/core/iopf';
 import type { Arena } from '@faultline/core/memory';
 import { Doorbell } from '@faultline/core/sync';
 import type { IommuName } from '../scenario/parameters.ts';
+import type { QueuePlace } from './family/family.ts';
+import type { LedgerPlace } from './translation-ledger.ts';
 
 /** What the two hosts of a cell are told. */
 export interface HostData {
   readonly iommu: IommuName;
   readonly generation: Generation;
-  /** Bases of the fault ports of the cell's threads. */
+  /** Bases of the fault ports of the cell's threads, and of the device that misbehaves. */
   readonly ports: number[];
   /** The clock's zero, on the machine's monotonic clock. */
   readonly epochNs: bigint;
+  /** All devices, from 1 to this. */
   readonly devices: number;
+  /** Number of the one that misbehaves, 0: none. */
+  readonly hostile: number;
+  /** Whether the core's books do not say enough. */
+  readonly tallied: boolean;
+  /** Set where endpoints keep translations. */
+  readonly ledger: LedgerPlace | undefined;
+  /** The hardware's queues. */
+  readonly queues: readonly QueuePlace[];
   /** Number of the threads that issue commands. */
   readonly issuers: number;
   readonly lightFlush: boolean;

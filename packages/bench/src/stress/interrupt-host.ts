@@ -1,6 +1,7 @@
-// The thread of the event queue's interrupt: the pump that reports, and the actors of the event queue, the devices and the
-// domain. What an actor's state asks for is done here, between two batches of the pump.
-import { deviceLogic, domainLogic, type HostContext, queueLogic } from '@faultline/core/actor';
+// The thread of the IOMMU's interrupt: the pump that reports, and the actors of the queues that it takes records from, of the devices and
+// of the domain. What an actor's state asks for is done here, between two batches of the pump.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { deviceLogic, domainLogic, type HostContext } from '@faultline/core/actor';
 import {
   allocDomain,
   attachDomain,
@@ -17,12 +18,18 @@ import {
 } from '@faultline/core/iopf';
 import type { IommuName } from '../scenario/parameters.ts';
 import { clockOf } from './clock.ts';
+import { CTL_LISTENING } from './control.ts';
 import { openAmdInterrupt } from './family/amd.ts';
 import { type OpenInterrupt, PASID } from './family/family.ts';
 import { openSmmuInterrupt } from './family/smmu-v3.ts';
 import { openVtdInterrupt } from './family/vtd.ts';
 import { type HostData, ringOf } from './host-data.ts';
+import { orFail } from './or-fail.ts';
 import { HARDWARE_HOST } from './plan.ts';
+import { addQueueActors } from './queue-actors.ts';
+import { TallyOps, TallyReporter, tallyOwnAnswers } from './tally.ts';
+import { beginAll } from './translation-ledger.ts';
+import { waitWord } from './wait-word.ts';
 
 const OPEN: Record<IommuName, OpenInterrupt> = {
   'smmu-v3': openSmmuInterrupt,
@@ -30,6 +37,7 @@ const OPEN: Record<IommuName, OpenInterrupt> = {
   amd: openAmdInterrupt,
 };
 const MM = 1;
+const MAILBOX_FULL_MS = 1;
 
 export default async function setup(host: HostContext, data: HostData): Promise<void> {
   const { arena, self } = host;
@@ -40,28 +48,19 @@ export default async function setup(host: HostContext, data: HostData): Promise<
     hardwareDoorbell: ringOf(arena, HARDWARE_HOST),
     clock: clockOf(data.epochNs),
     devices,
+    hostile: data.hostile,
+    onOwnAnswer: data.hostile === 0 ? undefined : tallyOwnAnswers(arena, self.id),
     spareIssuer: data.issuers,
   });
-  const path = openFaultPath(data.generation, system, iommu.ops, new WorkSink(system));
-  const control = iommu.control(path);
-  const { pump } = control;
+  const ops = data.hostile === 0 ? iommu.ops : new TallyOps(iommu.ops, arena, self.id, data.hostile);
+  const path = openFaultPath(data.generation, system, ops, new WorkSink(system));
+  const control = iommu.control(data.tallied ? new TallyReporter(path, arena, self.id, data.hostile) : path);
   const spec = { handler: data.noop ? HANDLER_NOOP : HANDLER_SVA, mm: MM };
   const blockedDomain = allocDomain(system, { handler: HANDLER_NONE });
   let current = allocDomain(system, spec);
   const stepsOf = (domain: number): ReturnType<typeof domainSteps> =>
     domainSteps({ system, path, domain, lightFlush: data.lightFlush, devices });
-
-  host.addPump({ name: 'event-queue', run: (budget) => pump.pump(budget), hasWork: () => pump.needsWork() });
-  host.addActor(
-    'event-queue',
-    queueLogic((on) => (on ? host.pumps.on('event-queue') : host.pumps.off('event-queue')), {
-      acknowledgeOverflow: () => control.acknowledgeOverflow(),
-      drainQueue: async () => {
-        await control.disableQueue();
-        while (pump.needsWork()) await turn();
-      },
-    }),
-  );
+  const queues = addQueueActors(host, data.queues, control);
 
   for (const device of devices) {
     const steps = priOffSteps({
@@ -80,6 +79,15 @@ export default async function setup(host: HostContext, data: HostData): Promise<
     host.addActor(`device:${device}`, deviceLogic(steps));
   }
 
+  const { ledger } = data;
+  const attached = new Set<number>();
+  // What the devices keep of the old domain goes with it.
+  const invalidateAll = async (): Promise<void> => {
+    if (ledger === undefined) return;
+    const end = beginAll(arena.words, ledger);
+    await control.invalidateCaches([...attached]);
+    end();
+  };
   host.addActor(
     'domain',
     domainLogic({
@@ -87,7 +95,8 @@ export default async function setup(host: HostContext, data: HostData): Promise<
       lightFlush: async () => {
         const old = current;
         current = allocDomain(system, spec);
-        for (const device of devices) replaceDomain(system, device, PASID, current);
+        for (const device of attached) replaceDomain(system, device, PASID, current);
+        await invalidateAll();
         await stepsOf(old).lightFlush();
         await stepsOf(old).drainPending();
       },
@@ -96,24 +105,28 @@ export default async function setup(host: HostContext, data: HostData): Promise<
     }),
   );
 
-  // What the states of a device stand for is done as they are entered.
+  // What the states of a device stand for is done as they are entered. PRI is on, in the hardware too, before the state says so.
+  const bringUp = async (device: number): Promise<void> => {
+    await queues.enabled();
+    await control.attach(device);
+    while (!host.send(`device:${device}`, 'enable-pri')) await sleep(MAILBOX_FULL_MS);
+  };
   const bound = new Set<string>();
   host.events.on('transition', ({ actor, state }) => {
     if (!actor.startsWith('device:')) return;
     const device = Number(actor.slice('device:'.length));
     if (state === 'bound') bound.add(actor);
-    else if (state === 'attached' && bound.delete(actor)) attachDomain(system, device, PASID, current);
-    else if (state === 'pri-enabled') path.addDevice(device);
+    else if (state === 'draining.replacing-domain') attached.delete(device);
+    else if (state === 'attached' && bound.delete(actor)) {
+      attachDomain(system, device, PASID, current);
+      path.addDevice(device);
+      attached.add(device);
+      orFail(host, actor, state, bringUp(device));
+    }
   });
   host.events.on('stopping', () => {
     freeDomain(system, blockedDomain);
     path.close();
   });
-
-  await control.enable();
-  for (const device of devices) await control.attach(device);
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  await waitWord(arena.words, arena.base('control') + CTL_LISTENING, (value) => value === 1);
 }

@@ -5,10 +5,13 @@ import { doorbellWords, initDoorbell } from '@faultline/core/sync';
 import { histogramWords, initHistogram } from '@faultline/core/trace';
 import { deviceResultWords, initDeviceResults } from '@faultline/hw/accelerator';
 import { initMm, Mm, type MmConfig, mmWords, noNotifier } from '@faultline/hw/mm';
-import type { StressParameters } from '../scenario/parameters.ts';
+import { commandsInFlight, type StressParameters } from '../scenario/parameters.ts';
 import { CTL_WORDS } from './control.ts';
-import { type FamilySizes, portBaseOf, portPlaces } from './family/family.ts';
+import { allDevices, type FamilySizes, portBaseOf, portPlaces } from './family/family.ts';
+import { HOSTILE_PAGES, HOSTILE_PORT_CREDITS } from './family/hostile.ts';
 import { LAYOUTS } from './family/layouts.ts';
+import { initTally, TALLY_REGION, tallyWords } from './tally.ts';
+import { initLedger, LEDGER_REGION, type LedgerPlace, ledgerWords } from './translation-ledger.ts';
 
 export const MAILBOX_ENTRIES = 64;
 /** The two hosts: the hardware's, and the one whose interrupt thread reports. */
@@ -63,16 +66,34 @@ export function issuersOf(crew: Crew): number {
   return crew.handlers + 1 + crew.deviceWorkers;
 }
 
+/** Pages of the address space: two windows a thread, and what the device that misbehaves has. */
+function pagesOf(parameters: StressParameters, threads: number): number {
+  return threads * parameters.pagesPerJob * WINDOWS + (parameters.misbehave === undefined ? 0 : HOSTILE_PAGES);
+}
+
 export function makePlan(parameters: StressParameters): Plan {
   const maxThreads = Math.max(...parameters.threads);
   const crew = crewOf(parameters);
-  const outstanding = Math.min(parameters.stallMax, maxThreads * parameters.pagesPerJob);
+  const hostile = parameters.misbehave !== undefined;
+  const outstanding =
+    Math.min(parameters.stallMax, maxThreads * parameters.pagesPerJob) + (hostile ? 2 * HOSTILE_PORT_CREDITS : 0);
+  const family: FamilySizes = {
+    devices: parameters.devices,
+    threads: maxThreads,
+    pagesPerJob: parameters.pagesPerJob,
+    groupPages: parameters.groupPages,
+    hostile,
+    commands: parameters.atc ? commandsInFlight(parameters) : 0,
+    queueEntries: parameters.queueEntries,
+    stallMax: parameters.stallMax,
+    issuers: issuersOf(crew),
+  };
   return {
     parameters,
     maxThreads,
     crew,
     iopf: {
-      devices: parameters.devices,
+      devices: allDevices(family),
       domains: 4,
       threads: crew.controlThreads,
       // Two objects a group where the last request is copied; and what the threads' caches keep from one another.
@@ -81,17 +102,10 @@ export function makePlan(parameters: StressParameters): Plan {
       sharing: parameters.sharing,
       checked: false,
     },
-    family: {
-      devices: parameters.devices,
-      threads: maxThreads,
-      pagesPerJob: parameters.pagesPerJob,
-      queueEntries: parameters.queueEntries,
-      stallMax: parameters.stallMax,
-      issuers: issuersOf(crew),
-    },
+    family,
     mm: {
-      frames: maxThreads * parameters.pagesPerJob * WINDOWS,
-      areas: maxThreads,
+      frames: pagesOf(parameters, maxThreads),
+      areas: maxThreads + (hostile ? 1 : 0),
       threads: mainId(crew),
     },
   };
@@ -105,12 +119,24 @@ function regionsOf(plan: Plan): RegionSpec[] {
     ...actors,
     ...iopfRegions(iopf).filter((region) => !named.has(region.name)),
     { name: 'control', words: CTL_WORDS },
-    { name: 'wake', words: crew.deviceWorkers * doorbellWords() },
+    { name: 'wake', words: wakes(plan) * doorbellWords() },
     { name: 'results', words: maxThreads * deviceResultWords() },
     { name: 'histograms', words: maxThreads * histogramWords() },
     { name: 'mm', words: mmWords(mm) },
+    ...(isTallied(parameters) ? [{ name: TALLY_REGION, words: tallyWords(crew.controlThreads) }] : []),
+    ...(parameters.atc ? [{ name: LEDGER_REGION, words: ledgerWords(mm.frames, maxThreads) }] : []),
     ...LAYOUTS[parameters.iommu].regions(family),
   ];
+}
+
+/** Whether the core's books do not say enough: of groups, or of whose they are. */
+export function isTallied({ groupPages, misbehave }: StressParameters): boolean {
+  return groupPages > 1 || misbehave !== undefined;
+}
+
+/** Doorbells of device workers; the last one is the hostile device's. */
+function wakes({ crew, family }: Plan): number {
+  return crew.deviceWorkers + (family.hostile ? 1 : 0);
 }
 
 export function makeArena(plan: Plan): Arena {
@@ -120,6 +146,22 @@ export function makeArena(plan: Plan): Arena {
 /** Shared memory of a run, in bytes. */
 export function arenaBytes(parameters: StressParameters): number {
   return planArena(regionsOf(makePlan(parameters))).totalWords * Int32Array.BYTES_PER_ELEMENT;
+}
+
+/** Number of the device that misbehaves, 0: none. */
+export function hostileDevice({ family }: Plan): number {
+  return family.hostile ? allDevices(family) : 0;
+}
+
+/** Devices that are attached while a cell runs, from 1 to this: one that is to misbehave after PRI-off has been taken off before. */
+export function servedDevices(plan: Plan): number {
+  const { parameters, family } = plan;
+  return parameters.misbehave === 'requestsAfterPriOff' ? family.devices : allDevices(family);
+}
+
+/** Where uses of cached translations are checked. */
+export function ledgerPlace(arena: Arena, plan: Plan): LedgerPlace {
+  return { base: arena.base(LEDGER_REGION), firstPage: FIRST_PAGE, pages: plan.mm.frames };
 }
 
 export function portBase(arena: Arena, plan: Plan, thread: number): number {
@@ -144,18 +186,22 @@ export function initCell(arena: Arena, plan: Plan, threads: number): void {
   initActorRegions(arena, HOSTS, MAILBOX_ENTRIES, crew.controlThreads);
   initMm(words, arena.base('mm'), mm);
   words.fill(0, arena.base('wake'), arena.base('wake') + arena.sizeWords('wake'));
-  for (let worker = 0; worker < crew.deviceWorkers; worker++) initDoorbell(words, wakeBase(arena, worker));
+  for (let worker = 0; worker < wakes(plan); worker++) initDoorbell(words, wakeBase(arena, worker));
   for (let thread = 0; thread < maxThreads; thread++) {
     initDeviceResults(words, resultBase(arena, thread));
     initHistogram(words, histogramBase(arena, thread));
   }
   LAYOUTS[parameters.iommu].init(arena, family, {
     threads,
-    wakeOf: (thread) => wakeBase(arena, Math.floor(thread / parameters.threadsPerWorker)),
+    wakeOf: (thread) =>
+      wakeBase(arena, thread === threads ? crew.deviceWorkers : Math.floor(thread / parameters.threadsPerWorker)),
     hardwareDoorbell: hostDoorbellBase(arena, HARDWARE_HOST),
   });
+  if (isTallied(parameters)) initTally(arena);
+  if (parameters.atc) initLedger(arena);
   const mapper = new Mm(words, arena.base('mm'), { id: mainId(crew), spins: 0 }, noNotifier);
   const pages = parameters.pagesPerJob * WINDOWS;
   for (let thread = 0; thread < threads; thread++)
     mapper.addArea(FIRST_PAGE + thread * pages, pages, FAULT_PERM_READ | FAULT_PERM_WRITE);
+  if (family.hostile) mapper.addArea(FIRST_PAGE + threads * pages, HOSTILE_PAGES, FAULT_PERM_READ | FAULT_PERM_WRITE);
 }

@@ -21,6 +21,7 @@ import {
   CTL_DONE,
   CTL_GO,
   CTL_HANDLERS,
+  CTL_LISTENING,
   CTL_OVER,
   CTL_PARAMS,
   CTL_READY,
@@ -29,9 +30,10 @@ import {
   packCell,
 } from './control.ts';
 import { type Crew, generationNumber } from './crew.ts';
+import { allDevices } from './family/family.ts';
 import { LAYOUTS } from './family/layouts.ts';
 import type { HostData } from './host-data.ts';
-import { initCell, type Plan, portBase, WINDOWS } from './plan.ts';
+import { hostileDevice, initCell, isTallied, ledgerPlace, type Plan, portBase, WINDOWS } from './plan.ts';
 import { waitWord } from './wait-word.ts';
 
 export interface CellOrder {
@@ -64,7 +66,10 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
   const { parameters } = plan;
   const { words } = arena;
   const control = arena.base('control');
-  const devices = Array.from({ length: parameters.devices }, (_, i) => `device:${i + 1}`);
+  const { queues } = LAYOUTS[parameters.iommu];
+  const count = allDevices(plan.family);
+  const devices = Array.from({ length: count }, (_, i) => `device:${i + 1}`);
+  const ports = order.threads + (plan.family.hostile ? 1 : 0);
   const pool = await crew.prepare(order.generation);
   initCell(arena, plan, order.threads);
   const epochNs = nowNs();
@@ -73,15 +78,19 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
   const hostData: HostData = {
     iommu: parameters.iommu,
     generation: order.generation,
-    ports: Array.from({ length: order.threads }, (_, thread) => portBase(arena, plan, thread)),
+    ports: Array.from({ length: ports }, (_, thread) => portBase(arena, plan, thread)),
     epochNs,
-    devices: parameters.devices,
+    devices: count,
+    hostile: hostileDevice(plan),
+    tallied: isTallied(parameters),
+    ledger: parameters.atc ? ledgerPlace(arena, plan) : undefined,
+    queues,
     issuers: plan.family.issuers,
     lightFlush: parameters.lightFlush,
     noop: parameters.handler === 'noop',
   };
   const spins = words[control + CTL_PARAMS + CELL_SPINS];
-  const system = await ActorSystem.start({
+  const starting = ActorSystem.start({
     arena,
     pool,
     hosts: [
@@ -99,12 +108,15 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
       },
     ],
     actors: {
-      'command-queue': { host: 'hardware', id: 1 },
-      'event-queue': { host: 'interrupt', id: 2 },
-      domain: { host: 'interrupt', id: 3 },
-      ...Object.fromEntries(devices.map((name, i) => [name, { host: 'interrupt', id: 4 + i }])),
+      ...Object.fromEntries(queues.map(({ name, host }, i) => [name, { host, id: 1 + i }])),
+      domain: { host: 'interrupt', id: 1 + queues.length },
+      ...Object.fromEntries(devices.map((name, i) => [name, { host: 'interrupt', id: 2 + queues.length + i }])),
     },
   });
+  // A host that is ready before that would be waited for in vain.
+  Atomics.store(words, control + CTL_LISTENING, 1);
+  Atomics.notify(words, control + CTL_LISTENING);
+  const system = await starting;
   const over = new AbortController();
   try {
     return collectCell(stage, order, await drive(stage, order, system, devices, over.signal));
@@ -138,23 +150,34 @@ async function drive(
     orFail(waitWord(words, control + at, (value) => value === count, until));
 
   const number = cellNumber(Atomics.load(words, control + CTL_CELL)) + 1;
+  const { queues, hasEndpoints } = LAYOUTS[parameters.iommu];
   const workers = Math.ceil(order.threads / parameters.threadsPerWorker);
+  const all = workers + (plan.family.hostile ? 1 : 0);
   Atomics.store(words, control + CTL_READY, 0);
   Atomics.store(words, control + CTL_DONE, 0);
   Atomics.store(words, control + CTL_HANDLERS, number); // publishes the parameters to the handlers
   Atomics.notify(words, control + CTL_HANDLERS);
   await counted(CTL_READY, parameters.handlers);
 
-  await tell(system, 'event-queue', ['enable'], over);
+  const reached = (actors: readonly string[], state: string): Promise<unknown> =>
+    orFail(Promise.all(actors.map((actor) => system.reached(actor, state))));
+  for (const { name } of queues) await tell(system, name, ['enable'], over);
   await tell(system, 'domain', ['attach'], over);
-  for (const device of devices) await tell(system, device, ['bind', 'attach', 'enable-pri'], over);
-  await orFail(Promise.all(devices.map((device) => system.reached(device, 'pri-enabled'))));
+  for (const device of devices) await tell(system, device, ['bind', 'attach'], over);
+  await reached(devices, 'pri-enabled');
+  // The device that goes on asking after PRI-off is taken off before it begins.
+  const isOffEarly = parameters.misbehave === 'requestsAfterPriOff';
+  const turnOff = async (which: readonly string[]): Promise<void> => {
+    for (const device of which) await tell(system, device, ['disable-pri'], over);
+    await reached(which, 'attached');
+  };
 
   Atomics.store(words, control + CTL_DONE, 0);
   Atomics.store(words, control + CTL_READY, 0);
   Atomics.store(words, control + CTL_CELL, packCell(number, order.threads)); // publishes the parameters to the device threads
   Atomics.notify(words, control + CTL_CELL);
-  await counted(CTL_READY, workers);
+  await counted(CTL_READY, all);
+  if (isOffEarly) await turnOff(devices.slice(-1));
   const start = performance.now();
   Atomics.store(words, control + CTL_GO, number);
   Atomics.notify(words, control + CTL_GO);
@@ -166,29 +189,33 @@ async function drive(
   await counted(CTL_DONE, workers, until);
   ended.abort();
   Atomics.store(words, control + CTL_STOP, 1);
-  await counted(CTL_DONE, workers);
+  await counted(CTL_DONE, all);
   const seconds = (performance.now() - start) / 1000;
   await replacing;
 
-  for (const device of devices) await tell(system, device, ['disable-pri'], over);
-  await orFail(Promise.all(devices.map((device) => system.reached(device, 'attached'))));
+  await turnOff(isOffEarly ? devices.slice(0, -1) : devices);
   for (const device of devices) await tell(system, device, ['detach', 'unbind'], over);
   await tell(system, 'domain', ['detach'], over);
   await orFail(system.reached('domain', 'freed'));
-  await tell(system, 'event-queue', ['disable'], over);
-  await orFail(system.reached('event-queue', 'disabled'));
+  const [commands, ...records] = queues;
+  for (const { name } of records) {
+    await tell(system, name, ['disable'], over);
+    await reached([name], 'disabled');
+  }
 
-  if (LAYOUTS[parameters.iommu].hasEndpoints) {
+  if (hasEndpoints) {
     Atomics.store(words, control + CTL_DONE, 0);
     Atomics.store(words, control + CTL_OVER, number);
     crew.ringDevices();
-    await counted(CTL_DONE, workers);
+    await counted(CTL_DONE, all);
   }
 
   Atomics.store(words, control + CTL_DONE, 0);
   Atomics.store(words, control + CTL_HANDLERS, 0);
   Atomics.notify(words, control + CTL_HANDLERS);
   await counted(CTL_DONE, parameters.handlers);
+  await tell(system, commands.name, ['disable'], over);
+  await reached([commands.name], 'disabled');
   for (const report of await orFail(system.stop())) if (report.error !== undefined) throw report.error;
   return seconds;
 }
@@ -215,6 +242,7 @@ function writeParameters({ arena, plan }: CellStage, order: CellOrder, epochNs: 
   words[at + CELL_BUDGETED] = order.faults === undefined ? 0 : 1;
   Atomics.store(words, control + CTL_BUDGET, order.faults ?? 0);
   Atomics.store(words, control + CTL_STOP, 0);
+  Atomics.store(words, control + CTL_LISTENING, 0);
 }
 
 /** Sends each event, waiting while the mailbox is full: there may be more devices than it has entries. Until aborted. */

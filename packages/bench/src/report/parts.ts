@@ -1,0 +1,57 @@
+// What some runs have beside throughput and books: translations that endpoints kept, and a device that misbehaved. A table each, for the
+// terminal and for the page.
+import type { MergedCell } from '../result/merge.ts';
+import type { AtcFigures, HostileFigures, Result } from '../result/schema.ts';
+
+export interface Part {
+  readonly title: string;
+  /** Threads and generation first. */
+  readonly heads: readonly string[];
+  readonly rows: readonly (readonly (string | number)[])[];
+}
+
+const ATC: readonly (readonly [string, keyof AtcFigures])[] = [
+  ['hits', 'hits'],
+  ['asked', 'translations'],
+  ['invalidated', 'invalidations'],
+  ['discarded', 'discarded'],
+  ['breaches', 'breaches'],
+];
+const HOSTILE: readonly (readonly [string, keyof HostileFigures])[] = [
+  ['requests', 'requests'],
+  ['groups', 'groups'],
+  ['reported', 'reported'],
+  ['answered', 'answered'],
+  ['rejected', 'rejected'],
+  ['success', 'succeeded'],
+  ['invalid', 'invalid'],
+  ['failure', 'failures'],
+  ['unexpected', 'unexpected'],
+  ['lost', 'lost'],
+  ['dropped', 'dropped'],
+  ['strays', 'strays'],
+];
+
+export function makeParts(result: Result, merged: readonly MergedCell[]): Part[] {
+  const parts: Part[] = [];
+  const add = <T extends object>(
+    title: string,
+    columns: readonly (readonly [string, keyof T])[],
+    pick: (cell: MergedCell) => T | undefined,
+  ): void => {
+    const rows = merged.flatMap((cell) => {
+      const figures = pick(cell);
+      if (figures === undefined) return [];
+      return [[cell.threads, cell.generation, cell.scanner, ...columns.map(([, field]) => Number(figures[field]))]];
+    });
+    if (rows.length > 0)
+      parts.push({ title, heads: ['threads', 'generation', 'scanner', ...columns.map(([head]) => head)], rows });
+  };
+  add('Translations kept by endpoints: none was used after the sync of its invalidation', ATC, (cell) => cell.atc);
+  add(
+    `The device that misbehaves (${result.parameters.misbehave}): what it sent, who answered, what it took; strays are answers that good devices got`,
+    HOSTILE,
+    (cell) => cell.hostile,
+  );
+  return parts;
+}
