@@ -1,3 +1,4 @@
+import { faultQueueAlloc } from '../fault-queue/alloc.ts';
 import { ioasAlloc } from '../ioas/alloc.ts';
 import { ioasCopy, ioasMap, ioasMapFile, ioasUnmap } from '../ioas/map-commands.ts';
 import { option } from '../ioas/options.ts';
@@ -10,6 +11,7 @@ import { destroy } from './destroy.ts';
 /** Every ioctl of /dev/iommu. */
 export const COMMANDS: readonly AnyCommand[] = [
   destroy,
+  faultQueueAlloc,
   ioasAlloc,
   ioasAllowIovas,
   ioasCopy,

@@ -1,8 +1,9 @@
 import { endDevice } from '../device/bind.ts';
+import { endFault } from '../fault-queue/alloc.ts';
 import { endPagingHwpt } from '../hwpt/paging.ts';
 import { endIoas } from '../ioas/alloc.ts';
 import type { Destroyer } from '../objects/index.ts';
-import { OBJ_DEVICE, OBJ_HWPT_PAGING, OBJ_IOAS, OBJ_VDEVICE, OBJ_VIOMMU } from '../uapi/index.ts';
+import { OBJ_DEVICE, OBJ_FAULT, OBJ_HWPT_PAGING, OBJ_IOAS, OBJ_VDEVICE, OBJ_VIOMMU } from '../uapi/index.ts';
 import { endVdevice, endViommu } from '../viommu/index.ts';
 import type { Context } from './context.ts';
 
@@ -10,6 +11,7 @@ import type { Context } from './context.ts';
 export function destroyersOf(context: Context): Readonly<Record<number, Destroyer>> {
   return {
     [OBJ_DEVICE]: (at) => endDevice(context, at),
+    [OBJ_FAULT]: (at) => endFault(context, at),
     [OBJ_HWPT_PAGING]: (at, object) => endPagingHwpt(context, at, object),
     [OBJ_IOAS]: (at, object) => endIoas(context, at, object),
     [OBJ_VDEVICE]: (at) => endVdevice(context, at),

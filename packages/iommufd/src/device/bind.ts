@@ -51,6 +51,7 @@ function bind(context: Context, device: number): number {
     throw error;
   }
   context.hold();
+  machine.setDeviceId(device, objects.idOf(object));
   objects.hold(object); // its driver's: the user's DESTROY is EBUSY
   return objects.finalize(object);
 }
@@ -76,7 +77,8 @@ function unbind(context: Context, id: number): void {
 
 /** Destroyer. */
 export function endDevice(context: Context, at: number): void {
-  const { words } = context;
+  const { words, machine } = context;
+  machine.setDeviceId(words[at + DEVICE_NUMBER], 0);
   withGroup(context, words[at + DEVICE_GROUP], (groupAt) => {
     if (--words[groupAt + GROUP_DEVICES] === 0) words[groupAt + GROUP_CONTEXT] = 0;
   });

@@ -1,6 +1,6 @@
 import { checkInteger } from '@faultline/core/errors';
 import { type IopfConfig, initIopf, iopfRegions } from '@faultline/core/iopf';
-import type { Arena, RegionSpec } from '@faultline/core/memory';
+import { type Arena, alignLine, type RegionSpec } from '@faultline/core/memory';
 import { LINE } from '@faultline/core/sync';
 import { initXarray, xarrayWords } from '@faultline/core/xarray';
 import { ATTACHMENT_WORDS } from '../device/layout.ts';
@@ -87,8 +87,11 @@ export const GROUPS_REGION = 'iommufd.groups';
 export const IDS_REGION = 'iommufd.ids';
 export const FDS_REGION = 'iommufd.fds';
 export const FAULT_QUEUES_REGION = 'iommufd.fault-queues';
+export const DEVICE_IDS_REGION = 'iommufd.device-ids';
 export const ROUTES_REGION = 'iommufd.routes';
+// Offsets: contexts, processes and fault queues there are, then a bit for each queue that is taken.
 export const MACHINE_REGION = 'iommufd.machine';
+export const QUEUES_TAKEN = 3;
 
 export const idsWords = (): number => xarrayWords(ID_NODES);
 export const fdsWords = (): number => xarrayWords(FD_NODES);
@@ -112,6 +115,7 @@ export function iommufdRegions(config: IommufdConfig): RegionSpec[] {
     { name: IDS_REGION, words: (config.contexts + 1) * idsWords() },
     { name: FDS_REGION, words: (config.processes + 1) * fdsWords() },
     { name: GROUPS_REGION, words: (config.devices + 1) * GROUP_WORDS },
+    { name: DEVICE_IDS_REGION, words: alignLine(config.devices + 1) },
     { name: ROUTES_REGION, words: faultRoutesWords(config.domains) },
     { name: FAULT_QUEUES_REGION, words: config.faultQueues * queueWords(config) },
     ...names.map((name) => ({ name: poolRegion(name), words: recordPoolWords(config[name], POOLS[name]) })),

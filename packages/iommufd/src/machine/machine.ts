@@ -10,6 +10,7 @@ import { reportsNothing } from '../fault-queue/index.ts';
 import { FailPoint, RecordPool } from '../memory/index.ts';
 import {
   CONTEXTS_REGION,
+  DEVICE_IDS_REGION,
   FAULT_QUEUES_REGION,
   FDS_REGION,
   fdsWords,
@@ -20,6 +21,7 @@ import {
   POOLS,
   type PoolName,
   poolRegion,
+  QUEUES_TAKEN,
   ROUTES_REGION,
 } from './config.ts';
 import { CONTEXT_WORDS, GROUP_WORDS } from './layout.ts';
@@ -64,6 +66,7 @@ export class Machine {
   readonly processes: number;
   readonly faultQueues: number;
   readonly #parts: MachineParts;
+  readonly #deviceIds: number;
 
   /** @throws IommuError ENOENT the arena has no such machine. */
   constructor(parts: MachineParts) {
@@ -82,6 +85,7 @@ export class Machine {
     for (const name of Object.keys(POOLS) as PoolName[])
       pools[name] = new RecordPool(name, words, arena.base(poolRegion(name)), self, this.fail);
     this.pools = pools as Record<PoolName, RecordPool>;
+    this.#deviceIds = arena.base(DEVICE_IDS_REGION);
     const at = arena.base(MACHINE_REGION);
     this.contexts = words[at];
     this.processes = words[at + 1];
@@ -110,6 +114,14 @@ export class Machine {
     return this.arena.base(GROUPS_REGION) + group * GROUP_WORDS;
   }
 
+  /** The id under which a device is bound, 0 while it is not. */
+  deviceIdOf(device: number): number {
+    return Atomics.load(this.words, this.#deviceIds + device);
+  }
+  setDeviceId(device: number, id: number): void {
+    Atomics.store(this.words, this.#deviceIds + device, id);
+  }
+
   /** Word offset of the domains' routes to fault queues. */
   get routes(): number {
     return this.arena.base(ROUTES_REGION);
@@ -124,6 +136,20 @@ export class Machine {
   /** Where a process's descriptors are. */
   fdsOf(process: number): Xarray {
     return new Xarray(this.words, this.arena.base(FDS_REGION) + process * fdsWords());
+  }
+
+  /** Takes a fault queue that nobody uses. @returns its number. @throws IommuError ENOMEM */
+  takeFaultQueue(call: string): number {
+    const at = this.arena.base(MACHINE_REGION) + QUEUES_TAKEN;
+    if (!this.fail.fails('fault queue'))
+      for (let number = 0; number < this.faultQueues; number++)
+        if ((Atomics.or(this.words, at, 1 << number) & (1 << number)) === 0) return number;
+    throw new IommuError('ENOMEM', call, 'fault queues', this.faultQueues, 'all are in use');
+  }
+
+  /** Gives one back: it is empty, and nothing is routed to it. */
+  giveFaultQueue(number: number): void {
+    Atomics.and(this.words, this.arena.base(MACHINE_REGION) + QUEUES_TAKEN, ~(1 << number));
   }
 
   /** What is in use of every pool: all 0 when nothing leaked. */
