@@ -154,6 +154,22 @@ describe('a pass', () => {
     expect(rig.reporter.faults.map((fault) => fault.grpid)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
+  test('whose answers find no room reports nothing twice, and answers once there is room', async () => {
+    const rig = await up({ timeoutMs: 60 });
+    for (let prgi = 0; prgi < 127; prgi++) rig.ops[1].respond(RID, PASID, prgi, 0);
+    rig.ops[1].flushResponses();
+    inject(rig, { ...good, prgi: 200 }, { ...good, priv: 1, prgi: 201 });
+    expect(() => rig.pump.pump(64)).toThrow('no descriptor was taken (ETIMEDOUT)');
+    expect(rig.register(VTD_PQH)).toBe(64);
+    const got: number[] = [];
+    for (let i = 0; i < 12; i++) {
+      rig.hw.pump(16);
+      if (i === 10) rig.pump.pump(64);
+      for (const { index } of rig.received()) got.push(index);
+    }
+    expect([rig.reporter.faults.length, got.slice(127)]).toEqual([1, [201]]);
+  });
+
   test('head and tail that make no sense are taken modulo the queue', async () => {
     const rig = await up();
     Atomics.store(rig.words, rig.base + VTD_PQT, 4096 + 64 + 7);

@@ -57,11 +57,9 @@ import {
   REPORTED,
   UNKNOWN_REQUESTER,
 } from './pump-outcomes.ts';
-import { FSTS_PFO, FSTS_PPF, FSTS_QUEUE_ERRORS, PRS_PPR, PRS_PRO } from './registers.ts';
+import { FSTS_EVENTS, PRS_PPR, PRS_PRO } from './registers.ts';
 import { checkVtd, requestQueueBytes } from './unit.ts';
 import type { VtdOps } from './vtd-ops.ts';
-
-const FAULT_STATUS = FSTS_PPF | FSTS_PFO | FSTS_QUEUE_ERRORS;
 
 export interface EventPumpConfig {
   /** Takes the requests; drops a device's set-aside requests when their last ones were lost. */
@@ -90,7 +88,7 @@ export class EventPump {
   readonly #ops: EventPumpConfig['ops'];
   readonly #onEvent: EventPumpConfig['onEvent'];
   readonly #counts: Int32Array = new Int32Array(PUMP_OUTCOMES.length);
-  #answered = false; // this batch answered something itself
+  #unflushed = false; // answers of this pump's own are not published yet
 
   /** @throws IommuError EINVAL when `base` holds no unit, or addressBits is neither. */
   constructor(words: Words, base: number, config: EventPumpConfig) {
@@ -109,15 +107,11 @@ export class EventPump {
   }
 
   /** Runs the handler until the queue is empty, or `budget` descriptors are taken. Every last request has been reported, or answered, on return.
-   * @returns how many were taken. */
+   * @returns how many were taken. @throws IommuError ETIMEDOUT an invalidation queue that takes no answers: they are kept for the next call */
   pump(budget: number): number {
     let taken = 0;
-    for (;;) {
-      const batch = this.#pass(budget - taken);
-      taken += batch;
-      if (batch === 0 || taken >= budget) break;
-    }
-    if ((Atomics.load(this.#words, this.#base + VTD_FSTS) & FAULT_STATUS) !== 0) this.#takeFaults();
+    for (let batch = -1; batch !== 0 && taken < budget; taken += batch) batch = this.#pass(budget - taken);
+    if ((Atomics.load(this.#words, this.#base + VTD_FSTS) & FSTS_EVENTS) !== 0) this.#takeFaults();
     return taken;
   }
 
@@ -125,45 +119,47 @@ export class EventPump {
   needsWork(): boolean {
     const words = this.#words;
     return (
+      this.#unflushed ||
       Atomics.load(words, this.#base + VTD_PRS) !== 0 ||
       ((Atomics.load(words, this.#base + VTD_PQT) - words[this.#base + VTD_PQH]) & this.#mask) !== 0 ||
-      (Atomics.load(words, this.#base + VTD_FSTS) & FAULT_STATUS) !== 0
+      (Atomics.load(words, this.#base + VTD_FSTS) & FSTS_EVENTS) !== 0
     );
   }
 
   /** How often each outcome occurred. */
   counts(): Record<PumpOutcome, number> {
-    const counts = {} as Record<PumpOutcome, number>;
-    PUMP_OUTCOMES.forEach((outcome, i) => {
-      counts[outcome] = this.#counts[i];
-    });
-    return counts;
+    const entries = PUMP_OUTCOMES.map((outcome, i) => [outcome, this.#counts[i]]);
+    return Object.fromEntries(entries) as Record<PumpOutcome, number>;
   }
 
   /** The handler once: PPR first, so that what comes after the look at PQT interrupts again; PQH once, in the end, so that who drains finds no
    * request of its own in the queue only when its report is over. */
   #pass(budget: number): number {
     const words = this.#words;
-    const prs = Atomics.load(words, this.#base + VTD_PRS);
-    if ((prs & PRS_PPR) !== 0) Atomics.and(words, this.#base + VTD_PRS, ~PRS_PPR); // [E]
+    if ((Atomics.load(words, this.#base + VTD_PRS) & PRS_PPR) !== 0) Atomics.and(words, this.#base + VTD_PRS, ~PRS_PPR); // [E]
     const tail = Atomics.load(words, this.#base + VTD_PQT); // [C] [E]
     let head = words[this.#base + VTD_PQH] & this.#mask;
-    const waiting = ((tail - head) & this.#mask) / REQUEST_DESCRIPTOR_BYTES;
-    const count = Math.min(waiting, budget);
+    const count = Math.min(((tail - head) & this.#mask) / REQUEST_DESCRIPTOR_BYTES, budget);
     for (let i = 0; i < count; i++) {
       this.#take(this.#queue + (head >>> 2));
       head = (head + REQUEST_DESCRIPTOR_BYTES) & this.#mask;
     }
-    if (count > 0) {
-      if (this.#answered) this.#ops.flushResponses();
-      this.#answered = false;
-      this.#reporter.endBatch();
-      Atomics.store(words, this.#base + VTD_PQH, head); // [R]
-    }
+    if (count > 0 || this.#unflushed) this.#endBatch(head);
     const overflowed = (Atomics.load(words, this.#base + VTD_PRS) & PRS_PRO) !== 0;
     if (overflowed) this.#acknowledge(head);
     if (count > 0 || overflowed) this.#passed();
     return count;
+  }
+
+  /** The requests are over with even if their answers find no room: those are kept, and leave with the next pass. */
+  #endBatch(head: number): void {
+    try {
+      if (this.#unflushed) this.#ops.flushResponses();
+      this.#unflushed = false;
+      this.#reporter.endBatch();
+    } finally {
+      Atomics.store(this.#words, this.#base + VTD_PQH, head); // [R]
+    }
   }
 
   /** Each word is read once: hardware that breaks its word finds one judgement and one record, of the same descriptor. */
@@ -208,7 +204,7 @@ export class EventPump {
     const words = this.#words;
     if (!requestIsLast(words, at)) return;
     this.#ops.respond(requestRid(words, at), requestPasid(words, at), requestPrgi(words, at), PGR_INVALID);
-    this.#answered = true;
+    this.#unflushed = true;
   }
 
   /** While PRO is set the hardware queues nothing: an empty queue stays empty, and what is set aside has lost its last request. */

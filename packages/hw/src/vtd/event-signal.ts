@@ -1,11 +1,10 @@
 import type { Doorbell, Words } from '@faultline/core/sync';
 import { VTD_FECTL, VTD_FSTS, VTD_ICS, VTD_PECTL, VTD_PRS, VTD_STATS } from './layout.ts';
 import {
+  FSTS_EVENTS,
   FSTS_FRI_MASK,
   FSTS_FRI_SHIFT,
-  FSTS_PFO,
   FSTS_PPF,
-  FSTS_QUEUE_ERRORS,
   ICS_IWC,
   PECTL_IM,
   PECTL_IP,
@@ -18,8 +17,6 @@ import { STAT_FAULT_EVENTS, STAT_INTERRUPTS } from './stats.ts';
 //   [E] hardware: PQT (or a fault record), then the status bit, by read-modify-write
 //   pairs with  the handler: the status bit cleared, then PQT (or the record) read
 // A bit that was set already belongs to a handler that has not cleared it yet, and will read afterwards. So nothing is left without a reader.
-
-const FAULT_EVENTS = FSTS_PFO | FSTS_PPF | FSTS_QUEUE_ERRORS;
 
 export class EventSignal {
   readonly #words: Words;
@@ -41,7 +38,7 @@ export class EventSignal {
   /** Fault event: PFO, or an error of the invalidation queue. */
   fault(bits: number): void {
     const before = Atomics.or(this.#words, this.#base + VTD_FSTS, bits); // [E]
-    if ((before & FAULT_EVENTS) === 0) this.#raise(VTD_FECTL, STAT_FAULT_EVENTS);
+    if ((before & FSTS_EVENTS) === 0) this.#raise(VTD_FECTL, STAT_FAULT_EVENTS);
   }
 
   /** Fault event: the record `index` was filled. FRI names the one that set PPF. */
@@ -55,7 +52,7 @@ export class EventSignal {
       if (found === before) break;
       before = found; // software cleared something meanwhile
     }
-    if ((before & FAULT_EVENTS) === 0) this.#raise(VTD_FECTL, STAT_FAULT_EVENTS);
+    if ((before & FSTS_EVENTS) === 0) this.#raise(VTD_FECTL, STAT_FAULT_EVENTS);
   }
 
   /** Invalidation event: a wait with the interrupt flag completed. It has no mask here. */
@@ -66,7 +63,7 @@ export class EventSignal {
   /** Software cleared a mask: a pending interrupt is delivered now, unless software has cleared what it was for. */
   unmasked(): void {
     this.#deliver(VTD_PECTL, VTD_PRS, PRS_PPR | PRS_PRO, STAT_INTERRUPTS);
-    this.#deliver(VTD_FECTL, VTD_FSTS, FAULT_EVENTS, STAT_FAULT_EVENTS);
+    this.#deliver(VTD_FECTL, VTD_FSTS, FSTS_EVENTS, STAT_FAULT_EVENTS);
   }
 
   #raise(control: number, stat: number): void {

@@ -43,6 +43,8 @@ export const FSTS_IQE: number = 1 << 4;
 export const FSTS_ICE: number = 1 << 5;
 export const FSTS_ITE: number = 1 << 6;
 export const FSTS_QUEUE_ERRORS: number = FSTS_IQE | FSTS_ICE | FSTS_ITE;
+/** What a fault event is raised for. */
+export const FSTS_EVENTS: number = FSTS_PFO | FSTS_PPF | FSTS_QUEUE_ERRORS;
 export const FSTS_FRI_SHIFT = 8;
 export const FSTS_FRI_MASK: number = 0xff << FSTS_FRI_SHIFT;
 
