@@ -16,13 +16,13 @@ import type { FieldValues } from '../smmu-v3/fields.ts';
 import { type AmdOpsConfig, CommandBuffer, SLICE_MS } from './command-buffer.ts';
 import {
   encodeCommand,
-  LAST_PAGE_NUMBER,
   writeCompletePpr,
   writeInvalidateDevtabEntry,
   writeInvalidateIommuPages,
   writeInvalidateIotlbPages,
 } from './commands.ts';
 import { AMD_CMD_STORE } from './layout.ts';
+import { LAST_PAGE_NUMBER } from './page-range.ts';
 import { type Procedure, runProcedure } from './procedure.ts';
 
 /** Answers and invalidations of one thread. Make one a thread. Nothing that is called here waits for the hardware before 64 commands have

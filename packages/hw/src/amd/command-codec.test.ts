@@ -14,10 +14,6 @@ import {
   encodeCommand,
   iotlbMaxPend,
   iotlbPasid,
-  LAST_PAGE_NUMBER,
-  rangePageHi,
-  rangePageLo,
-  rangeSizeLg2,
   waitInterrupts,
   waitStores,
   waitWordAt,
@@ -28,6 +24,7 @@ import {
   writeInvalidateIotlbPages,
   writeNothing,
 } from './commands.ts';
+import { LAST_PAGE_NUMBER, rangePageHi, rangePageLo, rangeSizeLg2 } from './page-range.ts';
 
 const hex = (words: Int32Array): string[] => Array.from(words, (w) => (w >>> 0).toString(16).padStart(8, '0'));
 const fresh = (): Int32Array => new Int32Array(4).fill(-1);

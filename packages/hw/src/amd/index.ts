@@ -14,7 +14,6 @@ export {
   decodeCommand,
   describeCommand,
   encodeCommand,
-  LAST_PAGE_NUMBER,
 } from './commands.ts';
 export type { AmdDeviceOptions, AtsSwitch, PriSwitch } from './device-tables.ts';
 export { AmdDriver } from './driver.ts';
@@ -41,6 +40,7 @@ export { AmdEventPump, type AmdEventPumpConfig } from './event-pump.ts';
 export type { AmdFeatures } from './features.ts';
 export { AmdHardware, type AmdHardwareConfig } from './hardware.ts';
 export { type AmdConfig, amdAnnounceBase, amdLayout, amdWords, initAmd, readAmdStats } from './layout.ts';
+export { LAST_PAGE_NUMBER } from './page-range.ts';
 export {
   decodePprEntry,
   describePprEntry,

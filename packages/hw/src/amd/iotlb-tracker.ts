@@ -2,8 +2,9 @@ import { IommuError } from '@faultline/core/errors';
 import { TICKS_PER_MS, type Words } from '@faultline/core/sync';
 import { ITAGS } from '../pcie/pri-port.layout.ts';
 import type { PriPortSet } from '../pcie/pri-port-set.ts';
-import { commandDevice, iotlbMaxPend, iotlbPasid, rangePageHi, rangePageLo, rangeSizeLg2 } from './commands.ts';
+import { commandDevice, iotlbMaxPend, iotlbPasid } from './commands.ts';
 import { AMD_STATS } from './layout.ts';
+import { rangePageHi, rangePageLo, rangeSizeLg2 } from './page-range.ts';
 import { INV_TIMEOUT_MS } from './registers.ts';
 import { STAT_IOTLB_SENT, STAT_UNDELIVERED } from './stats.ts';
 

@@ -9,7 +9,8 @@ import { STAT_INTERRUPTS } from './stats.ts';
 // stays unused so that full is something else.
 //
 // A log that has no entry for what comes is overflowed: RUN goes, the overflow bit comes, and nothing is logged, whatever room there is,
-// until software has cleared the bit and written the enable bit 0, then 1.
+// until software has cleared the bit and written the enable bit 0, then 1. In that order: VirtualBox and NOVA have the start of the event log
+// clear its bit by itself, Linux clears it first; software that works here works with either, and no overflow goes by unseen.
 //
 // Ordering. Entries are plain, but for the word with the type where an entry is late (RequestRecorder).
 //   [P] publish: entries, then TAIL                    pairs with  [C] LogReader: TAIL, then entries

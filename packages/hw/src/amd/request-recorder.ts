@@ -57,8 +57,10 @@ import {
 //   log full (overflow), stopped or off              the automatic response,   dropped
 //                                                    or nothing if that is off
 //
-// A stop marker is dropped in every row, and never answered. The codes of the first two rows are not verified (the specification says
-// that such requests fail); the automatic response is what PPR_AUTO_RESPONSE holds, Success unless software changed it.
+// A stop marker is dropped in every row, and never answered. That automatic responses come when the log is full, and from the threshold on
+// where the warning is enabled, is what AMD's register descriptions say of PPR_AUTORESP_SUP; the code is what PPR_AUTO_RESPONSE holds, Success
+// unless software changed it. Not verified: the codes of the first two rows (no public driver or model was found that depends on them; the
+// RISC-V IOMMU and the SMMU answer the first, VT-d the second in the same way).
 
 const STOP_MARKER_BITS = REQUEST_LAST | REQUEST_PASID_VALID | REQUEST_READ | REQUEST_WRITE;
 const STOP_MARKER = REQUEST_LAST | REQUEST_PASID_VALID;

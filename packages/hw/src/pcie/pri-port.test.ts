@@ -1,40 +1,13 @@
-import { Doorbell, doorbellWords, initDoorbell, LINE, type Words } from '@faultline/core/sync';
+import { LINE } from '@faultline/core/sync';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { initPriPort, type PriPortConfig, priPortLayout, priPortWords } from './pri-port.layout.ts';
+import { initPriPort, priPortLayout, priPortWords } from './pri-port.layout.ts';
+import { ANNOUNCE, BELL, portRig, refusal, WAKE } from './pri-port.test-help.ts';
 import { NO_RECORD, PriRequester, PriServant, priPortDropped } from './pri-port.ts';
-import { NO_PORT, PriPortSet } from './pri-port-set.ts';
-
-const ANNOUNCE: number = LINE;
-const ANNOUNCES = 3;
-const BELL: number = (1 + ANNOUNCES) * LINE;
-const WAKE: number = BELL + doorbellWords();
-const PORTS: number = WAKE + doorbellWords();
-
-function rig(configs: Partial<PriPortConfig>[]): { words: Words; bases: number[]; wake: Doorbell; bell: Doorbell } {
-  const bases: number[] = [];
-  let end = PORTS;
-  for (const { credits = 4 } of configs) {
-    bases.push(end);
-    end += priPortWords(credits);
-  }
-  const words = new Int32Array(new SharedArrayBuffer(end * 4));
-  initDoorbell(words, BELL);
-  initDoorbell(words, WAKE);
-  configs.forEach((config, port) => {
-    const base = { port, rid: 8, credits: 4, wakeAt: WAKE, announceBase: ANNOUNCE, doorbellBase: BELL };
-    initPriPort(words, bases[port], { ...base, ...config });
-  });
-  return { words, bases, wake: new Doorbell(words, WAKE), bell: new Doorbell(words, BELL) };
-}
-
-function refusal(field: string, code = 'EINVAL'): Error {
-  return expect.objectContaining({ name: 'IommuError', code, field }) as Error;
-}
 
 describe('the two rings', () => {
   test('a request, word by word', () => {
-    const { words, bases } = rig([{}]);
+    const { words, bases } = portRig([{}]);
     const requester = new PriRequester(words, bases[0]);
     const servant = new PriServant(words, bases[0]);
     expect(requester.post(0x11, 0x22, 0x33, 0x44, 0x55, 0x66)).toBe(true);
@@ -47,7 +20,7 @@ describe('the two rings', () => {
   });
 
   test('a response and an invalidation, word by word', () => {
-    const { words, bases } = rig([{}]);
+    const { words, bases } = portRig([{}]);
     const requester = new PriRequester(words, bases[0]);
     const servant = new PriServant(words, bases[0]);
     servant.respond(0x1ff, 15, -1, 9);
@@ -69,7 +42,7 @@ describe('the two rings', () => {
   });
 
   test('room runs out, is given back at once, and the endpoint that waits for it is woken once', () => {
-    const { words, bases, wake } = rig([{ credits: 16 }]); // 2 * 16 + 32 = 64 slots
+    const { words, bases, wake } = portRig([{ credits: 16 }]); // 2 * 16 + 32 = 64 slots
     const requester = new PriRequester(words, bases[0]);
     const servant = new PriServant(words, bases[0]);
     for (let i = 0; i < 64; i++) expect(requester.post(i, 0, 0, 0, 0, 0)).toBe(true);
@@ -92,7 +65,7 @@ describe('the two rings', () => {
   });
 
   test('an endpoint that takes no responses costs nobody else anything: they are dropped and counted', () => {
-    const { words, bases } = rig([{ credits: 16 }]);
+    const { words, bases } = portRig([{ credits: 16 }]);
     const servant = new PriServant(words, bases[0]);
     for (let i = 0; i < 64; i++) expect(servant.respond(i, 0, -1, 0)).toBe(true);
     expect(servant.respond(64, 0, -1, 0)).toBe(false);
@@ -108,7 +81,7 @@ describe('the two rings', () => {
   });
 
   test('nothing sent: nobody is bothered', () => {
-    const { words, bases, wake, bell } = rig([{}]);
+    const { words, bases, wake, bell } = portRig([{}]);
     new PriRequester(words, bases[0]).publish();
     new PriServant(words, bases[0]).publish();
     new PriServant(words, bases[0]).release();
@@ -119,7 +92,7 @@ describe('the two rings', () => {
     const moves = fc.array(fc.record({ who: fc.nat(3), count: fc.nat(70) }), { maxLength: 60 });
     fc.assert(
       fc.property(moves, (steps) => {
-        const { words, bases } = rig([{ credits: 1 }]); // 64 slots
+        const { words, bases } = portRig([{ credits: 1 }]); // 64 slots
         const requester = new PriRequester(words, bases[0]);
         const servant = new PriServant(words, bases[0]);
         let [sent, got, answered, heard] = [0, 0, 0, 0];
@@ -176,13 +149,13 @@ describe('the two rings', () => {
     ['announceBase', { announceBase: 2 ** 30 }],
     ['doorbellBase', { doorbellBase: -1 }],
   ] as const)('refuses %s out of range', (field, config) => {
-    const { words, bases } = rig([{ credits: 64 }]);
+    const { words, bases } = portRig([{ credits: 64 }]);
     const base = { port: 0, rid: 8, credits: 4, wakeAt: WAKE, announceBase: ANNOUNCE, doorbellBase: BELL };
     expect(() => initPriPort(words, bases[0], { ...base, ...config })).toThrow(refusal(field));
   });
 
   test('refuses words without a port', () => {
-    const { words } = rig([{}]);
+    const { words } = portRig([{}]);
     expect(() => new PriRequester(words, BELL)).toThrow(refusal('base'));
     expect(() => new PriServant(words, BELL)).toThrow(refusal('base'));
     expect(() =>
@@ -193,71 +166,5 @@ describe('the two rings', () => {
         doorbellBase: BELL,
       }),
     ).toThrow(refusal('base'));
-  });
-});
-
-describe('a set of ports', () => {
-  test('serves those that have records, in turn, and finds late ones', () => {
-    const count = 70; // three announce words
-    const { words, bases } = rig(Array.from({ length: count }, (_, port) => ({ rid: port })));
-    const set = new PriPortSet(words, ANNOUNCE, bases);
-    expect(set.announced()).toBe(false);
-    const busy = [3, 31, 32, 69];
-    for (const port of busy) {
-      const requester = new PriRequester(words, bases[port]);
-      for (let i = 0; i < 3; i++) requester.post(port, i, 0, 0, 0, 0);
-      requester.publish();
-    }
-    expect(set.announced()).toBe(true);
-    set.collect();
-    expect(set.announced()).toBe(false);
-    const order: number[] = [];
-    for (let port = set.head(); port !== NO_PORT; port = set.head()) {
-      order.push(port);
-      expect(words[set.servant(port).peek()]).toBe(port);
-      set.servant(port).next();
-      set.rotate();
-    }
-    expect(order).toEqual([...busy, ...busy, ...busy]);
-    const late = new PriRequester(words, bases[31]);
-    late.post(0, 0, 0, 0, 0, 0);
-    late.publish();
-    late.post(0, 0, 0, 0, 0, 0);
-    late.publish();
-    set.collect();
-    expect(set.head()).toBe(31);
-    expect(set.rid(31)).toBe(31);
-  });
-
-  test('a response goes to the port that has the index; flush publishes each port once', () => {
-    const { words, bases, wake } = rig([
-      { groupFirst: 0, groupCount: 100 },
-      { groupFirst: 100, groupCount: 400 },
-      { rid: 9 },
-    ]);
-    const set = new PriPortSet(words, ANNOUNCE, bases);
-    expect([set.portOf(8, 99), set.portOf(8, 100), set.portOf(8, 500), set.portOf(9, 0), set.portOf(10, 0)]).toEqual([
-      0,
-      1,
-      NO_PORT,
-      2,
-      NO_PORT,
-    ]);
-    expect(set.respond(8, 499, 0, -1, 0)).toBe(true);
-    expect(set.respond(8, 100, 0, -1, 0)).toBe(true);
-    expect(set.respond(8, 511, 0, -1, 0)).toBe(false);
-    expect(set.invalidate(2, 0, 0, 0, 52, -1)).toBe(true);
-    set.flush();
-    set.flush();
-    expect(wake.rings()).toBe(2);
-    const requester = new PriRequester(words, bases[1]);
-    expect(words[requester.peek()]).toBe(499);
-  });
-
-  test('refuses ports that are not its own, or not apart', () => {
-    const { words, bases } = rig([{}, { rid: 9 }, { groupFirst: 4 }]);
-    expect(() => new PriPortSet(words, ANNOUNCE, [bases[1]])).toThrow(refusal('bases'));
-    expect(() => new PriPortSet(words, LINE * 2, [bases[0]])).toThrow(refusal('bases'));
-    expect(() => new PriPortSet(words, ANNOUNCE, bases)).toThrow(refusal('groupFirst'));
   });
 });
