@@ -1,16 +1,14 @@
 import type { Scenario } from '@faultline/bench/explore';
-import { freedUnder, type Story } from '../kit/freed-tables.ts';
+import { FIRST, freedUnder, PAGES, type Story } from '../kit/freed-tables.ts';
 import { OUTPUT, type TableThread } from '../kit/page-tables.ts';
 import { debugDump, dirtyRead, hardwareWalk } from '../kit/table-readers.ts';
 
-const [FIRST, PAGES] = [2, 2];
-
 const story: Story = {
   name: 'block-over-table',
-  about: 'A block is mapped over a table that is empty, and unlinks it',
+  about: 'A block is mapped over a table that is empty, and unlinks it with those below',
   source:
     'seed 002, "we\'re mapping a block entry, and find that there\'s already a table entry"; hw/src/page-table/map.ts, clearTheWay(); Linux iommu_pt.h, clear_contig()',
-  area: { first: FIRST, pages: PAGES, written: [] },
+  written: [],
   prepare(first: TableThread) {
     first.mapPages(FIRST, PAGES);
     for (let page = FIRST; page < FIRST + PAGES; page++) first.table.unmap(page, 1); // piecewise, so that the table stays

@@ -76,8 +76,8 @@ export const dirtyCopies: Scenario = scenario(import.meta.url, {
     device: {
       open: openDevice(tables),
       run(context, device: Device) {
-        deviceWrites(context, device, FIRST);
-        deviceWrites(context, device, FIRST + 1);
+        deviceWrites(context, device, FIRST + 1, FIRST);
+        deviceWrites(context, device, FIRST, FIRST + 1);
         device.walker.idle();
       },
     },

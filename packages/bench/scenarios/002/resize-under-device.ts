@@ -56,7 +56,7 @@ function underDevice({ name, about, source, tables, prepare, oneLook, resize }: 
       sweepAndCopy(context, last, RANGE);
       assertNothingLost(context);
     },
-    guard: tables.guard,
+    ...(tables === vtd ? { guard: tables.guard } : {}), // the other has no table but its root
     racy: tables.racy,
   });
 }

@@ -1,16 +1,14 @@
 import type { Scenario } from '@faultline/bench/explore';
-import { freedUnder, type Story } from '../kit/freed-tables.ts';
+import { FIRST, freedUnder, PAGES, type Story } from '../kit/freed-tables.ts';
 import type { TableThread } from '../kit/page-tables.ts';
 import { debugDump, dirtyRead, hardwareWalk } from '../kit/table-readers.ts';
 
-const [FIRST, PAGES] = [2, 2];
-
 const story: Story = {
   name: 'unmap-finds-table',
-  about: 'An unmap of a whole block finds a table in its place, and unlinks it',
+  about: 'An unmap of a whole block finds a table in its place, and unlinks it with those below',
   source:
     'seed 002, "we get a block-sized unmap but find a table entry"; hw/src/page-table/unmap.ts; Linux iommu_pt.h, __unmap_range()',
-  area: { first: FIRST, pages: PAGES, written: [FIRST] },
+  written: [FIRST],
   prepare(first: TableThread) {
     first.mapPages(FIRST, PAGES);
     first.table.walker().access(FIRST, true);

@@ -9,7 +9,7 @@ import {
 } from '@faultline/bench/explore';
 import { noInvalidator, vtdSecondStage } from '@faultline/hw/page-table';
 import { PageTables, type TableThread } from './page-tables.ts';
-import type { Area, TableReader } from './table-readers.ts';
+import type { TableReader } from './table-readers.ts';
 import { tiny } from './tiny-format.ts';
 
 const AT_ONCE = 'freed at once';
@@ -17,16 +17,21 @@ const GRACE_PERIOD = 'freed after a grace period';
 const BEFORE_SYNC = 'freed before hardware is out of it';
 const AFTER_SYNC = 'freed after invalidation and sync';
 
-/** How a table comes to be freed. Its two pages are the second slot of a root of two. */
+/** Four pages: the second slot of a root of two, over a table of two tables. */
+export const FIRST = 4;
+export const PAGES = 4;
+
+/** How these tables come to be freed. */
 export interface Story {
   readonly name: string;
   /** What happens, as the beginning of a question. */
   readonly about: string;
   readonly source: string;
-  readonly area: Area;
+  /** Pages that a device has written to. */
+  readonly written: readonly number[];
   /** Brings the page table to where it begins. */
   prepare(first: TableThread): void;
-  /** Unlinks the table, into the gather. */
+  /** Unlinks the tables, into the gather. */
   unlink(driver: TableThread): void;
   /** Throws unless all is as it should be once everybody is done. */
   check(last: TableThread): void;
@@ -34,7 +39,7 @@ export interface Story {
 
 /** `story` happens while `reader` looks. Hardware is waited for by the invalidation, a thread by the grace period. */
 export function freedUnder(url: string, story: Story, reader: TableReader): Scenario {
-  const tables = new PageTables(tiny(vtdSecondStage(), { indexLg2: 1, topLevel: 1 }));
+  const tables = new PageTables(tiny(vtdSecondStage(), { indexLg2: 1, topLevel: 2 }));
   const driver: AnyThread = {
     open: (context: ThreadContext): TableThread =>
       tables.open(context, {
@@ -58,7 +63,7 @@ export function freedUnder(url: string, story: Story, reader: TableReader): Scen
       : { [AT_ONCE]: 'fails', [GRACE_PERIOD]: 'holds' },
     memory: tables.memory,
     setup: tables.setup((first) => story.prepare(first)),
-    threads: { driver, [reader.name]: reader.thread(tables, story.area) },
+    threads: { driver, [reader.name]: reader.thread(tables, { first: FIRST, pages: PAGES, written: story.written }) },
     check: (context) => story.check(tables.alone(context)),
     guard: tables.guard,
     racy: tables.racy,

@@ -57,15 +57,16 @@ export interface Device {
   readonly walker: HardwareWalker;
 }
 
-/** For `open`: a thread that plays the device. */
+/** For `open`: a thread that plays the device. @param reader it reads the table as a thread does, too. */
 export const openDevice =
-  (tables: PageTables) =>
+  (tables: PageTables, reader: boolean = false) =>
   (context: ThreadContext): Device => {
-    const own = tables.open(context);
+    const own = tables.open(context, { reader });
     return { own, walker: own.table.walker(own.port, { tlbEntries: 1 }) };
   };
 
-/** The device writes to a page if it is mapped, and the write arrives before the device has anything else to do. */
-export function deviceWrites(context: Context, { walker }: Pick<Device, 'walker'>, page: number): void {
-  if (walker.access(page, true) >= 0) write(context, page);
+/** The device writes to a page if it is mapped, and the write arrives before the device has anything else to do.
+ * @param slot whose slot it marks: of a leaf of several, hardware marks whichever it likes. */
+export function deviceWrites(context: Context, { walker }: Device, page: number, slot: number = page): void {
+  if (walker.access(slot, true) >= 0) write(context, page);
 }

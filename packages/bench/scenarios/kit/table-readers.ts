@@ -84,7 +84,7 @@ export const hardwareWalk: TableReader = {
       const found = walker.access(page, true);
       walker.idle();
       if (found !== FAULT_TRANSLATION && found !== OUTPUT + page)
-        throw new Error(`page ${page} is translated to ${found}, where nobody has mapped it`);
+        throw new Error(`page ${page} is translated to 0x${found.toString(16)}, where nobody has mapped it`);
     },
   }),
 };
