@@ -1,4 +1,5 @@
 import { faultQueueAlloc } from '../fault-queue/alloc.ts';
+import { hwptAlloc } from '../hwpt/alloc.ts';
 import { ioasAlloc } from '../ioas/alloc.ts';
 import { ioasCopy, ioasMap, ioasMapFile, ioasUnmap } from '../ioas/map-commands.ts';
 import { option } from '../ioas/options.ts';
@@ -12,6 +13,7 @@ import { destroy } from './destroy.ts';
 export const COMMANDS: readonly AnyCommand[] = [
   destroy,
   faultQueueAlloc,
+  hwptAlloc,
   ioasAlloc,
   ioasAllowIovas,
   ioasCopy,

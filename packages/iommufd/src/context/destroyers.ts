@@ -1,9 +1,18 @@
 import { endDevice } from '../device/bind.ts';
 import { endFault } from '../fault-queue/alloc.ts';
+import { endNestedHwpt } from '../hwpt/nested.ts';
 import { endPagingHwpt } from '../hwpt/paging.ts';
 import { endIoas } from '../ioas/alloc.ts';
 import type { Destroyer } from '../objects/index.ts';
-import { OBJ_DEVICE, OBJ_FAULT, OBJ_HWPT_PAGING, OBJ_IOAS, OBJ_VDEVICE, OBJ_VIOMMU } from '../uapi/index.ts';
+import {
+  OBJ_DEVICE,
+  OBJ_FAULT,
+  OBJ_HWPT_NESTED,
+  OBJ_HWPT_PAGING,
+  OBJ_IOAS,
+  OBJ_VDEVICE,
+  OBJ_VIOMMU,
+} from '../uapi/index.ts';
 import { endVdevice, endViommu } from '../viommu/index.ts';
 import type { Context } from './context.ts';
 
@@ -12,6 +21,7 @@ export function destroyersOf(context: Context): Readonly<Record<number, Destroye
   return {
     [OBJ_DEVICE]: (at) => endDevice(context, at),
     [OBJ_FAULT]: (at) => endFault(context, at),
+    [OBJ_HWPT_NESTED]: (at, object) => endNestedHwpt(context, at, object),
     [OBJ_HWPT_PAGING]: (at, object) => endPagingHwpt(context, at, object),
     [OBJ_IOAS]: (at, object) => endIoas(context, at, object),
     [OBJ_VDEVICE]: (at) => endVdevice(context, at),

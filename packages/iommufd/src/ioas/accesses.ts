@@ -123,10 +123,10 @@ export function unpinRange(context: Context, object: number, iova: bigint, lengt
 }
 
 /** @returns the range's last byte. */
-export function checkRange(call: string, iova: bigint, length: bigint): bigint {
+export function checkRange(call: string, iova: bigint, length: bigint, field: string = 'iova'): bigint {
   if (length === 0n) throw new IommuError('EINVAL', call, 'length', length, 'must not be 0');
   const last = iova + length - 1n;
-  if (last > U64_MAX) throw new IommuError('EOVERFLOW', call, 'iova', iova, `${length} bytes from there wrap`);
+  if (last > U64_MAX) throw new IommuError('EOVERFLOW', call, field, iova, `${length} bytes from there wrap`);
   return last;
 }
 
@@ -136,13 +136,14 @@ export function* contiguous(
   call: string,
   iova: bigint,
   last: bigint,
+  field: string = 'iova',
 ): Generator<{ readonly area: number; readonly from: bigint; readonly to: bigint }> {
   const { machine, words } = ioas.context;
   let from = iova;
   for (let area = ioas.areas.holding(iova); ; area = ioas.areas.next(area)) {
     const isThere =
       area !== 0 && ioas.areas.start(area) <= from && words[machine.pools.areas.at(area) + AREA_PAGES] !== 0;
-    if (!isThere) throw new IommuError('ENOENT', call, 'iova', from, 'is not mapped');
+    if (!isThere) throw new IommuError('ENOENT', call, field, from, 'is not mapped');
     const areaLast = ioas.areas.last(area);
     yield { area, from, to: min64(areaLast, last) };
     if (areaLast >= last) return;

@@ -73,7 +73,7 @@ export const ioasCopy: Command<typeof IOAS_COPY> = {
     const fixed = (args.flags & IOAS_MAP_FIXED_IOVA) !== 0 ? args.dstIova : undefined;
     try {
       withIoas(context, call, 'dst_ioas_id', args.dstIoasId, (ioas) => {
-        args.dstIova = mapPieces(ioas, call, pieces, args.flags & PROT, fixed);
+        args.dstIova = mapPieces(ioas, call, pieces, args.flags & PROT, fixed, 'dst_iova');
       });
     } catch (error) {
       for (const { pages } of pieces) putPages(context.machine, pages);
@@ -163,11 +163,11 @@ function mapSource(
 /** What of which pages a range maps, each with a reference. @throws IommuError ENOENT a hole; EINVAL, EOVERFLOW the range. */
 function piecesOf(ioas: Ioas, call: string, iova: bigint, length: bigint): Piece[] {
   const { machine, words } = ioas.context;
-  const last = checkRange(call, iova, length);
+  const last = checkRange(call, iova, length, 'src_iova');
   const pieces: Piece[] = [];
   try {
     ioas.readAreas(() => {
-      for (const { area, from, to } of contiguous(ioas, call, iova, last)) {
+      for (const { area, from, to } of contiguous(ioas, call, iova, last, 'src_iova')) {
         const at = machine.pools.areas.at(area);
         const pages = words[at + AREA_PAGES];
         getPages(machine, pages);

@@ -24,7 +24,8 @@ export interface Piece {
   readonly length: bigint;
 }
 
-/** Maps pieces one behind the other. @param fixed where to; undefined: wherever there is room. @returns the first IOVA.
+/** Maps pieces one behind the other. @param fixed where to; undefined: wherever there is room. @param field that
+ * the user knows it by. @returns the first IOVA.
  * @throws IommuError EINVAL, EOVERFLOW, EEXIST, ENOSPC, EPERM, EFAULT, ENOMEM: nothing is mapped then, and the references are the caller's. */
 export function mapPieces(
   ioas: Ioas,
@@ -32,6 +33,7 @@ export function mapPieces(
   pieces: readonly Piece[],
   prot: number,
   fixed: bigint | undefined,
+  field: string = 'iova',
 ): bigint {
   const { machine } = ioas.context;
   const areas = pieces.map(() => 0);
@@ -40,7 +42,7 @@ export function mapPieces(
     try {
       for (let i = 0; i < pieces.length; i++) areas[i] = machine.pools.areas.alloc(call);
       const first = ioas.writeAreas(() => {
-        const start = choosePlace(ioas, call, pieces, fixed);
+        const start = choosePlace(ioas, call, pieces, fixed, field);
         let iova = start;
         pieces.forEach((piece, i) => {
           insertArea(ioas, call, areas[i], piece, iova, prot);
@@ -67,7 +69,13 @@ export function mapPieces(
 }
 
 /** Context: the areas lock, for writing. */
-function choosePlace(ioas: Ioas, call: string, pieces: readonly Piece[], fixed: bigint | undefined): bigint {
+function choosePlace(
+  ioas: Ioas,
+  call: string,
+  pieces: readonly Piece[],
+  fixed: bigint | undefined,
+  field: string,
+): bigint {
   const { machine, words } = ioas.context;
   const alignment = BigInt(words[ioas.at + IOAS_ALIGNMENT]);
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0n);
@@ -78,13 +86,13 @@ function choosePlace(ioas: Ioas, call: string, pieces: readonly Piece[], fixed: 
     return findIova(ioas, call, loadU64(words, machine.pools.pages.at(pages) + PAGES_START) + byte, length);
   }
   if (fixed % alignment !== 0n)
-    throw new IommuError('EINVAL', call, 'iova', fixed, `must be a multiple of ${alignment}`);
+    throw new IommuError('EINVAL', call, field, fixed, `must be a multiple of ${alignment}`);
   const last = fixed + length - 1n;
-  if (last > U64_MAX) throw new IommuError('EOVERFLOW', call, 'iova', fixed, `${length} bytes from there wrap`);
+  if (last > U64_MAX) throw new IommuError('EOVERFLOW', call, field, fixed, `${length} bytes from there wrap`);
   if (meetsRange(machine, ioas.at + IOAS_RESERVED, fixed, last))
-    throw new IommuError('EINVAL', call, 'iova', fixed, `up to ${last} meets a reserved range`);
+    throw new IommuError('EINVAL', call, field, fixed, `up to ${last} meets a reserved range`);
   if (ioas.areas.meeting(fixed, last) !== 0)
-    throw new IommuError('EEXIST', call, 'iova', fixed, 'something is mapped there');
+    throw new IommuError('EEXIST', call, field, fixed, 'something is mapped there');
   return fixed;
 }
 

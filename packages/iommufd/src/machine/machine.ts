@@ -1,12 +1,19 @@
 import { IommuError } from '@faultline/core/errors';
-import { type FaultPath, type Generation, type IommuOps, IopfSystem, openFaultPath } from '@faultline/core/iopf';
+import {
+  type FaultPath,
+  type Generation,
+  type GroupSink,
+  type IommuOps,
+  IopfSystem,
+  openFaultPath,
+} from '@faultline/core/iopf';
 import type { Arena } from '@faultline/core/memory';
 import type { RcuThread, ThreadSelf, Words } from '@faultline/core/sync';
 import { Xarray } from '@faultline/core/xarray';
 import type { MappableFile, UserMemory } from '../caller/index.ts';
 import type { Context } from '../context/context.ts';
 import type { IommufdDriver } from '../driver/index.ts';
-import { reportsNothing } from '../fault-queue/index.ts';
+import { FaultSink, reportsNothing } from '../fault-queue/index.ts';
 import { FailPoint, RecordPool } from '../memory/index.ts';
 import {
   CONTEXTS_REGION,
@@ -34,6 +41,8 @@ export interface MachineParts {
   /** The way in which this thread answers devices. */
   readonly ops: IommuOps;
   readonly generation?: Generation;
+  /** For groups of domains that no fault queue is for. Default: they are answered Failure. */
+  readonly work?: GroupSink;
   /** Where the thread's allocations are made to fail. Default: one of its own. */
   readonly fail?: FailPoint;
   /** This thread as a reader, where it is one already. */
@@ -54,7 +63,7 @@ export class Machine {
   readonly words: Words;
   readonly self: ThreadSelf;
   readonly system: IopfSystem;
-  /** For answering: this thread reports by a path of its own, if at all. */
+  /** For reporting and answering. */
   readonly path: FaultPath;
   readonly ops: IommuOps;
   readonly driver: IommufdDriver;
@@ -80,16 +89,23 @@ export class Machine {
     this.driver = parts.driver;
     this.ops = parts.ops;
     this.system = new IopfSystem(arena, self, parts.reader);
-    this.path = openFaultPath(parts.generation ?? 'lockless', this.system, parts.ops, reportsNothing);
+    const at = arena.base(MACHINE_REGION);
+    this.contexts = words[at];
+    this.processes = words[at + 1];
+    this.faultQueues = words[at + 2];
+    const queues = Array.from({ length: this.faultQueues }, (_, number) => this.faultQueueAt(number));
+    const sink = new FaultSink({
+      system: this.system,
+      routes: this.routes,
+      queues,
+      work: parts.work ?? reportsNothing,
+    });
+    this.path = openFaultPath(parts.generation ?? 'lockless', this.system, parts.ops, sink);
     const pools: Partial<Record<PoolName, RecordPool>> = {};
     for (const name of Object.keys(POOLS) as PoolName[])
       pools[name] = new RecordPool(name, words, arena.base(poolRegion(name)), self, this.fail);
     this.pools = pools as Record<PoolName, RecordPool>;
     this.#deviceIds = arena.base(DEVICE_IDS_REGION);
-    const at = arena.base(MACHINE_REGION);
-    this.contexts = words[at];
-    this.processes = words[at + 1];
-    this.faultQueues = words[at + 2];
   }
 
   memoryOf(mm: number): UserMemory {

@@ -3,3 +3,4 @@ export * from './driver.ts';
 export * from './layout.ts';
 export * from './page-map.ts';
 export * from './region.ts';
+export * from './trigger.ts';

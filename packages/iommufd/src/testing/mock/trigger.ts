@@ -1,0 +1,51 @@
+import {
+  FAULT_DEVICE,
+  FAULT_FLAG_LAST_PAGE,
+  FAULT_FLAG_PASID_VALID,
+  FAULT_FLAGS,
+  FAULT_GRPID,
+  FAULT_PAGE_HI,
+  FAULT_PAGE_LO,
+  FAULT_PASID,
+  FAULT_PERM,
+  FAULT_TOKEN,
+} from '@faultline/core/iopf';
+import type { Machine } from '../../machine/index.ts';
+
+export interface MockFault {
+  /** Number of the device. */
+  readonly device: number;
+  /** 0: none. */
+  readonly pasid: number;
+  readonly grpid: number;
+  /** FAULT_PERM_*. */
+  readonly perm: number;
+  /** In pages of 4 KiB. */
+  readonly page: number;
+  /** Default true. */
+  readonly last?: boolean;
+}
+
+/** Reports a page request as a device's hardware would, on the calling thread, which is online. Its batch is not ended. */
+export function reportMockFault({ path, words }: Machine, fault: MockFault): number {
+  const at = path.prepareFault();
+  words[at + FAULT_DEVICE] = fault.device;
+  words[at + FAULT_FLAGS] =
+    (fault.pasid === 0 ? 0 : FAULT_FLAG_PASID_VALID) | (fault.last === false ? 0 : FAULT_FLAG_LAST_PAGE);
+  words[at + FAULT_PASID] = fault.pasid;
+  words[at + FAULT_GRPID] = fault.grpid;
+  words[at + FAULT_PERM] = fault.perm;
+  words[at + FAULT_PAGE_LO] = fault.page | 0;
+  words[at + FAULT_PAGE_HI] = Math.floor(fault.page / 2 ** 32);
+  words[at + FAULT_TOKEN] = 0;
+  return path.reportDeviceFault(at);
+}
+
+/** Reports one page request by itself. */
+export function triggerMockFault(machine: Machine, fault: MockFault): number {
+  return machine.answering(() => {
+    const result = reportMockFault(machine, fault);
+    machine.path.endBatch();
+    return result;
+  });
+}
