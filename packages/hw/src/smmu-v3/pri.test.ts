@@ -23,6 +23,7 @@ import {
   PRIQ_IRQ_LO,
   PriqPump,
   readSmmuStats,
+  SmmuOps,
 } from './index.ts';
 import { SMMU_CR0, SMMU_CR2, SMMU_PRIQ, SMMU_PRIQ_CONS, SMMU_PRIQ_IRQ_CFG2, SMMU_PRIQ_PROD } from './layout.ts';
 import { CR0_CMDQEN, CR0_EVTQEN, CR0_PRIQEN, CR0_SMMUEN, CR2_RECINVSID } from './registers.ts';
@@ -267,6 +268,22 @@ describe('the pump', () => {
       { prgi: 0, code: PRG_FAILURE, pasid: 6 },
     ]);
     expect(pump.counts()).toMatchObject({ denied: 3, ignored: 1, stopMarkers: 0, reported: 0 });
+  });
+
+  test('gives an entry back before its answer goes out, however full the command queue is: the answer returns a credit', () => {
+    const rig = open({ commandQueueEntries: 2 });
+    const seen: number[] = [];
+    const ring = (): void => {
+      seen.push(cons(rig) - readSmmuStats(rig.words, rig.base).priResponses);
+      rig.hw.pump(64);
+    };
+    const ops = new SmmuOps(rig.words, rig.base, 0, { hardwareDoorbell: { ring }, timeoutMs: 300 });
+    const pump = new PriqPump(rig.words, rig.base, { ops });
+    for (let i = 0; i < 4; i++) rig.request(0, READ | LAST, -1, i);
+    rig.hw.pump(64);
+    expect(pump.pump(64)).toBe(4);
+    expect(seen).toEqual([3, 2]); // entries given back, less answers that are out: at least the two of this ring
+    expect(rig.received(0)).toHaveLength(4);
   });
 
   test('reports what the core needs, and its answer finds the way back', () => {

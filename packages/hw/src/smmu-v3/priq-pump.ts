@@ -100,6 +100,7 @@ export class PriqPump {
   #cons: number; // index and wrap in PRIQ_CONS, which no one else writes
   #ack: number; // OVACKFLG as in PRIQ_CONS
   #passed: number; // PRIQ_PASSED, which no one else writes
+  #taking = 0; // index and wrap behind the record in hand
   #answered = false; // this batch answered something itself
 
   /** @throws IommuError EINVAL when there is no SMMU at `base`, EOPNOTSUPP when it has no PRI queue. */
@@ -160,8 +161,9 @@ export class PriqPump {
   #takeBatch(count: number): number {
     let cons = this.#cons;
     for (let i = 0; i < count; i++) {
-      this.#take(this.#entries + queueSlot(cons, this.#log2) * PRIQ_RECORD_WORDS);
-      cons = queueAdvance(cons, 1, this.#log2);
+      const at = this.#entries + queueSlot(cons, this.#log2) * PRIQ_RECORD_WORDS;
+      cons = this.#taking = queueAdvance(cons, 1, this.#log2);
+      this.#take(at);
     }
     this.#cons = cons;
     Atomics.store(this.#words, this.#consAt, cons | this.#ack); // [R] [E]
@@ -209,17 +211,20 @@ export class PriqPump {
     else this.#note(REFUSED, at);
   }
 
-  /** The group is the unit of an answer: a request that is not its last gets none. */
+  /** The group is the unit of an answer: a request that is not its last gets none. The entry is given back first: in a full command queue the
+   * answer may go out at once. */
   #deny(at: number): void {
     const high = this.#words[at + 1];
     if ((high & PRIQ_LAST) === 0) {
       this.#note(IGNORED, at);
       return;
     }
-    const substreamId = high < 0 ? high & PASID_MASK : NO_SUBSTREAM;
-    this.#ops.priResponse(this.#words[at], substreamId, this.#words[at + 2] & 0x1ff, PRI_RESP_FAILURE);
-    this.#answered = true;
+    const streamId = this.#words[at];
+    const prgIndex = this.#words[at + 2] & 0x1ff;
     this.#note(DENIED, at);
+    Atomics.store(this.#words, this.#consAt, this.#taking | this.#ack); // [R]
+    this.#ops.priResponse(streamId, high < 0 ? high & PASID_MASK : NO_SUBSTREAM, prgIndex, PRI_RESP_FAILURE);
+    this.#answered = true;
   }
 
   #note(outcome: number, at: number): void {

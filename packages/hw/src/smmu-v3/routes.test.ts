@@ -74,6 +74,7 @@ describe('an access, by stream table entry and context descriptor', () => {
   const stage2 = { config: STE_CONFIG_S2, s2T0SZ: 16, s2SL0: 2, s2PS: 5, s2AA64: 1 };
   test.each([
     ['a stalling context', 2, {}, { 2: { s: 1 } }, 'F_TRANSLATION stalled'],
+    ['a stalling one that does not record', 2, {}, { 2: { s: 1, r: 0 } }, 'F_TRANSLATION stalled'], // S: R does not count
     ['one that records', 2, {}, { 2: {} }, 'F_TRANSLATION'],
     ['one that does not', 2, {}, { 2: { r: 0 } }, 'aborted'],
     ['an empty descriptor', 2, {}, {}, 'C_BAD_CD'],

@@ -55,7 +55,8 @@ const PAGE_LG2 = 12;
  * during the switch; then the entries change, each step invalidated and synced before the next; then ATS; then the old domain goes.
  * Of a guest's stream the virtual side's steps come in between: what may fail first, out of the former guest's hands before the entries change,
  * into the next one's once the event queue is fenced. Up to there a failure undoes what was done; what follows cannot be refused any more.
- * A master starts blocked. One call at a time (the group mutex). Never blocks the event loop.
+ * A master starts blocked. One call at a time (the group mutex). Never blocks the event loop, but for an event that the interrupt thread is
+ * routing to the former guest just then.
  * @see Linux arm_smmu_attach_dev(), arm_smmu_attach_dev_nested(), arm_smmu_attach_prepare(), arm_smmu_attach_commit(), arm_smmu_set_pasid() */
 export class SmmuMaster {
   readonly #words: Words;
