@@ -119,8 +119,12 @@ describe('COMPLETION_WAIT', () => {
       Atomics.store(rig.words, serial, last);
       Atomics.store(rig.words, store, last);
       for (let i = 1; i <= 3; i++) {
-        const synced = rig.ops.syncAsync();
-        expect(Atomics.load(rig.words, store)).toBe((last + i - 1) | 0);
+        let isDone = false;
+        const synced = rig.ops.syncAsync().then(() => {
+          isDone = true;
+        });
+        await new Promise((resolve) => setImmediate(resolve));
+        expect([isDone, Atomics.load(rig.words, store)]).toEqual([false, (last + i - 1) | 0]);
         await rig.during(synced);
         expect(Atomics.load(rig.words, store)).toBe((last + i) | 0);
       }
