@@ -1,5 +1,8 @@
+import { getHwInfo } from '../device/hw-info.ts';
 import { faultQueueAlloc } from '../fault-queue/alloc.ts';
 import { hwptAlloc } from '../hwpt/alloc.ts';
+import { hwptGetDirtyBitmap, hwptSetDirtyTracking } from '../hwpt/dirty.ts';
+import { hwptInvalidate } from '../hwpt/invalidate.ts';
 import { ioasAlloc } from '../ioas/alloc.ts';
 import { ioasCopy, ioasMap, ioasMapFile, ioasUnmap } from '../ioas/map-commands.ts';
 import { option } from '../ioas/options.ts';
@@ -13,7 +16,11 @@ import { destroy } from './destroy.ts';
 export const COMMANDS: readonly AnyCommand[] = [
   destroy,
   faultQueueAlloc,
+  getHwInfo,
   hwptAlloc,
+  hwptGetDirtyBitmap,
+  hwptInvalidate,
+  hwptSetDirtyTracking,
   ioasAlloc,
   ioasAllowIovas,
   ioasCopy,

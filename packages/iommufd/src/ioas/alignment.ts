@@ -4,7 +4,16 @@ import { IommuError } from '@faultline/core/errors';
 import { PAGE_BYTES } from '../caller/index.ts';
 import { loadU64 } from '../memory/index.ts';
 import { ACCESS_ALIGNMENT, ACCESS_NEXT } from '../objects/index.ts';
-import { AREA_BYTE, AREA_LAST, AREA_START, IOAS_ACCESSES, IOAS_DOMAIN, IOAS_FILLED, IOAS_NO_LARGE } from './layout.ts';
+import {
+  AREA_BYTE,
+  AREA_LAST,
+  AREA_START,
+  IOAS_ACCESSES,
+  IOAS_ALIGNMENT,
+  IOAS_DOMAIN,
+  IOAS_FILLED,
+  IOAS_NO_LARGE,
+} from './layout.ts';
 import type { Ioas } from './tables.ts';
 
 /** @throws IommuError EADDRINUSE an area is less aligned. */
@@ -29,4 +38,9 @@ export function alignmentOf(ioas: Ioas): number {
   for (let access = words[ioas.at + IOAS_ACCESSES]; access !== 0; access = words[objects.at(access) + ACCESS_NEXT])
     alignment = Math.max(alignment, words[objects.at(access) + ACCESS_ALIGNMENT]);
   return alignment;
+}
+
+/** What is asked for at the moment: for calls that check a range. */
+export function iovaAlignment(ioas: Ioas): number {
+  return ioas.readAreas(() => ioas.context.words[ioas.at + IOAS_ALIGNMENT]);
 }
