@@ -125,7 +125,7 @@ function runCell(cell: number, { openIssuer, openPort }: DeviceParts): void {
     makeThread(firstThread + i, seenBy(firstThread + i, port, mm), port.port, clock),
   );
   cells.enter(cell);
-  runDeviceThreads(threads, wake, scanning(mm, clock, count, cellThreads(cell)));
+  runDeviceThreads(threads, wake, scanning(mm, clock, count, cellThreads(cell)), endpoints);
   cells.leave();
   if (!ports.some(({ endpoint }) => endpoint !== undefined)) return;
   cells.serve(cell, endpoints, wake);
