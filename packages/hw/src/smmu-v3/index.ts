@@ -90,4 +90,4 @@ export {
   type Stage2Tables,
   stage2Entry,
 } from './stream-entries.ts';
-export { type MasterVirtual, VirtualAttach } from './virtual-attach.ts';
+export type { MasterVirtual } from './virtual-attach.ts';
