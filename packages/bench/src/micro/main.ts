@@ -5,12 +5,13 @@ import { loadavg } from 'node:os';
 import { Command } from 'commander';
 import { formatBytes } from '../report/format.ts';
 import { readEnvironment } from '../result/environment.ts';
-import { measureAllocations } from './allocation.ts';
+import { type AllocationRow, measureAllocation, measureAllocations } from './allocation.ts';
 import { measureChecker } from './checker/measure.ts';
 import { measureApart } from './costs/apart.ts';
 import { SUBJECTS } from './costs/index.ts';
 import type { CostRow } from './costs/measure.ts';
 import { DISJOINT_FORMAT, disjointCases, ITEM_PAGES, JOBS } from './page-table/disjoint.ts';
+import { entryHeapCases } from './page-table/entry-heap.ts';
 import { entrySubjects } from './page-table/entry-ways.ts';
 import { tableSubjects } from './page-table/table-costs.ts';
 import { renderDisjoint, renderEntryWays, renderPageTables } from './page-table/tables.ts';
@@ -79,6 +80,10 @@ console.log(
 const entries: CostRow[] = [];
 for (const { name } of entrySubjects) entries.push(...(await measureApart(name, timeMs, warmupMs)));
 console.log(renderEntryWays(entries));
+const entryHeap: AllocationRow[] = [];
+for (const each of entryHeapCases)
+  entryHeap.push(...(await measureAllocation(each, parameters.records.items, ['install and clear', 'atomic read'])));
+console.log(renderAllocations(entryHeap));
 const tables: CostRow[] = [];
 for (const { name } of tableSubjects) tables.push(...(await measureApart(name, timeMs, warmupMs)));
 console.log(renderPageTables(tables));
@@ -114,6 +119,6 @@ console.log(renderTurns(pairs, FAULT_LOCKLESS, 'times lockless'));
 const checker = await measureChecker(parameters.repeats);
 console.log(renderChecker(checker));
 
-const figures = { costs, entries, tables, records, disjoint, sweeps, pairs, allocations, checker };
+const figures = { costs, entries, entryHeap, tables, records, disjoint, sweeps, pairs, allocations, checker };
 if (json !== undefined)
   writeFileSync(json, `${JSON.stringify({ schemaVersion: 1, environment, parameters, ...figures }, null, 2)}\n`);

@@ -64,10 +64,15 @@ function twoHalves(): EntryWay {
   };
 }
 
-const WIDE_RIGHTS = (BigInt(RIGHTS) << 32n) | BigInt(PRESENT);
-
+// Each step is cut to 64 bits, so that V8 computes with machine words as far as it can: without that it takes twice to five times
+// as long.
 function widePageOf(entry: bigint): number {
-  return (entry & 1n) === 0n ? 0 : Number((entry >> 12n) & 0xff_ffff_ffffn) | 0;
+  return BigInt.asUintN(1, entry) === 0n ? 0 : Number(BigInt.asIntN(32, BigInt.asIntN(64, entry >> 12n)));
+}
+
+function wideEntry(page: number): bigint {
+  const hi = BigInt.asIntN(64, BigInt((page >>> 20) | RIGHTS) << 32n);
+  return BigInt.asIntN(64, hi | BigInt.asUintN(64, BigInt(((page << 12) | PRESENT) >>> 0)));
 }
 
 /** One shared word an entry, and BigInt all the way. */
@@ -88,8 +93,7 @@ function bigInts(): EntryWay {
     install() {
       let empty = 0;
       for (let slot = 0; slot < SLOTS; slot++) {
-        const entry = BigInt.asIntN(64, (BigInt(OA + slot) << 12n) | WIDE_RIGHTS);
-        if (Atomics.compareExchange(entries, slot, 0n, entry) === 0n) empty++;
+        if (Atomics.compareExchange(entries, slot, 0n, wideEntry(OA + slot)) === 0n) empty++;
       }
       return empty;
     },

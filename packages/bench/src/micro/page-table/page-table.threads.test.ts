@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
+import { measureAllocation } from '../allocation.ts';
 import { measureApart } from '../costs/apart.ts';
 import type { CostRow } from '../costs/measure.ts';
 import { measurePair, measureTurns } from '../pair/measure.ts';
 import { disjointCases, JOBS } from './disjoint.ts';
+import { entryHeapCases } from './entry-heap.ts';
 import { entrySubjects } from './entry-ways.ts';
 import { PLAIN_MODEL, tableSubjectName, tableSubjects } from './table-costs.ts';
 import { chosenLine, renderDisjoint, renderEntryWays } from './tables.ts';
@@ -24,6 +26,12 @@ test('each way to an entry has its figures, and a line says which was chosen', {
   expect(renderEntryWays(rows)).toContain(chosenLine(rows));
 });
 
+test('halves take nothing from the heap', { timeout: 30_000 }, async () => {
+  const [halves] = entryHeapCases;
+  for (const { bytesPerItem } of await measureAllocation(halves, 1e6, ['install', 'read']))
+    expect(bytesPerItem).toBeLessThan(4); // compiling allocates too, and may fall into the count
+});
+
 test('the line says of the chosen way what its figures say', () => {
   const figures = { min: 1, max: 1, repeats: 1 };
   const rows = entrySubjects.flatMap(({ name: subject }, way) =>
@@ -34,8 +42,9 @@ test('the line says of the chosen way what its figures say', () => {
       median: way === 2 ? 10 : at === 0 ? 5 : 20,
     })),
   );
-  expect(chosenLine(rows)).toContain('fastest in this run at read, install, clear.');
+  expect(chosenLine(rows)).toContain('fastest in this run at read, install, clear; one of each: 40 ns');
   expect(chosenLine(rows)).toContain('peek 0.5 ×, read 2 ×');
+  expect(chosenLine(rows)).toContain('one of each: 65 ns');
 });
 
 test.each([

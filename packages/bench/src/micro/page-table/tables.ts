@@ -50,13 +50,19 @@ export function chosenLine(rows: readonly CostRow[]): string {
       const ratio = costOf(rows, name, operation).median / costOf(rows, chosenSubject, operation).median;
       return `${operation} ${times(ratio)}`;
     });
-    return `${name.slice(PREFIX.length)}: ${ratios.join(', ')}`;
+    return `${name.slice(PREFIX.length)}: ${ratios.join(', ')}; one of each: ${formatNs(sumOf(rows, name))}`;
   });
   const best = ENTRY_OPERATIONS.filter((operation) =>
     others.every(({ name }) => costOf(rows, name, operation).median >= costOf(rows, chosenSubject, operation).median),
   );
   const fastest = best.length === 0 ? 'fastest at nothing in this run' : `fastest in this run at ${best.join(', ')}`;
-  return `chosen: ${SCRATCH}; ${fastest}. Beside it: ${beside.join('; ')}`;
+  const all = formatNs(sumOf(rows, chosenSubject));
+  return `chosen: ${SCRATCH}; ${fastest}; one of each: ${all}. Beside it: ${beside.join('. ')}`;
+}
+
+/** What one of each operation takes together. */
+function sumOf(rows: readonly CostRow[], subject: string): number {
+  return ENTRY_OPERATIONS.reduce((sum, operation) => sum + costOf(rows, subject, operation).median, 0);
 }
 
 const GOALS: ReadonlyMap<string, Goal> = new Map([
