@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { type FakeBehaviour, type FakeEngine, fakeEngine } from '../../test/fake-engine.ts';
 import { resultSchema } from '../result/schema.ts';
+import { MISBEHAVIOURS } from '../scenario/parameters.ts';
 import { main } from './program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'faultline-cli-'));
@@ -48,7 +49,7 @@ const file = (name: string, text?: string): string => {
 test('every option reaches the engine', async () => {
   const { code, engine } = await faultline(
     'stress --iommu vtd --threads 8,64 --generations locked,lockless --faults 200000 --repeats 2 --devices 2 --queue-entries 256 ' +
-      '--pages-per-job 16 --handlers 3 --max-active 7 --scanner 500 --timeout-ms 900 --seed 42 --threads-per-worker 4 ' +
+      '--pages-per-job 16 --group-pages 12 --atc --misbehave responseLost --handlers 3 --max-active 7 --scanner 500 --timeout-ms 900 --seed 42 --threads-per-worker 4 ' +
       '--stall-max 99 --sharing shared --spins 5 --replace-ms 20 --light-flush --handler noop --compare-scanner',
   );
   expect(code).toBe(0);
@@ -62,6 +63,9 @@ test('every option reaches the engine', async () => {
       devices: 2,
       queueEntries: 256,
       pagesPerJob: 16,
+      groupPages: 12,
+      atc: true,
+      misbehave: 'responseLost',
       handlers: 3,
       maxActive: 7,
       scanner: 500,
@@ -92,6 +96,11 @@ test.each([
   ['stress --scenario nowhere.yaml', '--scenario = "nowhere.yaml": cannot be read: ENOENT'],
   ['stress --json nowhere/x.json', '--json = "nowhere/x.json": cannot be written: ENOENT'],
   ['stress --faults 5 --seconds 1', "option '--faults <n>' cannot be used with option '--seconds <s>'"],
+  ['stress --group-pages 8', '--group-pages = 8: a stalled access is a group of its own: needs vtd or amd'],
+  [
+    'stress --iommu vtd --misbehave rudely',
+    '--misbehave = "rudely": must be one of creditsExceeded, groupIndexReused,',
+  ],
   ['stress --frequency 3', "unknown option '--frequency'"],
   ['stress now', 'too many arguments'],
   ['strain', "unknown command 'strain'"],
@@ -109,6 +118,7 @@ test('--help is no error', async () => {
   const { code, out } = await faultline('stress --help');
   expect(code).toBe(0);
   expect(out).toContain('--threads-per-worker <n>');
+  for (const name of MISBEHAVIOURS) expect(out).toContain(name);
 });
 
 test('a scenario sets parameters, and options win over it', async () => {

@@ -20,6 +20,15 @@ test('reads values, and knows their lines', () => {
   expect(scenario.lines.get('seconds')).toBe(6);
 });
 
+test('reads what endpoints are to do', () => {
+  const { values } = parseScenario('iommu: amd\ngroupPages: 16\natc: true\nmisbehave: storm\n', 'run.yaml');
+  expect(values).toEqual({ iommu: 'amd', groupPages: 16, atc: true, misbehave: 'storm' });
+  expect(refused('iommu: amd\ngroupPages: 0\nmisbehave: rudely\n')).toEqual([
+    'run.yaml:2: groupPages = 0: must be a whole number from 1 to 512',
+    expect.stringMatching(/^run\.yaml:3: misbehave = "rudely": must be one of creditsExceeded, /),
+  ]);
+});
+
 test.each([
   ['an unknown key', 'seed: 1\nthread: [8]\n', ['run.yaml:2: thread: is no parameter']],
   [
