@@ -14,6 +14,7 @@ import { tiny } from './tiny-format.ts';
 
 const AT_ONCE = 'freed at once';
 const GRACE_PERIOD = 'freed after a grace period';
+const POLLED = 'freed by a poll, if the grace period is over';
 const BEFORE_SYNC = 'freed before hardware is out of it';
 const AFTER_SYNC = 'freed after invalidation and sync';
 
@@ -33,8 +34,10 @@ export interface Story {
   prepare(first: TableThread): void;
   /** Unlinks the tables, into the gather. */
   unlink(driver: TableThread): void;
-  /** Throws unless all is as it should be once everybody is done. */
-  check(last: TableThread): void;
+  /** The pages are mapped all the while. */
+  readonly mapped?: boolean;
+  /** Throws unless all is as it should be once everybody is done. @param pending tables that wait for a grace period. */
+  check(last: TableThread, pending: number): void;
 }
 
 /** `story` happens while `reader` looks. Hardware is waited for by the invalidation, a thread by the grace period. */
@@ -47,10 +50,16 @@ export function freedUnder(url: string, story: Story, reader: TableReader): Scen
         atOnce: context.design === AT_ONCE,
         ...(context.design === BEFORE_SYNC ? { invalidator: noInvalidator } : {}),
       }),
-    run({ design }: ThreadContext, own: TableThread): void {
+    run({ design }: ThreadContext, own: TableThread): number {
+      const { gather, deferred } = own.table;
       story.unlink(own);
-      own.settle();
+      if (design === POLLED) {
+        gather.sync();
+        own.reader.quiescent();
+        deferred.poll();
+      } else own.settle();
       if (design === BEFORE_SYNC) own.iotlb.sync();
+      return deferred.pending();
     },
   };
   const spec: ScenarioSpec<Record<string, AnyThread>> = {
@@ -60,11 +69,11 @@ export function freedUnder(url: string, story: Story, reader: TableReader): Scen
     source: story.source,
     designs: reader.isHardware
       ? { [BEFORE_SYNC]: 'fails', [AFTER_SYNC]: 'holds' }
-      : { [AT_ONCE]: 'fails', [GRACE_PERIOD]: 'holds' },
+      : { [AT_ONCE]: 'fails', [GRACE_PERIOD]: 'holds', [POLLED]: 'holds' },
     memory: tables.memory,
     setup: tables.setup((first) => story.prepare(first)),
-    threads: { driver, [reader.name]: reader.thread(tables, { first: FIRST, pages: PAGES, written: story.written }) },
-    check: (context) => story.check(tables.alone(context)),
+    threads: { driver, [reader.name]: reader.thread(tables, { first: FIRST, pages: PAGES, ...story }) },
+    check: (context) => story.check(tables.alone(context), context.results.driver),
     guard: tables.guard,
     racy: tables.racy,
   };

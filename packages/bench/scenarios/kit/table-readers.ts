@@ -10,6 +10,8 @@ export interface Area {
   readonly pages: number;
   /** Those that a device has written to. */
   readonly written: readonly number[];
+  /** They are mapped all the while. */
+  readonly mapped?: boolean;
 }
 
 export interface TableReader {
@@ -74,7 +76,7 @@ export const hardwareWalk: TableReader = {
   name: 'hardware',
   who: 'a hardware walk',
   isHardware: true,
-  thread: (tables, { first, pages }) => ({
+  thread: (tables, { first, pages, mapped = false }) => ({
     open(context: ThreadContext): Device {
       const own = tables.open(context);
       return { own, walker: own.table.walker(own.port, { tlbEntries: 1 }) };
@@ -83,6 +85,7 @@ export const hardwareWalk: TableReader = {
       const page = first + pages - 1;
       const found = walker.access(page, true);
       walker.idle();
+      if (found === FAULT_TRANSLATION && mapped) throw new Error(`page ${page} is mapped, and hardware finds it not`);
       if (found !== FAULT_TRANSLATION && found !== OUTPUT + page)
         throw new Error(`page ${page} is translated to 0x${found.toString(16)}, where nobody has mapped it`);
     },

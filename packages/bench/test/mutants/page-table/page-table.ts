@@ -45,6 +45,14 @@ export const freeMutants: readonly Mutant[] = [
     scenario: '002/unmap-finds-table-dump',
   },
   {
+    name: 'a poll does not ask whether the grace period is over',
+    module: `${FOLDER}/deferred-tables.ts`,
+    find: ' && this.#rcu.isDone(this.#gracePeriod)',
+    replace: '',
+    scenario: '002/unmap-finds-table-dump',
+    design: 'freed by a poll, if the grace period is over',
+  },
+  {
     name: 'the invalidation is not waited for',
     module: `${FOLDER}/gather.ts`,
     find: 'this.#invalidator.sync();',
