@@ -20,7 +20,7 @@ export interface MockLabConfig extends LabConfig {
 
 /** Makes a lab behind the mock, to be opened by {@link openMockLab}. */
 export function createMockLab({ slots, ...config }: MockLabConfig = {}): SharedLab {
-  const shared = createLab(config, mockRegions(iommufdConfig(config), slots));
+  const shared = createLab(config, mockRegions({ ...iommufdConfig(config), slots, frames: config.frames }));
   initMock(Arena.open(shared.arena), slots);
   return shared;
 }

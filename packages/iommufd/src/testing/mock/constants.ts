@@ -15,7 +15,13 @@ export const MOCK_DEV_PASID = 4;
 export const MOCK_HW_INFO_TYPE = 0xfeedbeef;
 export const MOCK_HW_INFO_REG = 0xdeadbeef;
 export const MOCK_HWPT_DATA_TYPE = 0xdead;
+export const MOCK_PAGE_TABLE_DEFAULT = 0;
+export const MOCK_PAGE_TABLE_HUGE = 1;
 export const MOCK_INVALIDATE_TYPE = 0xdeadbeef;
+/** A type that the mock has not. */
+export const MOCK_INVALIDATE_TYPE_BAD = 0xdadbeef;
+/** Of an invalidation: every entry, whatever its number. */
+export const MOCK_INVALIDATE_ALL = 1;
 export const MOCK_VIOMMU_TYPE = 0xdeadbeef;
 export const MOCK_VEVENTQ_TYPE = 0xbeefbeef;
 export const MOCK_HW_QUEUE_TYPE = 0xdeadbeef;
@@ -28,3 +34,7 @@ export const MOCK_DEV_CACHE_DEFAULT = 0xbaddad;
 
 /** The second attachment of this PASID fails once, with ENOMEM. */
 export const MOCK_PASID_RESERVED = 1024;
+
+/** Bytes of temporary memory that a page takes while it is mapped; there is never less. */
+export const MOCK_BATCH_ENTRY_BYTES = 12;
+export const MOCK_MEMORY_LIMIT_DEFAULT = 65_536;

@@ -15,33 +15,46 @@ import type {
 import {
   HW_CAP_DIRTY_TRACKING,
   HWPT_ALLOC_DIRTY_TRACKING,
-  IOAS_MAP_READABLE,
-  IOAS_MAP_WRITEABLE,
+  HWPT_ALLOC_NEST_PARENT,
+  HWPT_ALLOC_PASID,
+  HWPT_FAULT_ID_VALID,
 } from '../../uapi/index.ts';
 import {
   MOCK_APERTURE_LAST,
   MOCK_APERTURE_START,
+  MOCK_CACHE_ENTRIES,
+  MOCK_DEV_CACHE_DEFAULT,
   MOCK_DEV_NO_DIRTY,
   MOCK_DEV_PASID,
-  MOCK_HUGE_BYTES,
   MOCK_HW_INFO_REG,
   MOCK_HW_INFO_TYPE,
   MOCK_PAGE_BYTES,
+  MOCK_PAGE_TABLE_DEFAULT,
+  MOCK_PAGE_TABLE_HUGE,
   MOCK_PASID_LG2,
+  MOCK_PASID_RESERVED,
 } from './constants.ts';
+import { DomainPages } from './domain-pages.ts';
 import {
+  MOCK_DEVICE_CACHE,
+  MOCK_DEVICE_FAILS,
   MOCK_DEVICE_FLAGS,
   MOCK_DEVICE_GROUP,
   MOCK_DEVICE_STATE,
   MOCK_DEVICE_WORDS,
   MOCK_DOMAIN_CAN_TRACK,
   MOCK_DOMAIN_HUGE,
+  MOCK_DOMAIN_IOTLB,
   MOCK_DOMAIN_KIND,
+  MOCK_DOMAIN_PARENT,
   MOCK_DOMAIN_TRACKING,
+  MOCK_DOMAIN_VIOMMU,
   MOCK_DOMAIN_WORDS,
+  MOCK_NESTED,
   MOCK_PAGING,
 } from './layout.ts';
-import { MAPPED_DIRTY, MAPPED_READ, MAPPED_WRITE, PageMap } from './page-map.ts';
+import { invalidateCache, readHwptData } from './nested.ts';
+import { PageMap } from './page-map.ts';
 import { MOCK_DEVICES_REGION, MOCK_DOMAINS_REGION, MOCK_PAGES_REGION } from './region.ts';
 
 const GEOMETRY: DomainGeometry = {
@@ -49,25 +62,50 @@ const GEOMETRY: DomainGeometry = {
   pageBytes: MOCK_PAGE_BYTES,
 };
 
+const PAGING_FLAGS = HWPT_ALLOC_DIRTY_TRACKING | HWPT_ALLOC_NEST_PARENT | HWPT_ALLOC_PASID | HWPT_FAULT_ID_VALID;
+const NESTED_FLAGS = HWPT_ALLOC_PASID | HWPT_FAULT_ID_VALID;
+
 export class MockDriver implements IommufdDriver {
+  /** All domains' pages, and */
   readonly pages: PageMap;
+  /** the same by what is done to them. */
+  readonly mapped: DomainPages;
   readonly #words: Words;
   readonly #devices: number;
   readonly #domains: number;
+  readonly #deviceWords: number;
 
   constructor(arena: Arena, self: ThreadSelf) {
     this.#words = arena.words;
     this.#devices = arena.base(MOCK_DEVICES_REGION);
     this.#domains = arena.base(MOCK_DOMAINS_REGION);
+    this.#deviceWords = arena.sizeWords(MOCK_DEVICES_REGION);
     this.pages = new PageMap(arena.words, arena.base(MOCK_PAGES_REGION), self);
+    this.mapped = new DomainPages(arena, this.pages);
   }
 
   /** Makes a device. @param flags MOCK_DEV_*. */
   addDevice(device: number, flags: number): void {
     const at = this.deviceAt(device);
+    this.#words.fill(0, at + MOCK_DEVICE_FLAGS, at + MOCK_DEVICE_WORDS);
     this.#words[at + MOCK_DEVICE_FLAGS] = flags;
     this.#words[at + MOCK_DEVICE_GROUP] = device;
-    Atomics.store(this.#words, at + MOCK_DEVICE_STATE, 1); // publishes the two to traits' load
+    this.#words.fill(MOCK_DEV_CACHE_DEFAULT, at + MOCK_DEVICE_CACHE, at + MOCK_DEVICE_CACHE + MOCK_CACHE_ENTRIES);
+    Atomics.store(this.#words, at + MOCK_DEVICE_STATE, 1); // publishes the others to traits' load
+  }
+
+  /** Makes a device under the lowest free number. @throws IommuError EINVAL flags, ENOMEM */
+  plugDevice(call: string, flags: number): number {
+    if ((flags & ~(MOCK_DEV_NO_DIRTY | MOCK_DEV_PASID)) !== 0)
+      throw new IommuError('EINVAL', call, 'dev_flags', flags, 'has bits that are not known');
+    const devices = Math.floor(this.#deviceWords / MOCK_DEVICE_WORDS) - 1;
+    for (let device = 1; device <= devices; device++) {
+      const at = this.deviceAt(device) + MOCK_DEVICE_STATE;
+      if (Atomics.compareExchange(this.#words, at, 0, -1) !== 0) continue;
+      this.addDevice(device, flags);
+      return device;
+    }
+    throw new IommuError('ENOMEM', call, 'devices', devices, 'all numbers are taken');
   }
 
   removeDevice(device: number): void {
@@ -83,7 +121,7 @@ export class MockDriver implements IommufdDriver {
 
   traits(device: number): DeviceTraits {
     const at = this.deviceAt(device);
-    if (Atomics.load(this.#words, at + MOCK_DEVICE_STATE) === 0)
+    if (Atomics.load(this.#words, at + MOCK_DEVICE_STATE) !== 1)
       throw new IommuError('ENODEV', 'MockDriver.traits', 'device', device, 'there is no such device');
     const flags = this.#words[at + MOCK_DEVICE_FLAGS];
     return {
@@ -109,72 +147,80 @@ export class MockDriver implements IommufdDriver {
     return { type: MOCK_HW_INFO_TYPE, bytes };
   }
 
-  allocPaging(domain: number, device: number, flags: number, _data: DriverData | undefined): DomainGeometry {
-    const at = this.domainAt(domain);
+  allocPaging(domain: number, device: number, flags: number, data: DriverData | undefined): DomainGeometry {
+    const pageTable = data === undefined ? MOCK_PAGE_TABLE_DEFAULT : readHwptData(data, 'EINVAL').pageTable;
     const canTrack = (flags & HWPT_ALLOC_DIRTY_TRACKING) !== 0;
+    if ((flags & ~PAGING_FLAGS) !== 0)
+      throw new IommuError('EOPNOTSUPP', 'HWPT_ALLOC', 'flags', flags, 'has bits that the mock has not');
     if (canTrack && (this.traits(device).capabilities & HW_CAP_DIRTY_TRACKING) === 0)
       throw new IommuError('EOPNOTSUPP', 'HWPT_ALLOC', 'flags', flags, 'the device cannot track dirty pages');
-    this.#words.fill(0, at, at + MOCK_DOMAIN_WORDS);
+    if (pageTable !== MOCK_PAGE_TABLE_DEFAULT && pageTable !== MOCK_PAGE_TABLE_HUGE)
+      throw new IommuError('EOPNOTSUPP', 'HWPT_ALLOC', 'pagetable_type', pageTable, 'is not known');
+    const at = this.#freshDomain(domain, MOCK_PAGING);
     this.#words[at + MOCK_DOMAIN_CAN_TRACK] = canTrack ? 1 : 0;
-    this.#words[at + MOCK_DOMAIN_KIND] = MOCK_PAGING;
+    this.#words[at + MOCK_DOMAIN_HUGE] = pageTable === MOCK_PAGE_TABLE_HUGE ? 1 : 0;
     return GEOMETRY;
   }
 
-  allocNested(
-    _domain: number,
-    _device: number,
-    _parent: number,
-    _viommu: number,
-    flags: number,
-    _data: DriverData,
-  ): void {
-    throw new IommuError('EOPNOTSUPP', 'HWPT_ALLOC', 'flags', flags, 'the mock has no nested domains');
+  allocNested(domain: number, _device: number, parent: number, viommu: number, flags: number, data: DriverData): void {
+    if ((flags & ~NESTED_FLAGS) !== 0)
+      throw new IommuError('EOPNOTSUPP', 'HWPT_ALLOC', 'flags', flags, 'has bits that the mock has not');
+    const { iotlb } = readHwptData(data, 'EOPNOTSUPP');
+    const at = this.#freshDomain(domain, MOCK_NESTED);
+    this.#words[at + MOCK_DOMAIN_PARENT] = parent;
+    this.#words[at + MOCK_DOMAIN_VIOMMU] = viommu;
+    this.#words.fill(iotlb, at + MOCK_DOMAIN_IOTLB, at + MOCK_DOMAIN_IOTLB + MOCK_CACHE_ENTRIES);
+  }
+
+  #freshDomain(domain: number, kind: number): number {
+    const at = this.domainAt(domain);
+    this.#words.fill(0, at, at + MOCK_DOMAIN_WORDS);
+    this.#words[at + MOCK_DOMAIN_KIND] = kind;
+    return at;
   }
 
   freeDomain(domain: number): void {
     this.#words[this.domainAt(domain) + MOCK_DOMAIN_KIND] = 0;
   }
 
-  attach(device: number, _pasid: number, domain: number, _old: number): void {
-    const cannotTrack = (this.#words[this.deviceAt(device) + MOCK_DEVICE_FLAGS] & MOCK_DEV_NO_DIRTY) !== 0;
-    if (cannotTrack && this.#words[this.domainAt(domain) + MOCK_DOMAIN_CAN_TRACK] !== 0)
+  attach(device: number, pasid: number, domain: number, _old: number): void {
+    const words = this.#words;
+    const at = this.deviceAt(device);
+    const cannotTrack = (words[at + MOCK_DEVICE_FLAGS] & MOCK_DEV_NO_DIRTY) !== 0;
+    if (pasid === 0 && cannotTrack && words[this.domainAt(domain) + MOCK_DOMAIN_CAN_TRACK] !== 0)
       throw new IommuError('EINVAL', 'attach', 'device', device, 'cannot track dirty pages, as the domain does');
+    if (pasid !== MOCK_PASID_RESERVED) return;
+    const fails = words[at + MOCK_DEVICE_FAILS] === 1;
+    words[at + MOCK_DEVICE_FAILS] = fails ? 0 : 1;
+    if (fails) throw new IommuError('ENOMEM', 'attach', 'pasid', pasid, 'fails every second time, on purpose');
   }
 
-  detach(_device: number, _pasid: number, _domain: number): void {}
+  detach(device: number, pasid: number, _domain: number): void {
+    if (pasid === MOCK_PASID_RESERVED) this.#words[this.deviceAt(device) + MOCK_DEVICE_FAILS] = 0;
+  }
 
   map(domain: number, iova: bigint, physical: number, bytes: number, prot: number): void {
-    const first = Number(iova) / MOCK_PAGE_BYTES;
-    const memory = physical / MOCK_PAGE_BYTES;
-    const flags =
-      ((prot & IOAS_MAP_READABLE) !== 0 ? MAPPED_READ : 0) | ((prot & IOAS_MAP_WRITEABLE) !== 0 ? MAPPED_WRITE : 0);
-    this.pages.locked(() => {
-      for (let i = 0; i < bytes / MOCK_PAGE_BYTES; i++) {
-        try {
-          this.pages.add(domain, first + i, memory + i, flags);
-        } catch (error) {
-          for (let back = 0; back < i; back++) this.pages.remove(domain, first + back);
-          throw error;
-        }
-      }
-    });
+    const huge = this.#words[this.domainAt(domain) + MOCK_DOMAIN_HUGE] !== 0;
+    this.mapped.map(domain, iova, physical, bytes, prot, huge);
   }
 
   unmap(domain: number, iova: bigint, bytes: bigint): void {
-    const first = Number(iova) / MOCK_PAGE_BYTES;
-    this.pages.locked(() => {
-      for (let i = 0; i < Number(bytes) / MOCK_PAGE_BYTES; i++)
-        if (!this.pages.remove(domain, first + i))
-          throw new IommuError('EINVAL', 'MockDriver.unmap', 'iova', iova, `page ${i} from here is not mapped`);
-    });
+    this.mapped.unmap(domain, iova, bytes);
   }
 
   syncUnmaps(_domain: number): void {}
 
   iovaToPhys(domain: number, iova: bigint): number {
-    const page = Number(iova) / MOCK_PAGE_BYTES;
-    const memory = this.pages.locked(() => this.pages.memoryOf(domain, Math.floor(page)));
-    return memory < 0 ? -1 : memory * MOCK_PAGE_BYTES + (Number(iova) % MOCK_PAGE_BYTES);
+    return this.mapped.physical(domain, iova);
+  }
+
+  /** Where a device's access to its domain goes, -1: it faults. A write is tracked. */
+  access(domain: number, iova: bigint, write: boolean): number {
+    return this.mapped.translate(domain, iova, write, this.isTracking(domain));
+  }
+
+  isTracking(domain: number): boolean {
+    return Atomics.load(this.#words, this.domainAt(domain) + MOCK_DOMAIN_TRACKING) === 1;
   }
 
   setDirtyTracking(domain: number, enable: boolean): void {
@@ -185,26 +231,16 @@ export class MockDriver implements IommufdDriver {
   }
 
   readDirty(domain: number, iova: bigint, bytes: bigint, keep: boolean, sink: DirtySink | undefined): void {
-    const words = this.#words;
-    const huge = words[this.domainAt(domain) + MOCK_DOMAIN_HUGE] !== 0;
-    const leaf = huge ? MOCK_HUGE_BYTES / MOCK_PAGE_BYTES : 1;
-    const first = Number(iova) / MOCK_PAGE_BYTES;
-    const end = first + Number(bytes) / MOCK_PAGE_BYTES;
-    for (let page = first; page < end; page++) {
-      this.pages.locked(() => {
-        const at = this.pages.flagsAt(domain, page);
-        if (at === 0 || (words[at] & MAPPED_DIRTY) === 0) return;
-        if (!keep) words[at] &= ~MAPPED_DIRTY;
-        const start = page - (page % leaf);
-        sink?.mark(BigInt(start * MOCK_PAGE_BYTES), BigInt((start + leaf) * MOCK_PAGE_BYTES - 1));
-      });
-    }
+    this.mapped.readDirty(domain, iova, bytes, keep, sink);
   }
 
   syncDirty(_domain: number): void {}
 
-  invalidateDomain(_domain: number, entries: DriverEntries): void {
-    throw new IommuError('EOPNOTSUPP', 'HWPT_INVALIDATE', 'data_type', entries.type, 'the mock has no nested domains');
+  invalidateDomain(domain: number, entries: DriverEntries): void {
+    const at = this.domainAt(domain) + MOCK_DOMAIN_IOTLB;
+    invalidateCache(entries, (entry) => {
+      this.#words[at + entry] = 0;
+    });
   }
 
   allocViommu(_viommu: number, _device: number, type: number): void {

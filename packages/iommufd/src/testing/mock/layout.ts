@@ -3,13 +3,15 @@ import { LINE } from '@faultline/core/sync';
 // Mock device: one row by number. Offsets in words.
 //
 //   name    offset  guarded by         meaning
-//   STATE   0       atomic             1: there is such a device
+//   STATE   0       atomic             1: there is such a device; -1: it is being made
 //   FLAGS   1       constant           MOCK_DEV_*
 //   GROUP   2       constant           its group: each mock device has one of its own
+//   FAILS   3       group's lock       1: the next attachment of MOCK_PASID_RESERVED fails
 //   CACHE   4       plain, test's      MOCK_CACHE_ENTRIES words: its translation cache
 export const MOCK_DEVICE_STATE = 0;
 export const MOCK_DEVICE_FLAGS = 1;
 export const MOCK_DEVICE_GROUP = 2;
+export const MOCK_DEVICE_FAILS = 3;
 export const MOCK_DEVICE_CACHE = 4;
 export const MOCK_DEVICE_WORDS = 16;
 
@@ -35,4 +37,9 @@ export const MOCK_DOMAIN_WORDS = 16;
 export const MOCK_PAGING = 1;
 export const MOCK_NESTED = 2;
 
-export const MOCK_HEADER_WORDS: number = LINE;
+// Mock: one for all threads.
+//
+//   name   offset  guarded by   meaning
+//   LIMIT  0       atomic       bytes of temporary memory of a call
+export const MOCK_STATE_LIMIT = 0;
+export const MOCK_STATE_WORDS: number = LINE;

@@ -23,6 +23,10 @@ const SLOT_WORDS = 4;
 export const MAPPED_READ = 1;
 export const MAPPED_WRITE = 2;
 export const MAPPED_DIRTY = 4;
+/** Part of a huge leaf: what is dirty is said by the leaf's first page. */
+export const MAPPED_HUGE = 8;
+/** Its memory was revoked: no device reaches it any more. */
+export const MAPPED_REVOKED = 16;
 
 export function pageMapWords(slots: number): number {
   checkInteger('pageMapWords', 'slots', slots, 2, 2 ** 24);
@@ -100,6 +104,14 @@ export class PageMap {
   memoryOf(domain: number, page: number): number {
     const at = this.#find(domain, page);
     return this.#words[at] === 0 ? -1 : this.#words[at + 2];
+  }
+
+  /** Word offsets of all slots that hold a page. Context: locked, until the last one was taken. */
+  *slots(): Generator<number> {
+    for (let slot = 0; slot <= this.#mask; slot++) {
+      const at = this.#base + LINE + slot * SLOT_WORDS;
+      if (this.#words[at] !== 0) yield at;
+    }
   }
 
   /** Pages mapped in all domains. */
