@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The micro-benchmarks: what single operations cost, and what two threads reach together, beside what one would otherwise take.
 import { writeFileSync } from 'node:fs';
-import { loadavg } from 'node:os';
+import { freemem, loadavg } from 'node:os';
 import { Command } from 'commander';
 import { formatBytes } from '../report/format.ts';
 import { readEnvironment } from '../result/environment.ts';
@@ -23,14 +23,17 @@ import { measurePiscina } from './pair/piscina.ts';
 import { measureRecords } from './records/measure.ts';
 import { renderRecords } from './records/tables.ts';
 import type { SweepRange } from './sweep/case.ts';
+import { fitRange } from './sweep/fit.ts';
 import { measureSweep, type SweepRow } from './sweep/measure.ts';
-import { renderSweep } from './sweep/tables.ts';
+import { describeRange, renderSweep } from './sweep/tables.ts';
 import { renderAllocations, renderChecker, renderCosts, renderPairs, renderTurns } from './tables.ts';
 
 const TIB_OF_2M: SweepRange = { rangeLg2: 40, leafLg2: 21 };
 const FULL = {
-  ...{ costMs: 200, costWarmupMs: 100, repeats: 9, roundMs: 120, faults: 10e6, messages: 200_000 },
+  ...{ repeats: 9, roundMs: 120, faults: 10e6, messages: 200_000, checkerMs: 400 },
+  costs: { timeMs: 200, warmupMs: 100 },
   tables: { timeMs: 100, warmupMs: 50 },
+  disjointMs: 120,
   records: { timeMs: 100, warmupMs: 50, items: 2e6 },
   sweeps: [
     { range: TIB_OF_2M, repeats: 5, roundMs: 1000 },
@@ -38,9 +41,11 @@ const FULL = {
   ],
 };
 const QUICK = {
-  ...{ costMs: 60, costWarmupMs: 40, repeats: 3, roundMs: 40, faults: 2e6, messages: 50_000 },
-  tables: { timeMs: 20, warmupMs: 20 },
-  records: { timeMs: 15, warmupMs: 15, items: 200_000 },
+  ...{ repeats: 3, roundMs: 40, faults: 2e6, messages: 50_000, checkerMs: 100 },
+  costs: { timeMs: 60, warmupMs: 40 },
+  tables: { timeMs: 8, warmupMs: 10 },
+  disjointMs: 20,
+  records: { timeMs: 10, warmupMs: 10, items: 200_000 },
   sweeps: [
     { range: TIB_OF_2M, repeats: 3, roundMs: 150 },
     { range: { rangeLg2: 34, leafLg2: 12 }, repeats: 3, roundMs: 150 },
@@ -61,7 +66,7 @@ const environment = readEnvironment();
 const { cpuModel, cpus, memoryBytes, node, v8, platform, release } = environment;
 console.log(`${cpuModel}, ${cpus} cpus, ${formatBytes(memoryBytes)}; ${platform} ${release}; Node ${node}, V8 ${v8}`);
 console.log(
-  `one thread: ${parameters.costMs} ms an operation after ${parameters.costWarmupMs} ms of warm-up; ` +
+  `one thread: ${parameters.costs.timeMs} ms an operation after ${parameters.costs.warmupMs} ms of warm-up; ` +
     `two threads: ${parameters.repeats} repeats of about ${parameters.roundMs} ms after a warm-up as long; threads are not pinned`,
 );
 const [load] = loadavg();
@@ -70,7 +75,7 @@ if (load > 0.5 * cpus)
 if (cpus < 2) console.log('fewer than 2 cpus: two threads take turns, and their figures are those of the scheduler');
 
 const costs: CostRow[] = [];
-for (const { name } of SUBJECTS) costs.push(...(await measureApart(name, parameters.costMs, parameters.costWarmupMs)));
+for (const { name } of SUBJECTS) costs.push(...(await measureApart(name, parameters.costs)));
 console.log(renderCosts(costs));
 
 const { timeMs, warmupMs } = parameters.tables;
@@ -78,26 +83,31 @@ console.log(
   `page tables: ${timeMs} ms an operation after ${warmupMs} ms of warm-up; 2 MiB in 4 KiB pages, an entry each`,
 );
 const entries: CostRow[] = [];
-for (const { name } of entrySubjects) entries.push(...(await measureApart(name, timeMs, warmupMs)));
+for (const { name } of entrySubjects) entries.push(...(await measureApart(name, parameters.tables)));
 console.log(renderEntryWays(entries));
 const entryHeap: AllocationRow[] = [];
 for (const each of entryHeapCases)
   entryHeap.push(...(await measureAllocation(each, parameters.records.items, ['install and clear', 'atomic read'])));
 console.log(renderAllocations(entryHeap));
 const tables: CostRow[] = [];
-for (const { name } of tableSubjects) tables.push(...(await measureApart(name, timeMs, warmupMs)));
+for (const { name } of tableSubjects) tables.push(...(await measureApart(name, parameters.tables)));
 console.log(renderPageTables(tables));
 
 const records = await measureRecords(parameters.records);
 console.log(renderRecords(records));
 
 const disjoint: PairRow[] = [];
-for (const job of JOBS) disjoint.push(...(await measureTurns(disjointCases(job), parameters)));
+for (const job of JOBS)
+  disjoint.push(
+    ...(await measureTurns(disjointCases(job), { repeats: parameters.repeats, roundMs: parameters.disjointMs })),
+  );
 console.log(`${DISJOINT_FORMAT.name}, ${ITEM_PAGES} pages of 4 KiB a call`);
 console.log(renderDisjoint(disjoint));
 
 const sweeps: SweepRow[] = [];
-for (const { range, ...options } of parameters.sweeps) {
+for (const { range: wanted, ...options } of parameters.sweeps) {
+  const range = fitRange(wanted, freemem());
+  if (range.rangeLg2 < wanted.rangeLg2) console.log(`memory is short for a sweep of ${describeRange(wanted)}`);
   const rows = await measureSweep(range, options);
   console.log(renderSweep(rows));
   sweeps.push(...rows);
@@ -116,7 +126,7 @@ const allocations = await measureAllocations(parameters);
 console.log(renderAllocations(allocations));
 console.log(renderTurns(pairs, FAULT_LOCKLESS, 'times lockless'));
 
-const checker = await measureChecker(parameters.repeats);
+const checker = await measureChecker(parameters.repeats, parameters.checkerMs);
 console.log(renderChecker(checker));
 
 const figures = { costs, entries, entryHeap, tables, records, disjoint, sweeps, pairs, allocations, checker };

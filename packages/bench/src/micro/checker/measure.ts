@@ -54,11 +54,10 @@ const CASES: readonly Case[] = [
 ];
 
 const STEPS = 100;
-const REPEAT_MS = 400;
 const MOST = 2 ** 30;
 
 /** @returns schedules a second, a case a row. */
-export async function measureChecker(repeats: number): Promise<CheckerRow[]> {
+export async function measureChecker(repeats: number, repeatMs: number): Promise<CheckerRow[]> {
   const rows: CheckerRow[] = [];
   for (const { name, scenario, strategy, checked, looks } of CASES) {
     const crew = await Crew.open(scenario, {
@@ -71,7 +70,7 @@ export async function measureChecker(repeats: number): Promise<CheckerRow[]> {
     try {
       for (let repeat = -1; repeat < repeats; repeat++) {
         const start = performance.now();
-        const timer = setTimeout(() => crew.stop(), REPEAT_MS);
+        const timer = setTimeout(() => crew.stop(), repeatMs);
         await crew.session({ strategy, limit: MOST, seed: repeat + 2 }); // a search that is exhausted ends earlier
         clearTimeout(timer);
         const seconds = (performance.now() - start) / 1000;

@@ -20,7 +20,7 @@ function expectFigures(rows: readonly CostRow[]): void {
 
 test('each way to an entry has its figures, and a line says which was chosen', { timeout: 30_000 }, async () => {
   const rows: CostRow[] = [];
-  for (const { name } of entrySubjects) rows.push(...(await measureApart(name, 1, 1)));
+  for (const { name } of entrySubjects) rows.push(...(await measureApart(name, { timeMs: 1, warmupMs: 1 })));
   expect(rows).toHaveLength(12);
   expectFigures(rows);
   expect(renderEntryWays(rows)).toContain(chosenLine(rows));
@@ -54,7 +54,7 @@ test.each([
   PLAIN_MODEL,
 ])('%s: each operation has its figure', { timeout: 30_000 }, async (name) => {
   expect(tableSubjects.some((subject) => subject.name === name)).toBe(true);
-  const rows = await measureApart(name, 1, 1);
+  const rows = await measureApart(name, { timeMs: 1, warmupMs: 1 });
   expect(rows.map((row) => row.name).slice(0, 3)).toEqual(['map', 'unmap', 'walk, every page']);
   expect(rows).toHaveLength(7);
   expectFigures(rows);

@@ -1,6 +1,5 @@
 import { disjointCases, JOBS } from '../page-table/disjoint.ts';
 import { entryHeapCases } from '../page-table/entry-heap.ts';
-import { recordCases } from '../records/allocation.ts';
 import { sweepCaseNamed } from '../sweep/case.ts';
 import type { PairCase } from './case.ts';
 import { faultPathCases } from './fault-path.ts';
@@ -25,7 +24,7 @@ export const CASES: readonly PairCase[] = [
   messageRoundTrip,
 ];
 
-const MEASURED_APART: readonly PairCase[] = [...JOBS.flatMap(disjointCases), ...entryHeapCases, ...recordCases];
+const MEASURED_APART: readonly PairCase[] = [...JOBS.flatMap(disjointCases), ...entryHeapCases];
 
 /** The case of that name, in the tables of {@link CASES} or in one of its own. */
 export function findCase(name: string): PairCase | undefined {

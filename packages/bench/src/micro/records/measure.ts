@@ -1,7 +1,5 @@
-import { type AllocationRow, measureAllocation } from '../allocation.ts';
 import { measureApart } from '../costs/apart.ts';
 import type { Figures } from '../figures.ts';
-import { recordCases } from './allocation.ts';
 import { CODECS, type Codec, recordSubjectName } from './costs.ts';
 import { RECORDS } from './index.ts';
 import type { QueueRecord } from './record.ts';
@@ -33,9 +31,8 @@ export async function measureRecords(
   for (const record of records)
     for (const codec of CODECS) {
       const name = recordSubjectName(record, codec);
-      const costs = await measureApart(name, timeMs, warmupMs);
-      const heap = await measureHeap(name, items);
-      costs.forEach(({ median, min, max, repeats }, at) => {
+      const costs = await measureApart(name, { timeMs, warmupMs, heapOperations: items });
+      costs.forEach(({ median, min, max, repeats, bytesPerOperation = Number.NaN }, at) => {
         const { family, name: of } = record;
         const direction = at === 0 ? 'encode' : 'decode';
         rows.push({
@@ -47,15 +44,9 @@ export async function measureRecords(
           min,
           max,
           repeats,
-          bytesPerRecord: heap[at].bytesPerItem,
+          bytesPerRecord: bytesPerOperation,
         });
       });
     }
   return rows;
-}
-
-function measureHeap(name: string, items: number): Promise<AllocationRow[]> {
-  const found = recordCases.find((each) => each.name === name);
-  if (found === undefined) throw new Error(`measureRecords: no case ${name}`);
-  return measureAllocation(found, items, ['encode', 'decode']);
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { sweepCaseNamed, sweepName } from './case.ts';
+import { fitRange } from './fit.ts';
 import { measureSweep } from './measure.ts';
 import { describeRange, renderSweep } from './tables.ts';
 
@@ -34,4 +35,11 @@ test('a range is named by its sizes, and found by its name', () => {
   expect(describeRange(range)).toBe('1 TiB in 2 MiB leaves (524 k leaves)');
   expect(sweepCaseNamed(sweepName(range))?.name).toBe(sweepName(range));
   expect(sweepCaseNamed('SPSC ring')).toBeUndefined();
+});
+
+test('a range shrinks until its entries fit', () => {
+  const range = { rangeLg2: 40, leafLg2: 12 };
+  expect(fitRange(range, 8 * 2 ** 30)).toEqual(range);
+  expect(fitRange(range, 8 * 2 ** 30 - 1)).toEqual({ rangeLg2: 39, leafLg2: 12 });
+  expect(fitRange(range, 0)).toEqual({ rangeLg2: 12, leafLg2: 12 });
 });
