@@ -8,7 +8,6 @@ import { layoutOffset, slabLayout } from '@faultline/core/memory';
 import { initRcu, LINE, Rcu, RcuThread, rcuWords } from '@faultline/core/sync';
 import {
   DESCRIPTOR_LAYOUT,
-  type Entries,
   type Format,
   IotlbInvalidator,
   IotlbPort,
@@ -51,8 +50,8 @@ export interface ThreadOptions extends PageTableOptions {
   readonly atOnce?: boolean;
   /** The thread looks things up: grace periods wait for it until it goes offline. */
   readonly reader?: boolean;
-  /** The thread takes tables, and has two at hand. One thread of a scenario at most, so that two do not meet where the pool keeps the
-   * others: that is no page table's story, and told elsewhere. */
+  /** The thread takes tables, and has two at hand, so that taking one is no schedule. One thread of a scenario at most: of two, who opens
+   * first would have the first ones. */
   readonly hasTables?: boolean;
 }
 
@@ -110,12 +109,8 @@ export class TableThread {
   }
 }
 
-function entriesOf({ wide, at }: Context): Entries {
-  return wide.subarray(at('tables'));
-}
-
-function openPool(context: Context, self: ThreadContext['self']): TablePool {
-  return new TablePool(context.words, context.at('pool'), entriesOf(context), self, { batch: 2, checked: true });
+function openPool({ words, wide, at }: Context, self: ThreadContext['self']): TablePool {
+  return new TablePool(words, at('pool'), wide.subarray(at('tables')), self, { batch: 2, checked: true });
 }
 
 export interface PageTablesOptions {

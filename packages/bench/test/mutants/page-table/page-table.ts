@@ -6,8 +6,8 @@ export const installMutants: readonly Mutant[] = [
   {
     name: 'an entry is stored where none was seen',
     module: `${FOLDER}/entry.ts`,
-    find: 'const found = Atomics.compareExchange(entries, at, 0n, wide[2]); // [P]',
-    replace: 'const found = Atomics.load(entries, at); if (found === 0n) Atomics.store(entries, at, wide[2]);',
+    find: 'const found = Atomics.compareExchange(entries, at, 0n, joined(lo, hi)); // [P]',
+    replace: 'const found = Atomics.load(entries, at); if (found === 0n) Atomics.store(entries, at, joined(lo, hi));',
     scenario: '002/two-maps-install-table',
   },
   {
