@@ -12,6 +12,7 @@ import {
 } from '@faultline/core/iopf';
 import type { Doorbell, Words } from '@faultline/core/sync';
 import { PRG_FAILURE, PRG_INVALID, PRG_SUCCESS } from '../pcie/pri-port.layout.ts';
+import { type Procedure, runProcedure } from '../procedure/procedure.ts';
 import type { FieldValues } from '../smmu-v3/fields.ts';
 import { type AmdOpsConfig, CommandBuffer, SLICE_MS } from './command-buffer.ts';
 import {
@@ -23,7 +24,6 @@ import {
 } from './commands.ts';
 import { AMD_CMD_STORE } from './layout.ts';
 import { LAST_PAGE_NUMBER } from './page-range.ts';
-import { type Procedure, runProcedure } from './procedure.ts';
 
 /** Answers and invalidations of one thread. Make one a thread. Nothing that is called here waits for the hardware before 64 commands have
  * gathered, {@link AmdOps.flushResponses} and {@link AmdOps.sync} apart. */

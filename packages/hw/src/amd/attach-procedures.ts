@@ -1,9 +1,9 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
+import type { Procedure } from '../procedure/procedure.ts';
 import type { AmdOps } from './amd-ops.ts';
 import type { AmdAttach } from './attach.ts';
 import type { BoundDevice, DeviceTables } from './device-tables.ts';
 import type { AmdFeatures } from './features.ts';
-import type { Procedure } from './procedure.ts';
 
 /** log2 of the smallest page, which devices are told. */
 const PAGE_LG2 = 12;

@@ -41,8 +41,9 @@ export interface DteExtras {
   readonly gcr3: number;
 }
 
-/** Fields of a device table entry. A blocking one is V alone, as Linux and NOVA write it; with V clear everything would go through.
- * @throws IommuError EINVAL naming the field */
+/** Fields of a device table entry. A blocking one is V alone, to which Linux adds what the IVRS table says of the device; with V clear
+ * everything would go through. @throws IommuError EINVAL naming the field
+ * @see Linux amd_iommu_make_clear_dte(), blocked_domain_attach_device() */
 export function dteFor(attach: AmdAttach, extras: DteExtras): FieldValues {
   if (attach.kind === 'blocking') return { v: 1 };
   const call = 'dteFor';

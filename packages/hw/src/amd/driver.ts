@@ -1,8 +1,8 @@
 import type { Words } from '@faultline/core/sync';
+import { type Procedure, runProcedure } from '../procedure/procedure.ts';
 import type { AmdAttach } from './attach.ts';
 import type { AmdDeviceOptions } from './device-tables.ts';
 import type { AmdFeatures } from './features.ts';
-import { type Procedure, runProcedure } from './procedure.ts';
 import { type AmdDriverConfig, AmdProcedures } from './procedures.ts';
 import type { AmdEnableOptions } from './switch-procedures.ts';
 

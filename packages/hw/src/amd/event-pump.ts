@@ -1,5 +1,6 @@
 import type { FaultReporter } from '@faultline/core/iopf';
 import type { Clock, Words } from '@faultline/core/sync';
+import { publishPassed } from '../procedure/fence.ts';
 import type { AmdOps } from './amd-ops.ts';
 import { clearStatus, restartLog } from './control.ts';
 import { eventName } from './event-log.ts';
@@ -176,12 +177,10 @@ export class AmdEventPump {
     if (outcome !== REPORTED) this.#config.onEvent?.(AMD_PUMP_OUTCOMES[outcome], entry);
   }
 
-  /** Says how far reports have come. [G] PASSED, then FENCES  pairs with  AmdDriver.fence: FENCES, then PASSED. */
+  /** Says how far reports have come, to AmdDriver.fenceEventQueue. */
   #endBatch(count: number): void {
     this.#requests.endBatch();
     this.#passed = (this.#passed + count) | 0;
-    Atomics.store(this.#words, this.#base + AMD_PPR_PASSED, this.#passed); // [G]
-    if (Atomics.load(this.#words, this.#base + AMD_PPR_FENCES) !== 0)
-      Atomics.notify(this.#words, this.#base + AMD_PPR_PASSED); // [G]
+    publishPassed(this.#words, this.#base + AMD_PPR_PASSED, this.#base + AMD_PPR_FENCES, this.#passed);
   }
 }

@@ -1,9 +1,9 @@
 import type { Words } from '@faultline/core/sync';
+import type { Procedure } from '../procedure/procedure.ts';
 import type { AmdOps } from './amd-ops.ts';
 import type { BoundDevice, DeviceTables } from './device-tables.ts';
 import type { HardwareWaits } from './hardware-waits.ts';
-import { AMD_PPR_FENCES, AMD_PPR_PASSED, AMD_STATS } from './layout.ts';
-import type { Procedure } from './procedure.ts';
+import { AMD_STATS } from './layout.ts';
 import { STAT_LOGGED, STAT_PPR_OVERFLOWS } from './stats.ts';
 
 const EVERY_PASID = -1;
@@ -48,7 +48,7 @@ export class FenceProcedures {
       for (const device of devices) this.#invalidateIotlb(device, EVERY_PASID);
       yield* this.#ops.syncSteps();
       const logged = Atomics.load(this.#words, this.#base + AMD_STATS + STAT_LOGGED); // pairs with COMPLETION_WAIT: entries, then its store
-      yield* this.#passed(logged);
+      yield* this.#waits.passed('fenceEventQueue', logged);
     }
   }
 
@@ -62,15 +62,5 @@ export class FenceProcedures {
   #invalidateIotlb(bound: BoundDevice | undefined, pasid: number, first?: number, last?: number): void {
     if (bound?.ats?.isEnabled() !== true) return;
     this.#ops.invalidateIotlb(bound.deviceId, pasid, first, last, bound.ats.invalidateDepth);
-  }
-
-  *#passed(target: number): Procedure {
-    const at = this.#base + AMD_PPR_PASSED;
-    Atomics.add(this.#words, this.#base + AMD_PPR_FENCES, 1); // [G]
-    try {
-      yield* this.#waits.until('fenceEventQueue', at, () => ((Atomics.load(this.#words, at) - target) | 0) >= 0);
-    } finally {
-      Atomics.sub(this.#words, this.#base + AMD_PPR_FENCES, 1);
-    }
   }
 }

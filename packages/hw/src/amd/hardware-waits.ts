@@ -1,8 +1,8 @@
 import { IommuError } from '@faultline/core/errors';
 import type { Doorbell, Words } from '@faultline/core/sync';
-import { hardwareHasSeen } from './control.ts';
-import { AMD_CONTROL_SEEN } from './layout.ts';
-import type { Procedure } from './procedure.ts';
+import { untilPassed } from '../procedure/fence.ts';
+import { type Procedure, untilWord } from '../procedure/procedure.ts';
+import { AMD_CONTROL_SEEN, AMD_PPR_FENCES, AMD_PPR_PASSED } from './layout.ts';
 
 /** How the driver's procedures wait for somebody else: each wait ends in time, one way or the other. */
 export class HardwareWaits {
@@ -21,17 +21,14 @@ export class HardwareWaits {
   /** Until the hardware has acted upon write number `write` to its registers. @throws IommuError ETIMEDOUT */
   *seen(call: string, write: number): Procedure {
     this.#hardware.ring();
-    yield* this.until(call, this.#base + AMD_CONTROL_SEEN, () => hardwareHasSeen(this.#words, this.#base, write));
+    const isSeen = (seen: number): boolean => ((seen - write) | 0) >= 0; // [S]
+    yield* untilWord(this.#words, `AmdDriver.${call}`, this.#base + AMD_CONTROL_SEEN, isSeen, this.#timeoutMs);
   }
 
-  /** Until `isTrue`, which is asked whenever the word at `at` has changed, and now and then. @throws IommuError ETIMEDOUT */
-  *until(call: string, at: number, isTrue: () => boolean): Procedure {
-    for (const deadline = this.deadline(); ; ) {
-      const seen = Atomics.load(this.#words, at);
-      if (isTrue()) return;
-      this.check(call, deadline);
-      yield { at, seen };
-    }
+  /** Until the event pump is done with `target` entries. @throws IommuError ETIMEDOUT */
+  passed(call: string, target: number): Procedure {
+    const [passedAt, fencesAt] = [this.#base + AMD_PPR_PASSED, this.#base + AMD_PPR_FENCES];
+    return untilPassed(this.#words, `AmdDriver.${call}`, passedAt, fencesAt, target, this.#timeoutMs);
   }
 
   /** When what begins now has taken too long. */

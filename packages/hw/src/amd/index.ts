@@ -1,3 +1,4 @@
+export { type Procedure, runProcedure, type Waiting } from '../procedure/procedure.ts';
 export { AmdOps } from './amd-ops.ts';
 export { type AmdAttach, NestedDomainIds } from './attach.ts';
 export type { AmdOpsConfig } from './command-buffer.ts';
@@ -49,7 +50,6 @@ export {
   PPR_KINDS,
   PPR_PAGE_SERVICE_REQUEST,
 } from './ppr-log.ts';
-export { type Procedure, runProcedure, type Waiting } from './procedure.ts';
 export { type AmdDriverConfig, AmdProcedures } from './procedures.ts';
 export { AMD_PUMP_OUTCOMES, type AmdPumpOutcome } from './pump-outcomes.ts';
 export type { DecodedRecord, RecordKind, RecordView } from './records.ts';

@@ -1,4 +1,5 @@
 import type { Doorbell, Words } from '@faultline/core/sync';
+import type { Procedure } from '../procedure/procedure.ts';
 import type { AmdOps } from './amd-ops.ts';
 import type { AmdAttach } from './attach.ts';
 import { AttachProcedures } from './attach-procedures.ts';
@@ -7,7 +8,6 @@ import type { AmdFeatures } from './features.ts';
 import { FenceProcedures } from './fence-procedures.ts';
 import { HardwareWaits } from './hardware-waits.ts';
 import { checkAmd } from './layout.ts';
-import type { Procedure } from './procedure.ts';
 import { type AmdEnableOptions, SwitchProcedures } from './switch-procedures.ts';
 
 export interface AmdDriverConfig {

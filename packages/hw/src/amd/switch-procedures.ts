@@ -1,5 +1,6 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import type { Words } from '@faultline/core/sync';
+import type { Procedure } from '../procedure/procedure.ts';
 import { clearControl, setControl } from './control.ts';
 import type { DeviceTables } from './device-tables.ts';
 import { type AmdFeatures, readFeatures } from './features.ts';
@@ -23,7 +24,6 @@ import {
   AMD_PPRLOG,
   AMD_STATUS,
 } from './layout.ts';
-import type { Procedure } from './procedure.ts';
 import {
   CONTROL_CMDBUF_EN,
   CONTROL_EVTINT_EN,

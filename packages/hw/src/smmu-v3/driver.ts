@@ -1,5 +1,7 @@
 import { IommuError } from '@faultline/core/errors';
 import type { Doorbell, Words } from '@faultline/core/sync';
+import { untilPassed } from '../procedure/fence.ts';
+import { runProcedure, untilWord } from '../procedure/procedure.ts';
 import { queueIndex, queueUsed } from '../queue/index.ts';
 import { acknowledgeGlobalErrors } from './global-errors.ts';
 import {
@@ -65,7 +67,6 @@ const GERROR_NAMES: readonly (readonly [number, string])[] = [
   [GERROR_MSI_GERROR, 'MSI_GERROR_ABT'],
   [GERROR_SFM, 'SFM'],
 ];
-const SLICE_MS = 100;
 
 export interface SmmuDriverConfig {
   /** This thread's own command queue. */
@@ -183,15 +184,8 @@ export class SmmuDriver {
    * @throws IommuError ETIMEDOUT when the hardware or the pump stands still. */
   async fenceEventQueue(): Promise<void> {
     await this.#ops.syncAsync();
-    const words = this.#words;
-    const at = this.#base + SMMU_EVTQ_PASSED;
-    const target = Atomics.load(words, this.#base + SMMU_STATS + STAT_EVENTS); // pairs with completeSync: records, then the MSI word
-    Atomics.add(words, this.#base + SMMU_EVTQ_FENCES, 1); // [G]
-    try {
-      await this.#until('fenceEventQueue', at, (passed) => ((passed - target) | 0) >= 0);
-    } finally {
-      Atomics.sub(words, this.#base + SMMU_EVTQ_FENCES, 1);
-    }
+    const target = Atomics.load(this.#words, this.#base + SMMU_STATS + STAT_EVENTS); // pairs with completeSync: records, then the MSI word
+    await this.#passed('fenceEventQueue', SMMU_EVTQ_PASSED, SMMU_EVTQ_FENCES, target);
   }
 
   /** Waits until no report of a page request is under way that the function had sent before this call: an invalidation of its whole cache,
@@ -204,15 +198,8 @@ export class SmmuDriver {
     await this.#ops.syncAsync();
     if (this.#ops.atcTimeouts !== timeouts)
       throw new IommuError('ETIMEDOUT', 'fencePriQueue', 'streamId', streamId, 'completed no invalidation');
-    const words = this.#words;
-    const at = this.#base + SMMU_PRIQ_PASSED;
-    const target = Atomics.load(words, this.#base + SMMU_STATS + STAT_PAGE_REQUESTS); // pairs with completeSync: records, then the MSI word
-    Atomics.add(words, this.#base + SMMU_PRIQ_FENCES, 1); // [G]
-    try {
-      await this.#until('fencePriQueue', at, (passed) => ((passed - target) | 0) >= 0);
-    } finally {
-      Atomics.sub(words, this.#base + SMMU_PRIQ_FENCES, 1);
-    }
+    const target = Atomics.load(this.#words, this.#base + SMMU_STATS + STAT_PAGE_REQUESTS); // pairs with completeSync: records, then the MSI word
+    await this.#passed('fencePriQueue', SMMU_PRIQ_PASSED, SMMU_PRIQ_FENCES, target);
   }
 
   /** Deals with GERROR: ends every stall after an event queue abort, as records of stalls may be lost; switches the SMMU off in service failure
@@ -269,17 +256,16 @@ export class SmmuDriver {
     Atomics.or(this.#words, at, set);
     Atomics.and(this.#words, at, ~clear);
     this.#hardware.ring();
-    await this.#until('CR0', this.#base + SMMU_CR0ACK, (ack) => (ack & set) === set && (ack & clear) === 0);
+    const isEffective = (ack: number): boolean => (ack & set) === set && (ack & clear) === 0;
+    await runProcedure(
+      this.#words,
+      untilWord(this.#words, 'CR0', this.#base + SMMU_CR0ACK, isEffective, this.#timeoutMs),
+    );
   }
 
-  async #until(call: string, at: number, isTrue: (value: number) => boolean): Promise<void> {
-    for (const deadline = performance.now() + this.#timeoutMs; ; ) {
-      const seen = Atomics.load(this.#words, at);
-      if (isTrue(seen)) return;
-      if (performance.now() >= deadline)
-        throw new IommuError('ETIMEDOUT', call, 'timeoutMs', this.#timeoutMs, 'the other side did not answer');
-      await Atomics.waitAsync(this.#words, at, seen, SLICE_MS).value;
-    }
+  #passed(call: string, passed: number, fences: number, target: number): Promise<void> {
+    const [passedAt, fencesAt] = [this.#base + passed, this.#base + fences];
+    return runProcedure(this.#words, untilPassed(this.#words, call, passedAt, fencesAt, target, this.#timeoutMs));
   }
 }
 

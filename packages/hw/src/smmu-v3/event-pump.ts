@@ -12,6 +12,7 @@ import {
   type FaultReporter,
 } from '@faultline/core/iopf';
 import type { Words } from '@faultline/core/sync';
+import { publishPassed } from '../procedure/fence.ts';
 import {
   QUEUE_OVERFLOW,
   queueAdvance,
@@ -255,11 +256,9 @@ export class EventPump {
     Atomics.store(this.#words, this.#consAt, this.#cons | this.#ack);
   }
 
-  /** Says how far reports have come. [G] PASSED, then FENCES  pairs with  SmmuDriver.fenceEventQueue: FENCES, then PASSED. */
+  /** Says how far reports have come, to SmmuDriver.fenceEventQueue. */
   #pass(count: number): void {
     this.#passed = (this.#passed + count) | 0;
-    Atomics.store(this.#words, this.#base + SMMU_EVTQ_PASSED, this.#passed); // [G]
-    if (Atomics.load(this.#words, this.#base + SMMU_EVTQ_FENCES) !== 0)
-      Atomics.notify(this.#words, this.#base + SMMU_EVTQ_PASSED); // [G]
+    publishPassed(this.#words, this.#base + SMMU_EVTQ_PASSED, this.#base + SMMU_EVTQ_FENCES, this.#passed);
   }
 }

@@ -15,6 +15,7 @@ import {
   type FaultReporter,
 } from '@faultline/core/iopf';
 import type { Words } from '@faultline/core/sync';
+import { publishPassed } from '../procedure/fence.ts';
 import {
   QUEUE_OVERFLOW,
   queueAdvance,
@@ -260,11 +261,9 @@ export class PriqPump {
     }
   }
 
-  /** Says how far reports have come. [G] PASSED, then FENCES  pairs with  SmmuDriver.fencePriQueue: FENCES, then PASSED. */
+  /** Says how far reports have come, to SmmuDriver.fencePriQueue. */
   #pass(count: number): void {
     this.#passed = (this.#passed + count) | 0;
-    Atomics.store(this.#words, this.#base + SMMU_PRIQ_PASSED, this.#passed); // [G]
-    if (Atomics.load(this.#words, this.#base + SMMU_PRIQ_FENCES) !== 0)
-      Atomics.notify(this.#words, this.#base + SMMU_PRIQ_PASSED); // [G]
+    publishPassed(this.#words, this.#base + SMMU_PRIQ_PASSED, this.#base + SMMU_PRIQ_FENCES, this.#passed);
   }
 }

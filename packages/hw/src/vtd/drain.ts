@@ -1,8 +1,9 @@
 import type { Words } from '@faultline/core/sync';
+import { untilPassed } from '../procedure/fence.ts';
+import type { Procedure } from '../procedure/procedure.ts';
 import { WAIT_FENCE } from './descriptor-codec.ts';
 import { VTD_PASS_WAITERS, VTD_PASSES, VTD_PQH, VTD_PQT, VTD_PRQ, VTD_PRS } from './layout.ts';
 import { REQUEST_DESCRIPTOR_BYTES, requestPasid, requestRid } from './page-requests.ts';
-import { type Procedure, syncPastDevice, syncSteps, untilWord } from './procedure.ts';
 import { PRS_PRO } from './registers.ts';
 import { NO_PASID } from './tables.ts';
 import { requestQueueBytes } from './unit.ts';
@@ -41,9 +42,9 @@ export class Drain {
       ops.wait(WAIT_FENCE);
       ops.invalidateAll(did, tag);
       ops.invalidateDevice(rid, tag);
-      const completed = yield* syncPastDevice(this.#words, ops, true);
+      const completed = yield* ops.syncPastDevice(true);
       if (!completed) {
-        yield* syncSteps(this.#words, ops, true); // its wait was given up: once more, without the device
+        yield* ops.syncSteps(true); // its wait was given up: once more, without the device
         yield* this.#waitForQueued(rid, pasid);
         return false;
       }
@@ -59,7 +60,7 @@ export class Drain {
     const words = this.#words;
     const mask = requestQueueBytes(words, this.#base) - REQUEST_DESCRIPTOR_BYTES;
     const queue = this.#base + words[this.#base + VTD_PRQ];
-    yield* syncSteps(words, this.#config.ops, true);
+    yield* this.#config.ops.syncSteps(true);
     for (;;) {
       const passes = Atomics.load(words, this.#base + VTD_PASSES); // before the look, so that a pass that ends meanwhile counts
       const tail = Atomics.load(words, this.#base + VTD_PQT) & mask;
@@ -74,12 +75,7 @@ export class Drain {
   }
 
   *#nextPass(passes: number): Procedure {
-    Atomics.add(this.#words, this.#base + VTD_PASS_WAITERS, 1); // [D]
-    try {
-      const at = this.#base + VTD_PASSES;
-      yield* untilWord(this.#words, 'drain', at, (seen) => seen !== passes, this.#config.timeoutMs);
-    } finally {
-      Atomics.sub(this.#words, this.#base + VTD_PASS_WAITERS, 1);
-    }
+    const [passedAt, fencesAt] = [this.#base + VTD_PASSES, this.#base + VTD_PASS_WAITERS];
+    yield* untilPassed(this.#words, 'drain', passedAt, fencesAt, (passes + 1) | 0, this.#config.timeoutMs);
   }
 }

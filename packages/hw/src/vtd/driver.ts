@@ -1,10 +1,8 @@
 import type { Words } from '@faultline/core/sync';
+import { type Procedure, runProcedure } from '../procedure/procedure.ts';
 import type { VtdDomain } from './attachments.ts';
 import type { VtdFeatures } from './probe.ts';
-import type { Procedure } from './procedure.ts';
 import { VtdProcedures, type VtdProceduresConfig } from './procedures.ts';
-
-const SLICE_MS = 20;
 
 /** Control of a VT-d unit for an event loop: each call is a procedure of VtdProcedures, awaited. One at a time. Blocks for no longer than
  * others hold the invalidation queue's mutex. */
@@ -87,12 +85,7 @@ export class VtdDriver {
     return this.#run(this.#procedures.disablePri(rid));
   }
 
-  async #run<T>(procedure: Procedure<T>): Promise<T> {
-    for (;;) {
-      const { done, value } = procedure.next();
-      if (done === true) return value;
-      if (value instanceof Promise) await value;
-      else await Atomics.waitAsync(this.#words, value.at, value.seen, SLICE_MS).value;
-    }
+  #run<T>(procedure: Procedure<T>): Promise<T> {
+    return runProcedure(this.#words, procedure);
   }
 }

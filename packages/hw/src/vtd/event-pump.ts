@@ -14,6 +14,7 @@ import {
   type FaultReporter,
 } from '@faultline/core/iopf';
 import type { Words } from '@faultline/core/sync';
+import { publishPassed } from '../procedure/fence.ts';
 import { FaultTaker } from './fault-taker.ts';
 import { PGR_INVALID } from './invalidations.ts';
 import {
@@ -222,11 +223,10 @@ export class EventPump {
     this.#note(OVERFLOWS, 0);
   }
 
-  /** [D] PASSES, then WAITERS  pairs with  VtdDriver: WAITERS, then PASSES. */
+  /** Says that a pass is over, to Drain. */
   #passed(): void {
     const at = this.#base + VTD_PASSES;
-    Atomics.store(this.#words, at, (this.#words[at] + 1) | 0); // [D]
-    if (Atomics.load(this.#words, this.#base + VTD_PASS_WAITERS) !== 0) Atomics.notify(this.#words, at); // [D]
+    publishPassed(this.#words, at, this.#base + VTD_PASS_WAITERS, (this.#words[at] + 1) | 0);
   }
 
   /** Fault records, until none is full after PPF was cleared; then the overflow, then the invalidation queue's errors. */

@@ -1,3 +1,4 @@
+export type { Procedure, Waiting } from '../procedure/procedure.ts';
 export type { VtdDomain } from './attachments.ts';
 export { CAPABILITY_DEFAULTS, CAPABILITY_FIELDS } from './capabilities.ts';
 export * from './descriptor-codec.ts';
@@ -10,7 +11,6 @@ export { vtdLayout } from './layout.ts';
 export * from './page-requests.ts';
 export { PasidTables } from './pasid-tables.ts';
 export { probeVtd, readFeatures, type VtdFeatures } from './probe.ts';
-export type { Procedure, Waiting } from './procedure.ts';
 export { VtdProcedures, type VtdProceduresConfig } from './procedures.ts';
 export { PUMP_OUTCOMES, type PumpOutcome } from './pump-outcomes.ts';
 export type { RecordView } from './record-view.ts';

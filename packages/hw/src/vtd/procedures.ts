@@ -1,9 +1,9 @@
 import type { Doorbell, Words } from '@faultline/core/sync';
+import type { Procedure } from '../procedure/procedure.ts';
 import { type Attached, Attachments, hasFaults, type VtdDomain } from './attachments.ts';
 import { Drain } from './drain.ts';
 import { NO_DEVICE } from './layout.ts';
 import { probeVtd, type VtdFeatures } from './probe.ts';
-import { type Procedure, syncPastDevice, syncSteps } from './procedure.ts';
 import { NO_PASID } from './tables.ts';
 import { checkVtd, deviceEntryAt } from './unit.ts';
 import { UnitControl } from './unit-control.ts';
@@ -73,7 +73,7 @@ export class VtdProcedures {
    * @throws IommuError ENODEV outside the context table, EBUSY when it has a driver, ETIMEDOUT */
   *attachDevice(rid: number, device: number): Procedure {
     this.#books.addDevice(rid, device);
-    yield* this.#orUndo(syncSteps(this.#words, this.#ops), () => {
+    yield* this.#orUndo(this.#ops.syncSteps(), () => {
       this.#books.clearContext(rid);
       this.#books.forgetDevice(rid);
     });
@@ -100,7 +100,7 @@ export class VtdProcedures {
   *attach(rid: number, pasid: number, domain: VtdDomain): Procedure {
     const attached = this.#books.of('attach', rid);
     this.#books.addDomain(attached, pasid, domain);
-    yield* this.#orUndo(syncSteps(this.#words, this.#ops), () => {
+    yield* this.#orUndo(this.#ops.syncSteps(), () => {
       this.#books.forgetDomain(attached, pasid);
       this.#ops.invalidatePasid(domain.did, pasid);
       if (domain.faults === true && !hasFaults(attached)) this.#books.flipPageRequests(rid, false);
@@ -205,7 +205,7 @@ export class VtdProcedures {
   }
 
   *#flushReplaced(attached: Attached, pasid: number, old: VtdDomain, hadFaults: boolean): Procedure {
-    yield* syncSteps(this.#words, this.#ops);
+    yield* this.#ops.syncSteps();
     if (!hadFaults) return;
     yield* this.#drainNow(attached, pasid, old.did);
     if (!hasFaults(attached)) yield* this.#pageRequestsOff(attached.rid);
@@ -217,7 +217,7 @@ export class VtdProcedures {
 
   *#pageRequestsOff(rid: number): Procedure {
     this.#books.flipPageRequests(rid, false);
-    yield* syncSteps(this.#words, this.#ops);
+    yield* this.#ops.syncSteps();
   }
 
   *#forgetFaults({ device }: Attached): Procedure {
@@ -226,7 +226,7 @@ export class VtdProcedures {
   }
 
   *#syncPastDevice(): Procedure {
-    if (!(yield* syncPastDevice(this.#words, this.#ops))) this.passedOver++;
+    if (!(yield* this.#ops.syncPastDevice())) this.passedOver++;
   }
 
   /** @throws what `work` throws, after `undo` */

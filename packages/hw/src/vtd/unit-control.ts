@@ -1,4 +1,5 @@
 import type { Doorbell, Words } from '@faultline/core/sync';
+import { type Procedure, untilWord } from '../procedure/procedure.ts';
 import {
   VTD_GCMD,
   VTD_GSTS,
@@ -15,7 +16,6 @@ import {
   VTD_PRQ,
   VTD_PRQ_ORDER,
 } from './layout.ts';
-import { type Procedure, untilWord } from './procedure.ts';
 import { GCMD_QIE, GCMD_TE, IQA_DW, PECTL_IM } from './registers.ts';
 import { byteAddressHi, byteAddressLo } from './tables.ts';
 import type { VtdOps } from './vtd-ops.ts';

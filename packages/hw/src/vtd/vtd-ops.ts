@@ -1,3 +1,4 @@
+import { IommuError } from '@faultline/core/errors';
 import {
   FAULT_FLAG_PASID_VALID,
   FAULT_FLAGS,
@@ -9,6 +10,7 @@ import {
   type ResponseCode,
 } from '@faultline/core/iopf';
 import type { Doorbell, ThreadSelf, Words } from '@faultline/core/sync';
+import { type Procedure, runProcedure } from '../procedure/procedure.ts';
 import type { FieldValues } from '../smmu-v3/fields.ts';
 import {
   ALL_PAGES,
@@ -212,11 +214,29 @@ export class VtdOps implements IommuOps {
   }
 
   /** {@link sync} for a thread that must not block. @throws IommuError as {@link isOver} */
-  async syncAsync(drain: boolean = false): Promise<void> {
+  syncAsync(drain: boolean = false): Promise<void> {
+    return runProcedure(this.#words, this.syncSteps(drain));
+  }
+
+  /** {@link sync} as a procedure. @throws IommuError as {@link isOver} */
+  *syncSteps(drain: boolean = false): Procedure {
     this.begin(drain);
-    while (!this.isOver()) {
-      const seen = Atomics.load(this.#words, this.statusAt);
-      if (this.#batch.isAhead(seen)) await Atomics.waitAsync(this.#words, this.statusAt, seen, SLICE_MS).value;
+    for (const at = this.statusAt; ; ) {
+      const seen = Atomics.load(this.#words, at);
+      if (this.isOver()) return;
+      yield { at, seen };
+    }
+  }
+
+  /** {@link syncSteps}, but a device that does not complete its invalidations is no error: the unit's own caches are empty all the same.
+   * @returns whether all of them completed. @throws IommuError EINVAL, ETIMEDOUT a hardware that does not run */
+  *syncPastDevice(drain: boolean = false): Procedure<boolean> {
+    try {
+      yield* this.syncSteps(drain);
+      return true;
+    } catch (error) {
+      if (error instanceof IommuError && error.code === 'ETIMEDOUT' && error.field === 'rid') return false;
+      throw error;
     }
   }
 

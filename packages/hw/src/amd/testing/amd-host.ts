@@ -20,6 +20,7 @@ import { Doorbell, mutexOwner, type Words } from '@faultline/core/sync';
 import { AtsCapability } from '../../pcie/ats-capability.ts';
 import { PriCapability } from '../../pcie/pri-capability.ts';
 import type { PriHost, PriHostOptions, PriHostTraits } from '../../pcie/testing/pri-host.ts';
+import type { Procedure } from '../../procedure/procedure.ts';
 import { AmdOps } from '../amd-ops.ts';
 import { AmdEventPump } from '../event-pump.ts';
 import { AmdHardware } from '../hardware.ts';
@@ -33,7 +34,6 @@ import {
   AMD_PPR_TAIL,
   AMD_STATUS,
 } from '../layout.ts';
-import type { Procedure } from '../procedure.ts';
 import { AmdProcedures } from '../procedures.ts';
 import { STATUS_CMD_RUN, STATUS_EVT_RUN, STATUS_PPR_RUN } from '../registers.ts';
 import { HOST_DEVICE_ID, layAmdHost } from './amd-host-layout.ts';
