@@ -6,6 +6,8 @@ import type { Context } from './context.ts';
 export interface Ucmd<S extends Struct> {
   readonly caller: Caller;
   readonly args: Args<S>;
+  /** What the call returns: 0, if nobody says otherwise. */
+  result: number;
   /** Writes the outputs back to the caller now. Whoever makes an object calls it before publishing it, so that it can still be
    * undone: who has no outputs need not. @throws IommuError EFAULT */
   respond(): void;

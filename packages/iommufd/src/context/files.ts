@@ -1,5 +1,6 @@
+import { destroyAccess } from '../access/index.ts';
 import { FileTable } from '../files/file-table.ts';
-import { FILE_CONTEXT, FILE_EVENTS, FILE_FAULT, FILE_KIND, FILE_OBJECT } from '../files/layout.ts';
+import { FILE_ACCESS, FILE_CONTEXT, FILE_EVENTS, FILE_FAULT, FILE_KIND, FILE_OBJECT } from '../files/layout.ts';
 import type { Machine } from '../machine/index.ts';
 import { Context } from './context.ts';
 
@@ -21,5 +22,6 @@ function endFile(machine: Machine, fileAt: number): void {
   const context = new Context(machine, number);
   const kind = words[fileAt + FILE_KIND];
   if (kind === FILE_FAULT || kind === FILE_EVENTS) context.objects.release(words[fileAt + FILE_OBJECT]);
+  else if (kind === FILE_ACCESS) destroyAccess(context, words[fileAt + FILE_OBJECT]);
   context.put();
 }

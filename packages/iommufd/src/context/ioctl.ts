@@ -71,11 +71,10 @@ export class Dispatcher {
     const entry = this.#entries.get(nr);
     if (entry === undefined || entry.request !== request)
       throw new IommuError('ENOTTY', 'ioctl', 'request', request, 'no such request');
-    this.#call(context, caller, entry, address);
-    return 0;
+    return this.#call(context, caller, entry, address);
   }
 
-  #call(context: Context, caller: Caller, { command, responds }: Entry, address: bigint): void {
+  #call(context: Context, caller: Caller, { command, responds }: Entry, address: bigint): number {
     const { struct } = command;
     const size = new DataView(this.#size.buffer).getUint32(0, true);
     if (size < struct.minBytes)
@@ -94,8 +93,10 @@ export class Dispatcher {
     try {
       const reserved = reservedInUse(struct, view);
       if (reserved !== undefined) throw new IommuError('EOPNOTSUPP', struct.name, reserved, 1, 'must be 0');
-      (command as Command).run(context, { caller, args, respond });
+      const ucmd = { caller, args, respond, result: 0 };
+      (command as Command).run(context, ucmd);
       if (!responded) respond();
+      return ucmd.result;
     } catch (error) {
       if (command.alwaysResponds === true && !responded) respond();
       throw error;
@@ -135,6 +136,6 @@ export function callCommand<S extends Struct>(
   args: Partial<Args<S>>,
 ): Args<S> {
   const whole = { ...defaultArgs(command.struct), ...args };
-  context.machine.blocking(() => command.run(context, { caller, args: whole, respond: RESPOND_NOTHING }));
+  context.machine.blocking(() => command.run(context, { caller, args: whole, respond: RESPOND_NOTHING, result: 0 }));
   return whole;
 }

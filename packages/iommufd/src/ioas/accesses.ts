@@ -3,8 +3,9 @@ import { IommuError } from '@faultline/core/errors';
 import { PAGE_BYTES } from '../caller/index.ts';
 import type { Context } from '../context/context.ts';
 import { loadU64, min64, U64_MAX } from '../memory/index.ts';
-import { ACCESS_ALIGNMENT, ACCESS_KIND, ACCESS_NEXT } from '../objects/index.ts';
+import { ACCESS_ALIGNMENT, ACCESS_KIND } from '../objects/index.ts';
 import { IOAS_MAP_WRITEABLE } from '../uapi/index.ts';
+import { accessesOf, linkTo, NEXT, nextAt } from './access-list.ts';
 import { alignmentOf, checkAlignment } from './alignment.ts';
 import {
   AREA_ACCESSES,
@@ -21,29 +22,30 @@ import { Ioas } from './tables.ts';
 
 const PAGE = BigInt(PAGE_BYTES);
 
-/** @throws IommuError EADDRINUSE something is mapped that is less aligned than the access asks. */
-export function addAccess(context: Context, object: number, access: number): void {
+/** @param side of the access by which it is in the list: 0 or 1, the one that is not in use.
+ * @throws IommuError EADDRINUSE something is mapped that is less aligned than the access asks. */
+export function addAccess(context: Context, object: number, access: number, side: number = 0): void {
   const ioas = new Ioas(context, object);
   const { words, objects } = context;
   ioas.writeDomains(() =>
     ioas.writeAreas(() => {
       const alignment = Math.max(words[ioas.at + IOAS_ALIGNMENT], words[objects.at(access) + ACCESS_ALIGNMENT]);
       checkAlignment(ioas, 'access', alignment);
-      words[objects.at(access) + ACCESS_NEXT] = words[ioas.at + IOAS_ACCESSES];
-      words[ioas.at + IOAS_ACCESSES] = access;
+      words[objects.at(access) + NEXT[side]] = words[ioas.at + IOAS_ACCESSES];
+      words[ioas.at + IOAS_ACCESSES] = linkTo(access, side);
       words[ioas.at + IOAS_ALIGNMENT] = alignment;
     }),
   );
 }
 
-export function removeAccess(context: Context, object: number, access: number): void {
+export function removeAccess(context: Context, object: number, access: number, side: number = 0): void {
   const ioas = new Ioas(context, object);
-  const { words, objects } = context;
+  const { words } = context;
   ioas.writeDomains(() =>
     ioas.writeAreas(() => {
-      let link = ioas.at + IOAS_ACCESSES;
-      while (words[link] !== access) link = objects.at(words[link]) + ACCESS_NEXT;
-      words[link] = words[objects.at(access) + ACCESS_NEXT];
+      let at = ioas.at + IOAS_ACCESSES;
+      while (words[at] !== linkTo(access, side)) at = nextAt(context, words[at]);
+      words[at] = words[nextAt(context, words[at])];
       words[ioas.at + IOAS_ALIGNMENT] = alignmentOf(ioas);
     }),
   );
@@ -53,16 +55,15 @@ export function removeAccess(context: Context, object: number, access: number): 
 export function notifyAccesses(ioas: Ioas, iova: bigint, length: bigint): void {
   const { words, objects, machine } = ioas.context;
   const accesses = ioas.readAreas(() => {
-    const found: number[] = [];
-    for (let access = words[ioas.at + IOAS_ACCESSES]; access !== 0; access = words[objects.at(access) + ACCESS_NEXT])
-      if (objects.tryHold(access)) found.push(access);
+    const found = [...accessesOf(ioas)];
+    for (const access of found) objects.holdRunning(access); // in the list: it is destroyed once it has left it, and this has ended
     return found;
   });
   for (const access of accesses) {
     try {
       machine.accessUnmaps.get(words[objects.at(access) + ACCESS_KIND])?.(ioas.context, access, iova, length);
     } finally {
-      objects.release(access);
+      objects.releaseRunning(access);
     }
   }
 }

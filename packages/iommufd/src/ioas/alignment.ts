@@ -3,17 +3,9 @@
 import { IommuError } from '@faultline/core/errors';
 import { PAGE_BYTES } from '../caller/index.ts';
 import { loadU64 } from '../memory/index.ts';
-import { ACCESS_ALIGNMENT, ACCESS_NEXT } from '../objects/index.ts';
-import {
-  AREA_BYTE,
-  AREA_LAST,
-  AREA_START,
-  IOAS_ACCESSES,
-  IOAS_ALIGNMENT,
-  IOAS_DOMAIN,
-  IOAS_FILLED,
-  IOAS_NO_LARGE,
-} from './layout.ts';
+import { ACCESS_ALIGNMENT } from '../objects/index.ts';
+import { accessesOf } from './access-list.ts';
+import { AREA_BYTE, AREA_LAST, AREA_START, IOAS_ALIGNMENT, IOAS_DOMAIN, IOAS_FILLED, IOAS_NO_LARGE } from './layout.ts';
 import type { Ioas } from './tables.ts';
 
 /** @throws IommuError EADDRINUSE an area is less aligned. */
@@ -35,8 +27,7 @@ export function alignmentOf(ioas: Ioas): number {
   let alignment = words[ioas.at + IOAS_NO_LARGE] === 1 ? PAGE_BYTES : 1;
   for (let i = 0; i < words[ioas.at + IOAS_FILLED]; i++)
     alignment = Math.max(alignment, words[ioas.at + IOAS_DOMAIN + 2 * i + 1]);
-  for (let access = words[ioas.at + IOAS_ACCESSES]; access !== 0; access = words[objects.at(access) + ACCESS_NEXT])
-    alignment = Math.max(alignment, words[objects.at(access) + ACCESS_ALIGNMENT]);
+  for (const access of accessesOf(ioas)) alignment = Math.max(alignment, words[objects.at(access) + ACCESS_ALIGNMENT]);
   return alignment;
 }
 

@@ -56,6 +56,9 @@ export interface MachineParts {
 /** @param access object. */
 export type AccessUnmap = (context: Context, access: number, iova: bigint, length: bigint) => void;
 
+/** @param objectAt word offset of the object. */
+export type ObjectEnd = (context: Context, objectAt: number, object: number) => void;
+
 /** One thread's view of all that is shared: the fault path, the pools, the contexts. Made by that thread, used by no other.
  * It starts offline: who reports, delivers or answers goes online for as long as that takes. */
 export class Machine {
@@ -71,6 +74,8 @@ export class Machine {
   readonly pools: Readonly<Record<PoolName, RecordPool>>;
   /** What accesses of a kind do when a range is about to go, by ACCESS_KIND: they unpin what they have of it. */
   readonly accessUnmaps: Map<number, AccessUnmap> = new Map();
+  /** How objects end that are not this package's own, by OBJ_*: those of a driver's tests. */
+  readonly objectEnds: Map<number, ObjectEnd> = new Map();
   readonly contexts: number;
   readonly processes: number;
   readonly faultQueues: number;

@@ -1,0 +1,3 @@
+export * from './access.ts';
+export * from './items.ts';
+export * from './pin.ts';
