@@ -7,19 +7,18 @@ import { HWPT_AUTO } from '../objects/index.ts';
 import { OBJ_DEVICE, OBJ_HWPT_NESTED, OBJ_HWPT_PAGING, OBJ_IOAS } from '../uapi/index.ts';
 import {
   addMember,
-  countMembers,
   findAttachment,
   findMember,
-  firstDevice,
   freeMember,
   groupOf,
+  membersOf,
   removeMember,
   reserveMember,
 } from './attachments.ts';
 import { withGroup } from './bind.ts';
 import { ATTACH_HWPT } from './layout.ts';
 import { checkHwpt, checkPasid } from './rules.ts';
-import { attachReally, detachReally, replaceReally } from './steps.ts';
+import { attachReally, detachReally, endReplace, replaceReally, takeReplaceBack } from './steps.ts';
 
 export interface AttachTarget {
   /** Id of an IOAS or an HWPT. */
@@ -55,7 +54,6 @@ function change(
   return machine.blocking(() => {
     const device = objects.get(call, 'dev_id', id, OBJ_DEVICE);
     try {
-      checkPasid(context, call, device, pasid);
       return withTarget(context, call, ptId, (target) =>
         withGroup(context, groupOf(context, device), (groupAt) => {
           const run: Step = (hwpt) => step(context, call, groupAt, device, pasid, hwpt);
@@ -142,19 +140,20 @@ function attach(context: Context, call: string, groupAt: number, device: number,
       );
   }
   checkHwpt(context, call, groupAt, device, pasid, hwpt);
+  checkPasid(context, call, device, pasid);
   const records = reserveMember(context, call, attachmentAt === 0);
-  if (attachmentAt === 0) {
-    try {
-      attachReally(context, call, device, pasid, hwpt);
-    } catch (error) {
-      freeMember(context, records);
-      throw error;
-    }
+  try {
+    attachReally(context, call, device, pasid, hwpt);
+  } catch (error) {
+    freeMember(context, records);
+    throw error;
   }
   addMember(context, groupAt, pasid, hwpt, device, records);
   objects.hold(hwpt);
+  objects.hold(device);
 }
 
+/** A group moves as a whole: all of its devices that are attached at the PASID, or none. */
 function replace(context: Context, call: string, groupAt: number, device: number, pasid: number, hwpt: number): void {
   const { objects, words } = context;
   const attachmentAt = findAttachment(context, groupAt, pasid);
@@ -162,11 +161,21 @@ function replace(context: Context, call: string, groupAt: number, device: number
     throw new IommuError('EINVAL', call, 'dev_id', objects.idOf(device), 'is not attached');
   const old = words[attachmentAt + ATTACH_HWPT];
   if (old === hwpt) return;
-  checkHwpt(context, call, groupAt, device, pasid, hwpt);
-  replaceReally(context, call, firstDevice(context, attachmentAt), pasid, hwpt, old);
+  const members = membersOf(context, attachmentAt);
+  for (const member of members) checkHwpt(context, call, groupAt, member, pasid, hwpt);
+  const moved: number[] = [];
+  try {
+    for (const member of members) {
+      replaceReally(context, call, member, pasid, hwpt, old);
+      moved.push(member);
+    }
+  } catch (error) {
+    for (const member of moved.reverse()) takeReplaceBack(context, member, pasid, hwpt, old);
+    throw error;
+  }
   words[attachmentAt + ATTACH_HWPT] = hwpt;
-  // Every member of the group has one user of its HWPT, and they moved together.
-  for (let moved = countMembers(context, attachmentAt); moved > 0; moved--) {
+  for (const member of members) {
+    endReplace(context, member, pasid, hwpt, old);
     objects.hold(hwpt);
     letGoHwpt(context, old);
   }
@@ -182,9 +191,10 @@ export function detachDevice(context: Context, id: number, pasid: number = 0): v
         const attachmentAt = findAttachment(context, groupAt, pasid);
         if (attachmentAt === 0 || findMember(context, attachmentAt, device) === 0) return;
         const hwpt = words[attachmentAt + ATTACH_HWPT];
-        const first = firstDevice(context, attachmentAt);
-        if (removeMember(context, groupAt, attachmentAt, device)) detachReally(context, first, pasid, hwpt);
+        detachReally(context, device, pasid, hwpt);
+        removeMember(context, groupAt, attachmentAt, device);
         letGoHwpt(context, hwpt);
+        objects.release(device);
       });
     } finally {
       objects.put(device);

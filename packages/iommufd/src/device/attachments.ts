@@ -92,15 +92,32 @@ export function findMember(context: Context, attachmentAt: number, device: numbe
   return 0;
 }
 
-/** Object of the device whose attachment is real. */
-export function firstDevice(context: Context, attachmentAt: number): number {
+/** Objects of an attachment's devices, in the order in which they were attached. */
+export function membersOf(context: Context, attachmentAt: number): number[] {
   const { words, machine } = context;
   const { attachments } = machine.pools;
-  return words[attachments.at(words[attachmentAt + ATTACH_FIRST]) + MEMBER_DEVICE];
+  const found: number[] = [];
+  for (
+    let member = words[attachmentAt + ATTACH_FIRST];
+    member !== 0;
+    member = words[attachments.at(member) + MEMBER_NEXT]
+  )
+    found.push(words[attachments.at(member) + MEMBER_DEVICE]);
+  return found;
 }
 
-/** Takes a device off an attachment. @returns true when it was the last: the attachment is gone too. */
-export function removeMember(context: Context, groupAt: number, attachmentAt: number, device: number): boolean {
+/** Whether a device is attached at any PASID. */
+export function isAttached(context: Context, groupAt: number, device: number): boolean {
+  const { words, machine } = context;
+  const { attachments } = machine.pools;
+  let record = words[groupAt + GROUP_ATTACHMENTS];
+  while (record !== 0 && findMember(context, attachments.at(record), device) === 0)
+    record = words[attachments.at(record) + ATTACH_NEXT];
+  return record !== 0;
+}
+
+/** Takes a device off an attachment, which goes with its last one. */
+export function removeMember(context: Context, groupAt: number, attachmentAt: number, device: number): void {
   const { words, machine } = context;
   const { attachments } = machine.pools;
   let at = attachmentAt + ATTACH_FIRST;
@@ -108,30 +125,15 @@ export function removeMember(context: Context, groupAt: number, attachmentAt: nu
   const member = words[at];
   words[at] = words[attachments.at(member) + MEMBER_NEXT];
   attachments.free(member);
-  if (words[attachmentAt + ATTACH_FIRST] !== 0) return false;
+  if (words[attachmentAt + ATTACH_FIRST] !== 0) return;
   const attachment = attachments.indexOf(attachmentAt);
   let link = groupAt + GROUP_ATTACHMENTS;
   while (words[link] !== attachment) link = attachments.at(words[link]) + ATTACH_NEXT;
   words[link] = words[attachmentAt + ATTACH_NEXT];
   attachments.free(attachment);
-  return true;
 }
 
 /** Group of a device object. */
 export function groupOf(context: Context, device: number): number {
   return context.words[context.objects.at(device) + DEVICE_GROUP];
-}
-
-/** Devices of an attachment. */
-export function countMembers(context: Context, attachmentAt: number): number {
-  const { words, machine } = context;
-  const { attachments } = machine.pools;
-  let count = 0;
-  for (
-    let member = words[attachmentAt + ATTACH_FIRST];
-    member !== 0;
-    member = words[attachments.at(member) + MEMBER_NEXT]
-  )
-    count++;
-  return count;
 }

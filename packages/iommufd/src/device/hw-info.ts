@@ -22,8 +22,6 @@ export const getHwInfo: Command<typeof GET_HW_INFO> = {
     if ((args.flags & ~HW_INFO_FLAG_INPUT_TYPE) !== 0)
       throw new IommuError('EOPNOTSUPP', CALL, 'flags', args.flags, 'has bits that are not known');
     const asked = (args.flags & HW_INFO_FLAG_INPUT_TYPE) !== 0 ? args.dataType : HW_INFO_TYPE_DEFAULT;
-    if ((args.flags & HW_INFO_FLAG_INPUT_TYPE) === 0 && args.dataType !== 0)
-      throw new IommuError('EOPNOTSUPP', CALL, 'in_data_type', args.dataType, 'wants flag INPUT_TYPE');
     const device = objects.get(CALL, 'dev_id', args.devId, OBJ_DEVICE);
     try {
       const number = words[objects.at(device) + DEVICE_NUMBER];

@@ -4,8 +4,8 @@
 //   name    offset  meaning
 //   NEXT    0       next attachment of the group, 0 ends
 //   PASID   1       0: no PASID
-//   HWPT    2       object: one of its users
-//   FIRST   3       first of its members: the device whose attach and detach are real; the others only count
+//   HWPT    2       object: each member is one of its users
+//   FIRST   3       first of its members: devices that are on it
 export const ATTACH_NEXT = 0;
 export const ATTACH_PASID = 1;
 export const ATTACH_HWPT = 2;

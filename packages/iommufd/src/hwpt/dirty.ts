@@ -51,6 +51,7 @@ export const hwptGetDirtyBitmap: Command<typeof HWPT_GET_DIRTY_BITMAP> = {
       const ioas = new Ioas(context, words[hwptAt + HWPT_IOAS]);
       checkAligned(call, args, last, BigInt(iovaAlignment(ioas)));
       checkTracked(context, call, hwptAt, args.hwptId);
+      if (machine.fail.fails('dirty bitmap')) throw new IommuError('ENOMEM', call, 'data', args.data, 'made to fail');
       const domain = words[hwptAt + HWPT_DOMAIN];
       const shift = Math.log2(Number(pageSize & -pageSize));
       const bitmap = new UserBitmap(caller.memory, args.data, iova, last, shift);
@@ -68,16 +69,17 @@ function checkAligned(
   alignment: bigint,
 ): void {
   const end = last + 1n;
-  if (iova % alignment !== 0n || end % alignment !== 0n)
+  if (((iova | end) & (alignment - 1n)) !== 0n)
     throw new IommuError(
       'EINVAL',
       call,
-      iova % alignment !== 0n ? 'iova' : 'length',
+      (iova & (alignment - 1n)) !== 0n ? 'iova' : 'length',
       iova,
       `must be a multiple of ${alignment}`,
     );
   if (pageSize === 0n) throw new IommuError('EINVAL', call, 'page_size', pageSize, 'must not be 0');
-  if (iova % pageSize !== 0n || end % pageSize !== 0n)
+  // A mask, not a remainder: a page size that is no power of two asks for what it asks in Linux.
+  if (((iova | end) & (pageSize - 1n)) !== 0n)
     throw new IommuError('EINVAL', call, 'page_size', pageSize, `iova ${iova} and length ${length} are no multiples`);
 }
 

@@ -191,6 +191,22 @@ export class ObjectTable {
     return true;
   }
 
+  /** As {@link remove}, for an object that a driver ends and calls may still be using: waits for those, and none can start meanwhile.
+   * @throws IommuError EBUSY calls did not end, or something that lives on uses it: it is as it was, and the share still the caller's. */
+  removeWaiting(call: string, object: number, slot: number = 0): void {
+    const words = this.#words;
+    const at = this.at(object);
+    const id = words[at + OBJECT_ID];
+    const calls = this.#waitForRunning(at);
+    if (calls > 0) throw new IommuError('EBUSY', call, 'id', id, `${calls} calls on it did not end`);
+    if (Atomics.compareExchange(words, at + OBJECT_USERS, 2, 0) !== 2) {
+      Atomics.store(words, at + OBJECT_RUNNING, 1); // to be found again
+      throw new IommuError('EBUSY', call, 'id', id, `has ${this.users(object) - 1} users`);
+    }
+    this.#ids.store(id, slot); // [D]
+    this.#end(at, object);
+  }
+
   /** Gives up the caller's share; who finds nobody left but the table ends the object. */
   releaseOrRemove(call: string, object: number): void {
     const words = this.#words;
@@ -205,9 +221,19 @@ export class ObjectTable {
   finish(call: string, object: number, slot: number): void {
     const words = this.#words;
     const at = this.at(object);
-    this.#ids.store(words[at + OBJECT_ID], slot); // [D]
-    this.#waitForRunning(call, at, object);
-    this.#parts.destroyers[words[at + OBJECT_TYPE]](at, object);
+    const id = words[at + OBJECT_ID];
+    this.#ids.store(id, slot); // [D]
+    const calls = this.#waitForRunning(at);
+    if (calls > 0) {
+      Atomics.store(words, at + OBJECT_USERS, 1);
+      this.#ids.store(id, object); // as it was
+      throw new IommuError('EBUSY', call, 'id', id, `${calls} calls on it did not end`);
+    }
+    this.#end(at, object);
+  }
+
+  #end(at: number, object: number): void {
+    this.#parts.destroyers[this.#words[at + OBJECT_TYPE]](at, object);
     this.#pool.free(object); // unfindable, and whoever found it has let go
   }
 
@@ -256,19 +282,15 @@ export class ObjectTable {
   }
 
   /** The table's own share stays in RUNNING until the last call is over: it is what this thread gives up at the end.
-   * @throws IommuError EBUSY calls did not end: the object is as it was before. */
-  #waitForRunning(call: string, at: number, object: number): void {
+   * @returns calls that did not end in time; 0: none is left, and none can start. */
+  #waitForRunning(at: number): number {
     const words = this.#words;
-    if (Atomics.compareExchange(words, at + OBJECT_RUNNING, 1, 0) === 1) return;
+    if (Atomics.compareExchange(words, at + OBJECT_RUNNING, 1, 0) === 1) return 0;
     Atomics.store(words, at + OBJECT_WAITING, 1);
     for (;;) {
       const seen = Atomics.compareExchange(words, at + OBJECT_RUNNING, 1, 0);
-      if (seen === 1) return;
-      if (Atomics.wait(words, at + OBJECT_RUNNING, seen, DESTROY_TIMEOUT_MS) !== 'timed-out') continue;
-      const id = words[at + OBJECT_ID];
-      Atomics.store(words, at + OBJECT_USERS, 1);
-      this.#ids.store(id, object);
-      throw new IommuError('EBUSY', call, 'id', id, `${seen - 1} calls on it did not end`);
+      if (seen === 1) return 0;
+      if (Atomics.wait(words, at + OBJECT_RUNNING, seen, DESTROY_TIMEOUT_MS) === 'timed-out') return seen - 1;
     }
   }
 }
