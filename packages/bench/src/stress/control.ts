@@ -14,7 +14,6 @@ import { LINE } from '@faultline/core/sync';
 //   BUDGET    7 LINE    device side   faults nobody has claimed (claimFaults)
 //   PARAMS    8 LINE    main          CELL_* parameters, published by CELL and by HANDLERS
 //   OVER      9 LINE    main          number of the cell whose devices are off: nobody needs their endpoints any more
-//   LISTENING 10 LINE   main          1: reports of the cell's hosts are heard
 export const CTL_CELL = 0;
 export const CTL_READY: number = LINE;
 export const CTL_DONE: number = 2 * LINE;
@@ -25,8 +24,7 @@ export const CTL_STOP: number = 6 * LINE;
 export const CTL_BUDGET: number = 7 * LINE;
 export const CTL_PARAMS: number = 8 * LINE;
 export const CTL_OVER: number = 9 * LINE;
-export const CTL_LISTENING: number = 10 * LINE;
-export const CTL_WORDS: number = 11 * LINE;
+export const CTL_WORDS: number = 10 * LINE;
 
 const THREADS_BITS = 13;
 

@@ -18,7 +18,6 @@ import {
 } from '@faultline/core/iopf';
 import type { IommuName } from '../scenario/parameters.ts';
 import { clockOf } from './clock.ts';
-import { CTL_LISTENING } from './control.ts';
 import { openAmdInterrupt } from './family/amd.ts';
 import { type OpenInterrupt, PASID } from './family/family.ts';
 import { openSmmuInterrupt } from './family/smmu-v3.ts';
@@ -29,7 +28,6 @@ import { HARDWARE_HOST } from './plan.ts';
 import { addQueueActors } from './queue-actors.ts';
 import { TallyOps, TallyReporter, tallyOwnAnswers } from './tally.ts';
 import { beginAll } from './translation-ledger.ts';
-import { waitWord } from './wait-word.ts';
 
 const OPEN: Record<IommuName, OpenInterrupt> = {
   'smmu-v3': openSmmuInterrupt,
@@ -128,5 +126,4 @@ export default async function setup(host: HostContext, data: HostData): Promise<
     freeDomain(system, blockedDomain);
     path.close();
   });
-  await waitWord(arena.words, arena.base('control') + CTL_LISTENING, (value) => value === 1);
 }

@@ -21,7 +21,6 @@ import {
   CTL_DONE,
   CTL_GO,
   CTL_HANDLERS,
-  CTL_LISTENING,
   CTL_OVER,
   CTL_PARAMS,
   CTL_READY,
@@ -90,7 +89,7 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
     noop: parameters.handler === 'noop',
   };
   const spins = words[control + CTL_PARAMS + CELL_SPINS];
-  const starting = ActorSystem.start({
+  const system = await ActorSystem.start({
     arena,
     pool,
     hosts: [
@@ -113,10 +112,6 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
       ...Object.fromEntries(devices.map((name, i) => [name, { host: 'interrupt', id: 2 + queues.length + i }])),
     },
   });
-  // A host that is ready before that would be waited for in vain.
-  Atomics.store(words, control + CTL_LISTENING, 1);
-  Atomics.notify(words, control + CTL_LISTENING);
-  const system = await starting;
   const over = new AbortController();
   try {
     return collectCell(stage, order, await drive(stage, order, system, devices, over.signal));
@@ -242,7 +237,6 @@ function writeParameters({ arena, plan }: CellStage, order: CellOrder, epochNs: 
   words[at + CELL_BUDGETED] = order.faults === undefined ? 0 : 1;
   Atomics.store(words, control + CTL_BUDGET, order.faults ?? 0);
   Atomics.store(words, control + CTL_STOP, 0);
-  Atomics.store(words, control + CTL_LISTENING, 0);
 }
 
 /** Sends each event, waiting while the mailbox is full: there may be more devices than it has entries. Until aborted. */

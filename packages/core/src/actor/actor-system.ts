@@ -136,7 +136,10 @@ export class ActorSystem extends EventEmitter<SystemEvents> {
   }
 
   async #started(): Promise<void> {
-    const ready = new Promise<void>((resolve) => (this.#onReady = resolve));
+    const ready = new Promise<void>((resolve) => {
+      this.#onReady = resolve;
+      if (this.#ready.size === this.placement.hosts.length) resolve(); // all were ready before anybody asked
+    });
     const ended = Promise.race(this.#runs);
     const early = await Promise.race([ready, ended]);
     if (early === undefined) return;

@@ -1,5 +1,3 @@
-/** The refusals are core's: an older name for them. */
-export { IommuError as PageTableError } from '@faultline/core/errors';
 export { checkPage, checkRange, MAX_PAGES } from './addresses.ts';
 export { type PageTableCost, pageTableCosts } from './costs.ts';
 export { DeferredTables } from './deferred-tables.ts';

@@ -1,15 +1,14 @@
 import {
   COMMAND_KINDS,
-  decodeCommand,
-  decodeEventEntry,
-  decodePprEntry,
+  describeCommand,
+  describeEventEntry,
+  describePprEntry,
   EVENT_KINDS,
   PPR_KINDS,
   type RecordKind,
 } from '@faultline/hw/amd';
 import type { Names } from './fields.ts';
 import { type Judged, type Meanings, type RecordQueue, requesterId, responseCode, when } from './queue.ts';
-import { errorsOf } from './smmu-v3.ts';
 
 const PPR_NAMES: Names = {
   ...{ device: 'device ID', pasidLo: ['PASID', 0], pasidHi: ['PASID', 16], prgIndex: 'PRG index', last: 'Last' },
@@ -66,25 +65,28 @@ function typeMeaning(kinds: readonly RecordKind[]): (type: number) => string {
   return (type) => kinds.find((kind) => kind.type === type)?.name ?? (type === 0 ? 'not arrived yet' : 'unknown');
 }
 
-function judge(kinds: readonly RecordKind[], decode: (words: Int32Array, at: number) => unknown) {
+function judge(
+  kinds: readonly RecordKind[],
+  describe: (words: Int32Array, at: number) => { errors: readonly string[] },
+) {
   return (words: Int32Array): Judged => {
     const kind = kinds.find(({ type }) => type === words[1] >>> 28);
     const fields = kind?.fields ?? [{ name: 'type', hi: 63, lo: 60 }];
-    return { kind: kind?.name ?? '', fields, errors: errorsOf(decode, words) };
+    return { kind: kind?.name ?? '', fields, errors: describe(words, 0).errors };
   };
 }
 
 export const AMD_QUEUES: readonly RecordQueue[] = [
   {
     ...{ family: 'amd', name: 'ppr', sizes: [2], names: PPR_NAMES, meanings: PPR_MEANINGS },
-    judge: judge(PPR_KINDS, decodePprEntry),
+    judge: judge(PPR_KINDS, describePprEntry),
   },
   {
     ...{ family: 'amd', name: 'cmd', sizes: [2], names: COMMAND_NAMES, meanings: COMMAND_MEANINGS },
-    judge: judge(COMMAND_KINDS, decodeCommand),
+    judge: judge(COMMAND_KINDS, describeCommand),
   },
   {
     ...{ family: 'amd', name: 'event', sizes: [2], names: EVENT_NAMES, meanings: EVENT_MEANINGS },
-    judge: judge(EVENT_KINDS, decodeEventEntry),
+    judge: judge(EVENT_KINDS, describeEventEntry),
   },
 ];

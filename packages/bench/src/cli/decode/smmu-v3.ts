@@ -1,14 +1,13 @@
-import { IommuError } from '@faultline/core/errors';
 import {
   commandKind,
   commandOp,
-  describeCommand,
-  describeEvent,
-  describePriqRecord,
   eventId,
   eventKind,
   isStopMarker,
   PRIQ_FIELDS,
+  viewCommand,
+  viewEvent,
+  viewPriqRecord,
 } from '@faultline/hw/smmu-v3';
 import type { Names } from './fields.ts';
 import { type Meanings, type RecordQueue, when } from './queue.ts';
@@ -64,7 +63,7 @@ export const SMMU_QUEUES: readonly RecordQueue[] = [
     ...{ family: 'smmu-v3', name: 'evtq', sizes: [4], names: EVENT_NAMES, meanings: EVENT_MEANINGS },
     judge(words) {
       const kind = eventKind(eventId(words, 0));
-      const errors = errorsOf(describeEvent, words);
+      const errors = viewEvent(words, 0).errors;
       return { kind: kind?.name ?? '', fields: kind?.fields ?? [{ name: 'id', ...FIRST_BYTE }], errors };
     },
   },
@@ -72,7 +71,7 @@ export const SMMU_QUEUES: readonly RecordQueue[] = [
     ...{ family: 'smmu-v3', name: 'cmdq', sizes: [2], names: COMMAND_NAMES, meanings: COMMAND_MEANINGS },
     judge(words) {
       const kind = commandKind(commandOp(words, 0));
-      const errors = errorsOf(describeCommand, words);
+      const errors = viewCommand(words, 0).errors;
       return { kind: kind?.name ?? '', fields: kind?.fields ?? [{ name: 'op', ...FIRST_BYTE }], errors };
     },
   },
@@ -80,18 +79,7 @@ export const SMMU_QUEUES: readonly RecordQueue[] = [
     ...{ family: 'smmu-v3', name: 'priq', sizes: [2], names: PRIQ_NAMES, meanings: PRIQ_MEANINGS },
     judge(words) {
       const kind = isStopMarker(words[1]) ? 'STOP_MARKER' : 'PAGE_REQUEST';
-      return { kind, fields: PRIQ_FIELDS, errors: errorsOf(describePriqRecord, words) };
+      return { kind, fields: PRIQ_FIELDS, errors: viewPriqRecord(words, 0).errors };
     },
   },
 ];
-
-/** What a strict reader has against the record: one sentence, as it stops at the first. */
-export function errorsOf(read: (words: Int32Array, at: number) => unknown, words: Int32Array): string[] {
-  try {
-    read(words, 0);
-    return [];
-  } catch (error) {
-    if (!(error instanceof IommuError)) throw error;
-    return [error.message.slice(error.call.length + 2)];
-  }
-}

@@ -1,7 +1,7 @@
 // One `pt` from options to exit code.
 import { writeFileSync } from 'node:fs';
 import { IommuError } from '@faultline/core/errors';
-import { allocPageTable, openPageTable, type PageTable, PageTableError } from '@faultline/hw/page-table';
+import { allocPageTable, openPageTable, type PageTable } from '@faultline/hw/page-table';
 import { writeOut } from '../output.ts';
 import type { TextSink } from '../progress.ts';
 import { UsageError } from '../request.ts';
@@ -58,7 +58,7 @@ function carryOut(table: PageTable, operation: Operation): { text: string; refus
     if (unmapped === operation.pages) return undefined;
     return { text: `unmapped ${unmapped * 4096} bytes of ${operation.pages * 4096}`, refused: false };
   } catch (error) {
-    if (!(error instanceof IommuError || error instanceof PageTableError)) throw error;
+    if (!(error instanceof IommuError)) throw error;
     return { text: error.message, refused: true };
   }
 }
