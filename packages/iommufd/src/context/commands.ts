@@ -7,6 +7,8 @@ import { ioasAlloc } from '../ioas/alloc.ts';
 import { ioasCopy, ioasMap, ioasMapFile, ioasUnmap } from '../ioas/map-commands.ts';
 import { option } from '../ioas/options.ts';
 import { ioasAllowIovas, ioasIovaRanges } from '../ioas/ranges-commands.ts';
+import { veventqAlloc } from '../veventq/alloc.ts';
+import { hwQueueAlloc } from '../viommu/hw-queue.ts';
 import { vdeviceAlloc } from '../viommu/vdevice.ts';
 import { viommuAlloc } from '../viommu/viommu.ts';
 import type { AnyCommand } from './command.ts';
@@ -17,6 +19,7 @@ export const COMMANDS: readonly AnyCommand[] = [
   destroy,
   faultQueueAlloc,
   getHwInfo,
+  hwQueueAlloc,
   hwptAlloc,
   hwptGetDirtyBitmap,
   hwptInvalidate,
@@ -30,5 +33,6 @@ export const COMMANDS: readonly AnyCommand[] = [
   ioasUnmap,
   option,
   vdeviceAlloc,
+  veventqAlloc,
   viommuAlloc,
 ];

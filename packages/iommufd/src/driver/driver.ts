@@ -59,6 +59,19 @@ export interface DriverEntries {
   done(count: number): void;
 }
 
+/** What of a vIOMMU's can be mapped by user space. */
+export interface MmapRegions {
+  /** Offers one region, whole pages that are physically contiguous, for as long as the vIOMMU lives. @returns the offset that names it in
+   * mmap. @throws IommuError ENOMEM */
+  offer(physical: number, bytes: number): bigint;
+}
+
+/** The devices of a vIOMMU by the numbers that its machine knows them by. */
+export interface VirtualDevices {
+  /** Runs `body` with the device of a number, which stays until that returns. @returns false: there is none. */
+  withDevice(virtId: bigint, body: (device: number) => void): boolean;
+}
+
 /** All calls throw IommuError: EINVAL, EOPNOTSUPP and others as the operation says. Context: as named, in the lock order. */
 export interface IommufdDriver {
   /** @throws IommuError ENODEV no such device. */
@@ -100,15 +113,28 @@ export interface IommufdDriver {
   /** Invalidates what a guest asks for: of a nested domain. */
   invalidateDomain(domain: number, entries: DriverEntries): void;
 
-  /** @throws IommuError EOPNOTSUPP no such type. */
-  allocViommu(viommu: number, device: number, type: number, parent: number, data: DriverData | undefined): void;
+  /** Whether the device's IOMMU makes vIOMMUs of a type. */
+  hasViommu(device: number, type: number): boolean;
+  /** @param parent the nesting parent's domain. Its outputs are written to `data`. @throws IommuError EINVAL data, EFAULT, ENOMEM */
+  allocViommu(
+    viommu: number,
+    device: number,
+    type: number,
+    parent: number,
+    data: DriverData | undefined,
+    regions: MmapRegions,
+  ): void;
   freeViommu(viommu: number): void;
-  invalidateViommu(viommu: number, entries: DriverEntries): void;
+  invalidateViommu(viommu: number, entries: DriverEntries, devices: VirtualDevices): void;
+  /** The number finds the device once this has returned. Context: the group's lock. */
   allocVdevice(viommu: number, device: number, virtId: bigint): void;
+  /** The number does not find the device any more. Context: the group's lock. */
   freeVdevice(viommu: number, device: number, virtId: bigint): void;
-  /** Whether the vIOMMU has event queues of this type; bytes of an event's payload, 0: not. */
-  veventBytes(viommu: number, type: number): number;
-  /** @returns index of the queue that this one depends on, -1 for none. @throws IommuError EOPNOTSUPP type, EINVAL index, EEXIST, EIO */
+  /** Whether the vIOMMU has hardware queues of a type. */
+  hasHwQueue(viommu: number, type: number): boolean;
+  /** Context: the vIOMMU's lock. @returns index of the queue that this one depends on, -1 for none.
+   * @throws IommuError EINVAL index, EEXIST, EIO one that it needs is missing */
   allocHwQueue(viommu: number, type: number, index: number, iova: bigint, physical: number, bytes: bigint): number;
+  /** Context: the vIOMMU's lock. */
   freeHwQueue(viommu: number, index: number): void;
 }

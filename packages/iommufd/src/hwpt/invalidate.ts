@@ -6,6 +6,8 @@ import type { DriverEntries } from '../driver/index.ts';
 import { HWPT_DOMAIN, VIOMMU_NUMBER } from '../objects/index.ts';
 import { type Args, HWPT_INVALIDATE, OBJ_HWPT_NESTED, OBJ_HWPT_PAGING, OBJ_VIOMMU } from '../uapi/index.ts';
 
+import { virtualDevices } from '../viommu/index.ts';
+
 const CALL = 'HWPT_INVALIDATE';
 const MAX_ENTRIES = 2 ** 19;
 
@@ -23,8 +25,10 @@ export const hwptInvalidate: Command<typeof HWPT_INVALIDATE> = {
       const type = objects.typeOf(object);
       const entries = entriesOf(args, count, caller);
       if (type === OBJ_HWPT_NESTED) machine.driver.invalidateDomain(words[objects.at(object) + HWPT_DOMAIN], entries);
-      else if (type === OBJ_VIOMMU) machine.driver.invalidateViommu(words[objects.at(object) + VIOMMU_NUMBER], entries);
-      else throw new IommuError('EINVAL', CALL, 'hwpt_id', args.hwptId, 'is no nested HWPT and no vIOMMU');
+      else if (type === OBJ_VIOMMU) {
+        const devices = virtualDevices(context, object);
+        machine.driver.invalidateViommu(words[objects.at(object) + VIOMMU_NUMBER], entries, devices);
+      } else throw new IommuError('EINVAL', CALL, 'hwpt_id', args.hwptId, 'is no nested HWPT and no vIOMMU');
     } finally {
       objects.put(object);
     }

@@ -4,7 +4,7 @@ import { PAGE_BYTES } from '../caller/index.ts';
 import type { Context } from '../context/context.ts';
 import { loadU64, min64, U64_MAX } from '../memory/index.ts';
 import { ACCESS_ALIGNMENT, ACCESS_KIND } from '../objects/index.ts';
-import { IOAS_MAP_WRITEABLE } from '../uapi/index.ts';
+import { IOAS_MAP_WRITEABLE, OBJ_ACCESS } from '../uapi/index.ts';
 import { accessesOf, linkTo, NEXT, nextAt } from './access-list.ts';
 import { alignmentOf, checkAlignment } from './alignment.ts';
 import {
@@ -55,7 +55,8 @@ export function removeAccess(context: Context, object: number, access: number, s
 export function notifyAccesses(ioas: Ioas, iova: bigint, length: bigint): void {
   const { words, objects, machine } = ioas.context;
   const accesses = ioas.readAreas(() => {
-    const found = [...accessesOf(ioas)];
+    // A hardware queue lets go of nothing: its areas may not go.
+    const found = [...accessesOf(ioas)].filter((access) => objects.typeOf(access) === OBJ_ACCESS);
     for (const access of found) objects.holdRunning(access); // in the list: it is destroyed once it has left it, and this has ended
     return found;
   });

@@ -13,7 +13,7 @@ import { LINE, rwlockWords } from '@faultline/core/sync';
 //   FILLED     162     domains              domains that are filled
 //   RESERVED   163     areas                first reserved range
 //   ALLOWED    164     areas                first allowed range, by start
-//   ACCESSES   165     areas                first attached access (objects)
+//   ACCESSES   165     areas                first attached access (access-list.ts)
 //   AREAS      166     areas                how many areas there are
 //   DOMAIN     168     domains              DOMAIN_SLOTS pairs: domain, page size
 //   HEAD       232     areas                skip list of areas: LEVELS first ones
@@ -47,7 +47,8 @@ export const IOAS_WORDS = 256;
 //   STORAGE     10      pages                 domain that remembers where its pages are, 0 for none
 //   SIBLING     11      pages                 next area of the same pages that has STORAGE
 //   LEVEL       12      areas                 of its links, 1 to LEVELS
-//   NEXT        13      areas                 next area on each level
+//   NEXT        13      areas                 next area on each level, LEVELS words
+//   LOCKS       25      areas                 hardware queues in it: it may not go
 export const AREA_START = 0;
 export const AREA_LAST = 2;
 export const AREA_BYTE = 4;
@@ -59,6 +60,7 @@ export const AREA_STORAGE = 10;
 export const AREA_SIBLING = 11;
 export const AREA_LEVEL = 12;
 export const AREA_NEXT = 13;
+export const AREA_LOCKS: number = AREA_NEXT + LEVELS;
 export const AREA_WORDS: number = LINE;
 
 // Pages: memory of a process, or of a file, that areas map. A record of the pool `pages`.

@@ -3,7 +3,7 @@ import { IommuError } from '@faultline/core/errors';
 import { U64_MAX } from '../memory/index.ts';
 import { notifyAccesses } from './accesses.ts';
 import { unfillDomain } from './fill.ts';
-import { AREA_ACCESSES, AREA_PAGES, AREA_PREVENT } from './layout.ts';
+import { AREA_ACCESSES, AREA_LOCKS, AREA_PAGES, AREA_PREVENT } from './layout.ts';
 import { putPages, withPages } from './pages.ts';
 import type { Ioas } from './tables.ts';
 
@@ -47,6 +47,7 @@ function unmapOne(
     const range = { start: ioas.areas.start(area), last: ioas.areas.last(area) };
     const pages = words[at + AREA_PAGES];
     if (pages === 0) throw new IommuError('EBUSY', call, 'iova', range.start, 'is being mapped or unmapped');
+    if (words[at + AREA_LOCKS] > 0) throw new IommuError('EBUSY', call, 'iova', range.start, 'is a hardware queue’s');
     if (range.start < start || range.last > last)
       throw new IommuError('ENOENT', call, 'iova', range.start, `is mapped up to ${range.last}, as a whole`);
     if (words[at + AREA_ACCESSES] > 0) {

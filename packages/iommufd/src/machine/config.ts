@@ -9,6 +9,7 @@ import { FILE_WORDS } from '../files/layout.ts';
 import { AREA_WORDS, IOAS_WORDS, PAGES_WORDS, PIN_WORDS, RANGE_WORDS } from '../ioas/layout.ts';
 import { initRecordPool, recordPoolWords } from '../memory/index.ts';
 import { OBJECT_WORDS } from '../objects/layout.ts';
+import { EVENT_WORDS, VEVENTQ_WORDS } from '../veventq/layout.ts';
 import { CONTEXT_WORDS, GROUP_WORDS } from './layout.ts';
 
 /** How much there can be of everything at once, in all contexts. */
@@ -30,6 +31,7 @@ export interface IommufdConfig extends IopfConfig {
   /** At most 16: a cookie names its queue. */
   readonly faultQueues: number;
   readonly veventqs: number;
+  /** Events that wait in all of them: more are lost. */
   readonly events: number;
 }
 
@@ -66,7 +68,17 @@ export function iommufdConfig(config: Partial<IommufdConfig> = {}): IommufdConfi
   return whole;
 }
 
-export type PoolName = 'objects' | 'ioas' | 'areas' | 'pages' | 'pins' | 'ranges' | 'attachments' | 'files';
+export type PoolName =
+  | 'objects'
+  | 'ioas'
+  | 'areas'
+  | 'pages'
+  | 'pins'
+  | 'ranges'
+  | 'attachments'
+  | 'files'
+  | 'veventqs'
+  | 'events';
 
 /** The pools: name, which is that of its capacity's field, and words of a record. */
 export const POOLS: Readonly<Record<PoolName, number>> = {
@@ -78,6 +90,8 @@ export const POOLS: Readonly<Record<PoolName, number>> = {
   ranges: RANGE_WORDS,
   attachments: ATTACHMENT_WORDS,
   files: FILE_WORDS,
+  veventqs: VEVENTQ_WORDS,
+  events: EVENT_WORDS,
 };
 
 const ID_NODES = 8;

@@ -7,12 +7,14 @@ import { LINE } from '@faultline/core/sync';
 //   REFS         1       atomic       files that keep it: /dev/iommu itself, fault and event files, accesses
 //   RLIMIT_MODE  2       atomic       OPTION_RLIMIT_MODE: 1 charges the process rather than the user
 //   COMPAT_IOAS  3       LOCK         object index of the IOAS that legacy VFIO calls mean, 0 for none
-//   LOCK         4       atomic       mutex: COMPAT_IOAS
+//   LOCK         4       atomic       mutex: COMPAT_IOAS, REGIONS
+//   REGIONS      5       LOCK         first vIOMMU that has an mmap region (objects)
 export const CONTEXT_STATE = 0;
 export const CONTEXT_REFS = 1;
 export const CONTEXT_RLIMIT_MODE = 2;
 export const CONTEXT_COMPAT_IOAS = 3;
 export const CONTEXT_LOCK = 4;
+export const CONTEXT_REGIONS = 5;
 export const CONTEXT_WORDS: number = LINE;
 
 export const CONTEXT_FREE = 0;

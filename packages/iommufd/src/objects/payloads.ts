@@ -125,17 +125,17 @@ export const VEVENTQ_BODY: number = OBJECT_PAYLOAD + 2;
 export const VEVENTQ_NEXT: number = OBJECT_PAYLOAD + 3;
 
 // HW_QUEUE: it is an access, too, which pins its memory: the words of ACCESS come first.
-//   VIOMMU  6  object
-//   INDEX   7
-//   TYPE    8  HW_QUEUE_TYPE_*
-//   NEXT    9  vIOMMU's LOCK
-//   IOVA    10 64 bits
-//   LENGTH  12 64 bits
-//   DEPENDS 14 object of the queue that it depends on, 0 for none
-export const HW_QUEUE_VIOMMU: number = OBJECT_PAYLOAD + 6;
-export const HW_QUEUE_INDEX: number = OBJECT_PAYLOAD + 7;
-export const HW_QUEUE_TYPE: number = OBJECT_PAYLOAD + 8;
-export const HW_QUEUE_NEXT: number = OBJECT_PAYLOAD + 9;
-export const HW_QUEUE_IOVA: number = OBJECT_PAYLOAD + 10;
-export const HW_QUEUE_LENGTH: number = OBJECT_PAYLOAD + 12;
-export const HW_QUEUE_DEPENDS: number = OBJECT_PAYLOAD + 14;
+//   VIOMMU  12 object
+//   INDEX   13
+//   TYPE    14 HW_QUEUE_TYPE_*
+//   NEXT    15 vIOMMU's LOCK
+//   IOVA    16 64 bits
+//   LENGTH  18 64 bits
+//   DEPENDS 20 object of the queue that it depends on, 0 for none
+export const HW_QUEUE_VIOMMU: number = OBJECT_PAYLOAD + 12;
+export const HW_QUEUE_INDEX: number = OBJECT_PAYLOAD + 13;
+export const HW_QUEUE_TYPE: number = OBJECT_PAYLOAD + 14;
+export const HW_QUEUE_NEXT: number = OBJECT_PAYLOAD + 15;
+export const HW_QUEUE_IOVA: number = OBJECT_PAYLOAD + 16;
+export const HW_QUEUE_LENGTH: number = OBJECT_PAYLOAD + 18;
+export const HW_QUEUE_DEPENDS: number = OBJECT_PAYLOAD + 20;

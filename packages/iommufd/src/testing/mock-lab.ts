@@ -31,8 +31,8 @@ export function openMockLab(shared: SharedLab, self: ThreadSelf = { id: 1, spins
   let driver: MockDriver | undefined;
   const lab = openLab(
     shared,
-    (arena) => {
-      driver = new MockDriver(arena, self);
+    (arena, _self, ram) => {
+      driver = new MockDriver(arena, self, ram);
       const { words } = arena;
       const pageResponse = (recordAt: number, code: number): void => {
         answers.push({ grpid: words[recordAt + FAULT_GRPID], code });

@@ -1,17 +1,18 @@
 // VDEVICE_ALLOC: a device as a virtual machine's IOMMU knows it, by a number of the machine's. One a device.
-// @see Linux drivers/iommu/iommufd/viommu.c iommufd_vdevice_alloc_ioctl(), iommufd_vdevice_destroy()
+// @see Linux drivers/iommu/iommufd/viommu.c iommufd_vdevice_alloc_ioctl(), iommufd_vdevice_destroy(); this follows Linux 7.2
 import { IommuError } from '@faultline/core/errors';
 import type { Command, Context } from '../context/index.ts';
 import { withGroup } from '../device/bind.ts';
+import type { VirtualDevices } from '../driver/index.ts';
 import { loadU64, storeU64 } from '../memory/index.ts';
 import {
   DEVICE_GOING,
   DEVICE_GROUP,
   DEVICE_NUMBER,
   DEVICE_VDEVICE,
-  ID_TOMBSTONE,
   VDEVICE_DEVICE,
   VDEVICE_NEXT,
+  VDEVICE_READY,
   VDEVICE_VIOMMU,
   VDEVICE_VIRT_ID,
   VIOMMU_IOMMU,
@@ -19,30 +20,28 @@ import {
   VIOMMU_VDEVICES,
 } from '../objects/index.ts';
 import { OBJ_DEVICE, OBJ_VDEVICE, OBJ_VIOMMU, VDEVICE_ALLOC } from '../uapi/index.ts';
-import { withViommu } from './viommu.ts';
+import { withViommu } from './lists.ts';
 
 const CALL = 'VDEVICE_ALLOC';
 
 export const vdeviceAlloc: Command<typeof VDEVICE_ALLOC> = {
   struct: VDEVICE_ALLOC,
   run(context, { args, respond }) {
-    const { objects, words } = context;
+    const { machine, objects, words } = context;
     const viommu = objects.get(CALL, 'viommu_id', args.viommuId, OBJ_VIOMMU);
     try {
       const device = objects.get(CALL, 'dev_id', args.devId, OBJ_DEVICE);
       try {
+        const { iommu } = machine.driver.traits(words[objects.at(device) + DEVICE_NUMBER]);
+        if (iommu !== words[objects.at(viommu) + VIOMMU_IOMMU])
+          throw new IommuError('EINVAL', CALL, 'dev_id', args.devId, `is behind another IOMMU than ${args.viommuId}`);
         // The group's lock: an attach that wants the vdevice comes before or after, not in between.
         withGroup(context, words[objects.at(device) + DEVICE_GROUP], () => {
-          const vdevice = make(context, viommu, device, args);
-          try {
+          checkDevice(context, device, args.devId);
+          make(context, { viommu, device, virtId: args.virtId }, (vdevice) => {
             args.outVdeviceId = objects.idOf(vdevice);
             respond();
-          } catch (error) {
-            unmake(context, objects.at(vdevice));
-            objects.abort(vdevice);
-            throw error;
-          }
-          objects.finalize(vdevice);
+          });
         });
       } finally {
         objects.put(device);
@@ -54,89 +53,103 @@ export const vdeviceAlloc: Command<typeof VDEVICE_ALLOC> = {
 };
 
 /** Context: the group's lock. */
-function make(
-  context: Context,
-  viommu: number,
-  device: number,
-  { viommuId, devId, virtId }: { readonly viommuId: number; readonly devId: number; readonly virtId: bigint },
-): number {
-  const { machine, objects, words } = context;
-  const deviceAt = objects.at(device);
-  const viommuAt = objects.at(viommu);
-  const number = words[deviceAt + DEVICE_NUMBER];
-  if (machine.driver.traits(number).iommu !== words[viommuAt + VIOMMU_IOMMU])
-    throw new IommuError('EINVAL', CALL, 'dev_id', devId, `is behind another IOMMU than vIOMMU ${viommuId}`);
-  if (words[deviceAt + DEVICE_GOING] === 1) throw new IommuError('ENOENT', CALL, 'dev_id', devId, 'is being unbound');
-  if (words[deviceAt + DEVICE_VDEVICE] !== 0) throw new IommuError('EEXIST', CALL, 'dev_id', devId, 'has a vdevice');
-  const vdevice = objects.reserve(CALL, OBJ_VDEVICE);
-  const at = objects.at(vdevice);
-  words[at + VDEVICE_VIOMMU] = viommu;
-  words[at + VDEVICE_DEVICE] = device;
-  storeU64(words, at + VDEVICE_VIRT_ID, virtId);
-  try {
-    machine.driver.allocVdevice(words[viommuAt + VIOMMU_NUMBER], number, virtId);
-    try {
-      publish(context, viommu, vdevice, virtId);
-    } catch (error) {
-      machine.driver.freeVdevice(words[viommuAt + VIOMMU_NUMBER], number, virtId);
-      throw error;
-    }
-  } catch (error) {
-    objects.abort(vdevice);
-    throw error;
-  }
-  words[deviceAt + DEVICE_VDEVICE] = vdevice;
-  objects.hold(viommu);
-  objects.holdRunning(device);
-  return vdevice;
+function checkDevice({ objects, words }: Context, device: number, devId: number): void {
+  const at = objects.at(device);
+  if (words[at + DEVICE_GOING] === 1) throw new IommuError('ENOENT', CALL, 'dev_id', devId, 'is being unbound');
+  if (words[at + DEVICE_VDEVICE] !== 0) throw new IommuError('EEXIST', CALL, 'dev_id', devId, 'has a vdevice');
 }
 
-/** From here on the vIOMMU finds the device by its virtual number. @throws IommuError EEXIST */
-function publish(context: Context, viommu: number, vdevice: number, virtId: bigint): void {
+interface VdeviceSpec {
+  readonly viommu: number;
+  readonly device: number;
+  readonly virtId: bigint;
+}
+
+/** Takes the number first, has the driver ready the device, and lets the number find it last. Context: the group's lock. */
+function make(context: Context, { viommu, device, virtId }: VdeviceSpec, respond: (vdevice: number) => void): void {
+  const { machine, objects, words } = context;
+  const viommuNumber = words[objects.at(viommu) + VIOMMU_NUMBER];
+  const number = words[objects.at(device) + DEVICE_NUMBER];
+  const undo: (() => void)[] = [];
+  try {
+    const vdevice = objects.reserve(CALL, OBJ_VDEVICE);
+    undo.push(() => objects.abort(vdevice));
+    const at = objects.at(vdevice);
+    words[at + VDEVICE_VIOMMU] = viommu;
+    words[at + VDEVICE_DEVICE] = device;
+    storeU64(words, at + VDEVICE_VIRT_ID, virtId);
+    takeNumber(context, viommu, vdevice, virtId);
+    undo.push(() => giveNumber(context, viommu, vdevice));
+    machine.driver.allocVdevice(viommuNumber, number, virtId);
+    undo.push(() => machine.driver.freeVdevice(viommuNumber, number, virtId));
+    respond(vdevice);
+    withViommu(context, viommu, () => {
+      words[at + VDEVICE_READY] = 1;
+    });
+    words[objects.at(device) + DEVICE_VDEVICE] = vdevice;
+    objects.hold(viommu);
+    objects.holdRunning(device);
+    objects.finalize(vdevice);
+  } catch (error) {
+    for (const step of undo.reverse()) step();
+    throw error;
+  }
+}
+
+/** @throws IommuError EEXIST another vdevice of the vIOMMU has it. */
+function takeNumber(context: Context, viommu: number, vdevice: number, virtId: bigint): void {
   const { objects, words } = context;
   withViommu(context, viommu, (viommuAt) => {
-    if (findVdevice(context, viommu, virtId) !== 0)
+    if (holderOf(context, viommuAt, virtId) !== 0)
       throw new IommuError('EEXIST', CALL, 'virt_id', virtId, 'is taken in this vIOMMU');
     words[objects.at(vdevice) + VDEVICE_NEXT] = words[viommuAt + VIOMMU_VDEVICES];
     words[viommuAt + VIOMMU_VDEVICES] = vdevice;
   });
 }
 
-/** The vdevice of a virtual number, 0 for none. Context: the vIOMMU's lock, for as long as it is used. */
-export function findVdevice({ objects, words }: Context, viommu: number, virtId: bigint): number {
-  let vdevice = words[objects.at(viommu) + VIOMMU_VDEVICES];
+function giveNumber(context: Context, viommu: number, vdevice: number): void {
+  const { objects, words } = context;
+  withViommu(context, viommu, (viommuAt) => {
+    let link = viommuAt + VIOMMU_VDEVICES;
+    while (words[link] !== vdevice) link = objects.at(words[link]) + VDEVICE_NEXT;
+    words[link] = words[objects.at(vdevice) + VDEVICE_NEXT];
+  });
+}
+
+/** The vdevice that has a number, ready or not, 0 for none. Context: the vIOMMU's lock. */
+function holderOf({ objects, words }: Context, viommuAt: number, virtId: bigint): number {
+  let vdevice = words[viommuAt + VIOMMU_VDEVICES];
   while (vdevice !== 0 && loadU64(words, objects.at(vdevice) + VDEVICE_VIRT_ID) !== virtId)
     vdevice = words[objects.at(vdevice) + VDEVICE_NEXT];
   return vdevice;
 }
 
-/** Destroyer. */
-export function endVdevice(context: Context, at: number): void {
+/** A vIOMMU's devices, for its driver. @param viommu object, held by the caller. */
+export function virtualDevices(context: Context, viommu: number): VirtualDevices {
   const { objects, words } = context;
-  const group = words[objects.at(words[at + VDEVICE_DEVICE]) + DEVICE_GROUP];
-  withGroup(context, group, () => unmake(context, at));
+  return {
+    withDevice: (virtId, body) =>
+      withViommu(context, viommu, (viommuAt) => {
+        const vdevice = holderOf(context, viommuAt, virtId);
+        if (vdevice === 0 || words[objects.at(vdevice) + VDEVICE_READY] === 0) return false;
+        body(words[objects.at(words[objects.at(vdevice) + VDEVICE_DEVICE]) + DEVICE_NUMBER]);
+        return true;
+      }),
+  };
 }
 
-/** Context: the group's lock. */
-function unmake(context: Context, at: number): void {
+/** Destroyer. The number finds nothing any more before the driver lets go of the device. */
+export function endVdevice(context: Context, at: number, vdevice: number): void {
   const { machine, objects, words } = context;
   const viommu = words[at + VDEVICE_VIOMMU];
   const device = words[at + VDEVICE_DEVICE];
-  const vdevice = words[objects.at(device) + DEVICE_VDEVICE];
-  withViommu(context, viommu, (viommuAt) => {
-    let link = viommuAt + VIOMMU_VDEVICES;
-    while (words[link] !== vdevice) link = objects.at(words[link]) + VDEVICE_NEXT;
-    words[link] = words[at + VDEVICE_NEXT];
+  const deviceAt = objects.at(device);
+  withGroup(context, words[deviceAt + DEVICE_GROUP], () => {
+    giveNumber(context, viommu, vdevice);
+    const virtId = loadU64(words, at + VDEVICE_VIRT_ID);
+    machine.driver.freeVdevice(words[objects.at(viommu) + VIOMMU_NUMBER], words[deviceAt + DEVICE_NUMBER], virtId);
+    words[deviceAt + DEVICE_VDEVICE] = 0;
   });
-  const number = words[objects.at(device) + DEVICE_NUMBER];
-  machine.driver.freeVdevice(words[objects.at(viommu) + VIOMMU_NUMBER], number, loadU64(words, at + VDEVICE_VIRT_ID));
-  words[objects.at(device) + DEVICE_VDEVICE] = 0;
   objects.release(viommu);
-  objects.releaseRunning(device);
-}
-
-/** Ends the vdevice of a device that is being unbound: its id finds nothing any more, and is not given out again. */
-export function destroyVdeviceOf({ objects, words }: Context, device: number): void {
-  const vdevice = words[objects.at(device) + DEVICE_VDEVICE];
-  if (vdevice !== 0 && objects.tryHold(vdevice)) objects.remove('unbind', vdevice, ID_TOMBSTONE);
+  objects.releaseRunning(device); // its unbinding may wait for it
 }

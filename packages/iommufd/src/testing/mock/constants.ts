@@ -23,6 +23,11 @@ export const MOCK_INVALIDATE_TYPE_BAD = 0xdadbeef;
 /** Of an invalidation: every entry, whatever its number. */
 export const MOCK_INVALIDATE_ALL = 1;
 export const MOCK_VIOMMU_TYPE = 0xdeadbeef;
+export const MOCK_VIOMMU_INVALIDATE_TYPE = 0xdeadbeef;
+/** What a vIOMMU is made from, and answers. */
+export const MOCK_VIOMMU_DATA = { bytes: 24, inData: 0, outData: 4, outMmapOffset: 8, outMmapLength: 16 } as const;
+/** An entry of an invalidation of a vIOMMU. */
+export const MOCK_VIOMMU_ENTRY = { bytes: 12, flags: 0, vdevId: 4, cacheId: 8 } as const;
 export const MOCK_VEVENTQ_TYPE = 0xbeefbeef;
 export const MOCK_HW_QUEUE_TYPE = 0xdeadbeef;
 export const MOCK_HW_QUEUES = 2;

@@ -2,6 +2,7 @@
 import { IommuError } from '@faultline/core/errors';
 import type { Arena } from '@faultline/core/memory';
 import type { ThreadSelf, Words } from '@faultline/core/sync';
+import type { PhysicalMemory } from '../../caller/index.ts';
 import type {
   DeviceTraits,
   DirtySink,
@@ -11,6 +12,8 @@ import type {
   HwInfo,
   IommufdDriver,
   IovaRange,
+  MmapRegions,
+  VirtualDevices,
 } from '../../driver/index.ts';
 import {
   HW_CAP_DIRTY_TRACKING,
@@ -56,6 +59,7 @@ import {
 import { invalidateCache, readHwptData } from './nested.ts';
 import { PageMap } from './page-map.ts';
 import { MOCK_DEVICES_REGION, MOCK_DOMAINS_REGION, MOCK_PAGES_REGION } from './region.ts';
+import { MockViommus } from './viommu.ts';
 
 const GEOMETRY: DomainGeometry = {
   aperture: { start: MOCK_APERTURE_START, last: MOCK_APERTURE_LAST },
@@ -70,18 +74,20 @@ export class MockDriver implements IommufdDriver {
   readonly pages: PageMap;
   /** the same by what is done to them. */
   readonly mapped: DomainPages;
+  readonly viommus: MockViommus;
   readonly #words: Words;
   readonly #devices: number;
   readonly #domains: number;
   readonly #deviceWords: number;
 
-  constructor(arena: Arena, self: ThreadSelf) {
+  constructor(arena: Arena, self: ThreadSelf, ram: PhysicalMemory) {
     this.#words = arena.words;
     this.#devices = arena.base(MOCK_DEVICES_REGION);
     this.#domains = arena.base(MOCK_DOMAINS_REGION);
     this.#deviceWords = arena.sizeWords(MOCK_DEVICES_REGION);
     this.pages = new PageMap(arena.words, arena.base(MOCK_PAGES_REGION), self);
     this.mapped = new DomainPages(arena, this.pages);
+    this.viommus = new MockViommus(arena, self, ram);
   }
 
   /** Makes a device. @param flags MOCK_DEV_*. */
@@ -189,6 +195,7 @@ export class MockDriver implements IommufdDriver {
     const cannotTrack = (words[at + MOCK_DEVICE_FLAGS] & MOCK_DEV_NO_DIRTY) !== 0;
     if (pasid === 0 && cannotTrack && words[this.domainAt(domain) + MOCK_DOMAIN_CAN_TRACK] !== 0)
       throw new IommuError('EINVAL', 'attach', 'device', device, 'cannot track dirty pages, as the domain does');
+    if (pasid === 0) this.viommus.attached(device, words[this.domainAt(domain) + MOCK_DOMAIN_VIOMMU]);
     if (pasid !== MOCK_PASID_RESERVED) return;
     const fails = words[at + MOCK_DEVICE_FAILS] === 1;
     words[at + MOCK_DEVICE_FAILS] = fails ? 0 : 1;
@@ -196,6 +203,7 @@ export class MockDriver implements IommufdDriver {
   }
 
   detach(device: number, pasid: number, _domain: number): void {
+    if (pasid === 0) this.viommus.attached(device, 0);
     if (pasid === MOCK_PASID_RESERVED) this.#words[this.deviceAt(device) + MOCK_DEVICE_FAILS] = 0;
   }
 
@@ -243,20 +251,38 @@ export class MockDriver implements IommufdDriver {
     });
   }
 
-  allocViommu(_viommu: number, _device: number, type: number): void {
-    throw new IommuError('EOPNOTSUPP', 'VIOMMU_ALLOC', 'type', type, 'the mock has no such vIOMMU');
+  hasViommu(_device: number, type: number): boolean {
+    return this.viommus.has(type);
   }
-  freeViommu(_viommu: number): void {}
-  invalidateViommu(_viommu: number, entries: DriverEntries): void {
-    throw new IommuError('EOPNOTSUPP', 'HWPT_INVALIDATE', 'data_type', entries.type, 'the mock has no vIOMMU');
+  allocViommu(
+    viommu: number,
+    _device: number,
+    _type: number,
+    parent: number,
+    data: DriverData | undefined,
+    regions: MmapRegions,
+  ): void {
+    this.viommus.alloc(viommu, parent, data, regions);
   }
-  allocVdevice(_viommu: number, _device: number, _virtId: bigint): void {}
-  freeVdevice(_viommu: number, _device: number, _virtId: bigint): void {}
-  veventBytes(_viommu: number, _type: number): number {
-    return 0;
+  freeViommu(viommu: number): void {
+    this.viommus.free(viommu);
   }
-  allocHwQueue(_viommu: number, type: number): number {
-    throw new IommuError('EOPNOTSUPP', 'HW_QUEUE_ALLOC', 'type', type, 'the mock has no such queue');
+  invalidateViommu(_viommu: number, entries: DriverEntries, devices: VirtualDevices): void {
+    this.viommus.invalidate(entries, devices);
   }
-  freeHwQueue(_viommu: number, _index: number): void {}
+  allocVdevice(_viommu: number, device: number, virtId: bigint): void {
+    this.viommus.setVirtId(device, virtId);
+  }
+  freeVdevice(_viommu: number, device: number, _virtId: bigint): void {
+    this.viommus.setVirtId(device, 0n);
+  }
+  hasHwQueue(_viommu: number, type: number): boolean {
+    return this.viommus.hasHwQueue(type);
+  }
+  allocHwQueue(viommu: number, _type: number, index: number, iova: bigint, physical: number): number {
+    return this.viommus.allocHwQueue(viommu, index, (parent) => this.iovaToPhys(parent, iova) === physical);
+  }
+  freeHwQueue(viommu: number, index: number): void {
+    this.viommus.freeHwQueue(viommu, index);
+  }
 }

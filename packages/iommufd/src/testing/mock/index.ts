@@ -6,3 +6,5 @@ export * from './nested.ts';
 export * from './page-map.ts';
 export * from './region.ts';
 export * from './trigger.ts';
+export * from './trigger-event.ts';
+export * from './viommu.ts';
