@@ -13,7 +13,7 @@ import {
 import type { Doorbell, Words } from '@faultline/core/sync';
 import { PRG_FAILURE, PRG_INVALID, PRG_SUCCESS } from '../pcie/pri-port.layout.ts';
 import { type Procedure, runProcedure } from '../procedure/procedure.ts';
-import type { FieldValues } from '../smmu-v3/fields.ts';
+import type { FieldValues } from '../record/fields.ts';
 import { type AmdOpsConfig, CommandBuffer, SLICE_MS } from './command-buffer.ts';
 import {
   encodeCommand,

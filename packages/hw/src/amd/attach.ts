@@ -1,6 +1,6 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import type { Words } from '@faultline/core/sync';
-import type { FieldValues } from '../smmu-v3/fields.ts';
+import type { FieldValues } from '../record/fields.ts';
 import {
   DTE_V,
   DTE_WORDS,

@@ -125,13 +125,13 @@ describe('commands', () => {
     expect(() => decodeCommand(words, 0)).toThrow('decodeCommand: type = 6');
     writeCompletePpr(words, 0, 1, 1, 1, 0);
     words[3] |= 1 << 9; // CompletionTag[11:9] must be zero
-    expect(() => decodeCommand(words, 0)).toThrow('"COMPLETE_PPR_REQUEST": bit 105 is reserved and set');
+    expect(() => decodeCommand(words, 0)).toThrow('"COMPLETE_PPR_REQUEST": w1: bit 41 is reserved and set');
   });
 
   test('everything that is wrong is said', () => {
     const words = Int32Array.of(0x00010010, 0x70000005, 0, 0x2000); // status 2 is what Linux writes for Failure
     expect(describeCommand(words, 0).errors).toEqual([
-      'bit 16 is reserved and set',
+      'w0: bit 16 is reserved and set',
       'status 2 is reserved',
       'PASID without GN',
     ]);

@@ -1,6 +1,6 @@
 import type { Words } from '@faultline/core/sync';
 import type { PriPortSet } from '../pcie/pri-port-set.ts';
-import type { PumpTick } from '../smmu-v3/pump-tick.ts';
+import type { PumpTick } from '../queue/pump-tick.ts';
 import { CommandRing, NO_COMMAND } from './command-ring.ts';
 import {
   CMD_COMPLETE_PPR_REQUEST,

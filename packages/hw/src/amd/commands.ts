@@ -1,5 +1,6 @@
 import { PRG_FAILURE, PRG_INVALID } from '../pcie/pri-port.layout.ts';
-import { address, type Field, type FieldValues, field } from '../smmu-v3/fields.ts';
+import { address, type Field, type FieldValues, field } from '../record/fields.ts';
+import type { RecordView } from '../record/view.ts';
 import { writeRange } from './page-range.ts';
 import {
   type DecodedRecord,
@@ -7,7 +8,6 @@ import {
   encodeRecord,
   RECORD_WORDS,
   type RecordKind,
-  type RecordView,
   recordKind,
   strictRecord,
 } from './records.ts';

@@ -22,7 +22,7 @@ describe('device table entries', () => {
   test('reserved bits are refused', () => {
     const at = new Int32Array(8);
     at[0] = 1 << 2;
-    expect(() => decodeDte(at, 0)).toThrow('decodeDte: at = 0: bit 2 is reserved and set');
+    expect(() => decodeDte(at, 0)).toThrow('decodeDte: record = "DEVICE_TABLE_ENTRY": w0: bit 2 is reserved and set');
     expect(() => encodeDte(at, 0, { glx: 4 })).toThrow('glx = 4');
   });
 
@@ -37,13 +37,13 @@ describe('device table entries', () => {
     encodeDte(at, 0, { v: 1, tv: 1, mode: 7, gv: 1, glx: 3, guestMode: 2 });
     at[0] |= (1 << 2) | (1 << 5);
     expect(describeDte(at, 0).errors).toEqual([
-      'bit 2 is reserved and set',
-      'bit 5 is reserved and set',
+      'w0: bit 2 is reserved and set',
+      'w0: bit 5 is reserved and set',
       'mode 7 is reserved',
       'glx 3 is reserved',
       'guestMode 2 is reserved',
     ]);
-    expect(() => decodeDte(at, 0)).toThrow('bit 2 is reserved and set; bit 5 is reserved and set (EINVAL)');
+    expect(() => decodeDte(at, 0)).toThrow('w0: bit 2 is reserved and set; w0: bit 5 is reserved and set (EINVAL)');
     encodeDte(at, 0, { mode: 7, glx: 3, guestMode: 2 });
     expect(describeDte(at, 0).errors).toEqual([]);
   });

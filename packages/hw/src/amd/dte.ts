@@ -1,6 +1,5 @@
-import { IommuError } from '@faultline/core/errors';
-import { address, type Field, type FieldValues, field, getFields, setFields } from '../smmu-v3/fields.ts';
-import { type RecordView, reservedBits } from './records.ts';
+import { address, type Field, type FieldValues, field, setFields } from '../record/fields.ts';
+import { type RecordView, reservedBits, strictView, viewRecord } from '../record/view.ts';
 
 // Device table entries, 32 bytes (AMD 48882, 2.2.2; Linux DTE_* and DEV_ENTRY_* of amd_iommu_types.h). Bits are counted from the entry's
 // first. Left out: interrupt remapping (bits 191:128 but for the guest paging mode) beyond what a nested attach hands through.
@@ -29,6 +28,7 @@ export const DTE_FIELDS: readonly Field[] = [
   field('gcr3_51_31', 127, 107),
   field('guestMode', 183, 182),
 ];
+const RESERVED = reservedBits(DTE_FIELDS, DTE_WORDS);
 
 /** Bits of word 0 and word 1, for who looks at nothing else. */
 export const DTE_V: number = 1 << 0;
@@ -49,21 +49,19 @@ export function encodeDte(words: Int32Array, at: number, values: FieldValues): v
 
 /** Reads any entry, right or wrong. What is encoded in a way that is reserved is an error where V says that it counts. */
 export function describeDte(words: Int32Array, at: number): RecordView {
-  const fields = getFields(words, at, DTE_FIELDS);
-  const errors = reservedBits(words, at, DTE_WORDS, DTE_FIELDS);
+  const view = viewRecord(words, at, 'DEVICE_TABLE_ENTRY', DTE_FIELDS, RESERVED);
+  const { fields, errors } = view;
   if (fields.v === 1 && fields.tv === 1 && fields.mode === MODE_RESERVED)
     errors.push(`mode ${fields.mode} is reserved`);
   if (fields.v === 1 && fields.gv === 1 && fields.glx === GLX_RESERVED) errors.push(`glx ${fields.glx} is reserved`);
   if (fields.v === 1 && fields.gv === 1 && fields.guestMode > GUEST_MODE_5_LEVEL)
     errors.push(`guestMode ${fields.guestMode} is reserved`);
-  return { kind: 'DEVICE_TABLE_ENTRY', fields, errors };
+  return view;
 }
 
 /** Reads an entry by the table. @throws IommuError EINVAL with every bit that is set and not in the table */
 export function decodeDte(words: Int32Array, at: number): Record<string, number> {
-  const errors = reservedBits(words, at, DTE_WORDS, DTE_FIELDS);
-  if (errors.length > 0) throw new IommuError('EINVAL', 'decodeDte', 'at', at, errors.join('; '));
-  return getFields(words, at, DTE_FIELDS);
+  return strictView('decodeDte', viewRecord(words, at, 'DEVICE_TABLE_ENTRY', DTE_FIELDS, RESERVED)).fields;
 }
 
 /** The three fields that hold a GCR3 table's address, given in 4 KiB pages (40 bits). */

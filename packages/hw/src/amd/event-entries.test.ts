@@ -57,15 +57,15 @@ describe('event log entries', () => {
     expect(eventName(13)).toBe('');
     expect(eventName(7)).toBe('IOTLB_INV_TIMEOUT');
     words.set([0, 0x50000000, 1, 0]);
-    expect(() => decodeEventEntry(words, 0)).toThrow('"ILLEGAL_COMMAND_ERROR": bit 64 is reserved and set');
+    expect(() => decodeEventEntry(words, 0)).toThrow('"ILLEGAL_COMMAND_ERROR": w1: bit 0 is reserved and set');
   });
 
   test('everything that is wrong is said', () => {
     const words = Int32Array.of(0x00010000, 0x50000000, 3, 0);
     expect(describeEventEntry(words, 0).errors).toEqual([
-      'bit 16 is reserved and set',
-      'bit 64 is reserved and set',
-      'bit 65 is reserved and set',
+      'w0: bit 16 is reserved and set',
+      'w1: bit 0 is reserved and set',
+      'w1: bit 1 is reserved and set',
     ]);
     words.set([0x00050010, 0x90000000 | 0, 0, 0]);
     expect(describeEventEntry(words, 0)).toMatchObject({ kind: 'INVALID_PPR_REQUEST', errors: ['PASID without GN'] });

@@ -1,4 +1,5 @@
-import { address, type Field, type FieldValues, field } from '../smmu-v3/fields.ts';
+import { address, type Field, type FieldValues, field } from '../record/fields.ts';
+import type { RecordView } from '../record/view.ts';
 import { PPR_FIELDS, pprHigh, pprLow, withPasidChecked } from './ppr-log.ts';
 import {
   type DecodedRecord,
@@ -6,7 +7,6 @@ import {
   encodeRecord,
   RECORD_WORDS,
   type RecordKind,
-  type RecordView,
   recordKind,
   strictRecord,
 } from './records.ts';

@@ -1,7 +1,7 @@
 import { checkInteger } from '@faultline/core/errors';
 import type { Clock, Doorbell, Words } from '@faultline/core/sync';
 import { PriPortSet } from '../pcie/pri-port-set.ts';
-import { PumpTick } from '../smmu-v3/pump-tick.ts';
+import { PumpTick } from '../queue/pump-tick.ts';
 import { CommandUnit } from './command-unit.ts';
 import { DteCache } from './dte-cache.ts';
 import { EventWriter } from './event-writer.ts';

@@ -1,4 +1,5 @@
 export { type Procedure, runProcedure, type Waiting } from '../procedure/procedure.ts';
+export type { RecordView } from '../record/view.ts';
 export { AmdOps } from './amd-ops.ts';
 export { type AmdAttach, NestedDomainIds } from './attach.ts';
 export type { AmdOpsConfig } from './command-buffer.ts';
@@ -52,7 +53,7 @@ export {
 } from './ppr-log.ts';
 export { type AmdDriverConfig, AmdProcedures } from './procedures.ts';
 export { AMD_PUMP_OUTCOMES, type AmdPumpOutcome } from './pump-outcomes.ts';
-export type { DecodedRecord, RecordKind, RecordView } from './records.ts';
+export type { DecodedRecord, RecordKind } from './records.ts';
 export {
   INV_TIMEOUT_1S,
   INV_TIMEOUT_10MS,

@@ -1,7 +1,7 @@
 import { checkInteger, checkPowerOfTwo, IommuError } from '@faultline/core/errors';
 import { checkRegion, defineLayout, type Layout } from '@faultline/core/memory';
 import { LINE, type Words } from '@faultline/core/sync';
-import { PORTS_PER_ANNOUNCE } from '../smmu-v3/stall-port.ts';
+import { announceWords } from '../queue/announce.ts';
 import { COMMAND_WORDS } from './commands.ts';
 import { DTE_WORDS, GCR3_TABLE_WORDS } from './dte.ts';
 import { EVENT_ENTRY_WORDS } from './event-log.ts';
@@ -141,7 +141,7 @@ function planParts(call: string, config: AmdConfig): Parts {
   checkInteger(call, 'ports', config.ports, 1, 65536);
   checkInteger(call, 'gcr3Tables', config.gcr3Tables, 0, 65536);
   const announce = AMD_FIXED;
-  const driver = announce + Math.ceil(config.ports / PORTS_PER_ANNOUNCE) * LINE;
+  const driver = announce + announceWords(config.ports);
   const aligned = driver + config.devices * DRIVER_WORDS;
   const pages = [
     pageWords(config.devices * DTE_WORDS),

@@ -74,7 +74,7 @@ describe('PPR log entries', () => {
     expect(() => decodePprEntry(words, 0)).toThrow('decodePprEntry: type = 2: is unknown or reserved (EINVAL)');
     words.set([0, 0x10000000 | (1 << 14), 0, 0]);
     expect(() => decodePprEntry(words, 0)).toThrow(
-      'record = "PAGE_SERVICE_REQUEST": bit 46 is reserved and set (EINVAL)',
+      'record = "PAGE_SERVICE_REQUEST": w0: bit 46 is reserved and set (EINVAL)',
     );
     expect(() => encodePprEntry(words, 0, 3, {})).toThrow('(ENOENT)');
     expect(() => encodePprEntry(words, 0, 1, { pasidHi: 16 })).toThrow('pasidHi = 16');
@@ -86,12 +86,12 @@ describe('PPR log entries', () => {
     const view = describePprEntry(words, 0);
     expect([view.kind, view.fields.pasidLo, view.fields.type]).toEqual(['PAGE_SERVICE_REQUEST', 5, 1]);
     expect(view.errors).toEqual([
-      'bit 46 is reserved and set',
-      'bit 48 is reserved and set',
-      'bit 64 is reserved and set',
+      'w0: bit 46 is reserved and set',
+      'w0: bit 48 is reserved and set',
+      'w1: bit 0 is reserved and set',
       'PASID without GN',
     ]);
-    expect(() => decodePprEntry(words, 0)).toThrow('bit 46 is reserved and set; bit 48 is');
+    expect(() => decodePprEntry(words, 0)).toThrow('w0: bit 46 is reserved and set; w0: bit 48 is');
     expect(describePprEntry(new Int32Array(4), 0)).toEqual({
       ...{ kind: '', fields: { type: 0 }, errors: ['type 0 is unknown or reserved'] },
     });

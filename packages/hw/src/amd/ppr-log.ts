@@ -7,14 +7,14 @@ import {
   REQUEST_READ,
   REQUEST_WRITE,
 } from '../pcie/pri-port.layout.ts';
-import { address, type Field, type FieldValues, field } from '../smmu-v3/fields.ts';
+import { address, type Field, type FieldValues, field } from '../record/fields.ts';
+import type { RecordView } from '../record/view.ts';
 import {
   type DecodedRecord,
   describeRecord,
   encodeRecord,
   RECORD_WORDS,
   type RecordKind,
-  type RecordView,
   recordKind,
   strictRecord,
 } from './records.ts';

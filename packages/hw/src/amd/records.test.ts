@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Field, type FieldValues, fieldMax } from '../smmu-v3/fields.ts';
+import { type Field, type FieldValues, fieldMax } from '../record/fields.ts';
 import { COMMAND_KINDS, decodeCommand, describeCommand, encodeCommand } from './commands.ts';
 import { decodeEventEntry, describeEventEntry, EVENT_KINDS, encodeEventEntry } from './event-log.ts';
 import { decodePprEntry, describePprEntry, encodePprEntry, PPR_KINDS } from './ppr-log.ts';

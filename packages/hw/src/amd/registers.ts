@@ -1,5 +1,5 @@
 import { checkInteger, checkPowerOfTwo, IommuError } from '@faultline/core/errors';
-import { address, type Field, field, getField } from '../smmu-v3/fields.ts';
+import { address, type Field, field, getField } from '../record/fields.ts';
 
 // Register bits (AMD 48882, chapter 3). Where the model keeps the registers is in layout.ts.
 // The bits above 31 of CONTROL and EXTENDED_FEATURES are as VirtualBox DevIommuAmd.h, CoreFreq amd_reg.h and AMD's own umr list them, those of

@@ -14,8 +14,9 @@ import {
   REQUEST_WRITE,
 } from '../pcie/pri-port.layout.ts';
 import { NO_RECORD, type PriServant } from '../pcie/pri-port.ts';
-import { NO_PORT, type PriPortSet } from '../pcie/pri-port-set.ts';
-import type { PumpTick } from '../smmu-v3/pump-tick.ts';
+import type { PriPortSet } from '../pcie/pri-port-set.ts';
+import { NO_PORT } from '../queue/announce.ts';
+import type { PumpTick } from '../queue/pump-tick.ts';
 import type { DteCache } from './dte-cache.ts';
 import type { EventWriter } from './event-writer.ts';
 import type { IotlbTracker } from './iotlb-tracker.ts';

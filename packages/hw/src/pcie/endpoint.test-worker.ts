@@ -5,6 +5,7 @@ import { DeviceThread } from '../accelerator/device-thread.ts';
 import { runDeviceThreads } from '../accelerator/run-device-threads.ts';
 import { Mm } from '../mm/mm.ts';
 import { type Notifier, noNotifier } from '../mm/notifier.ts';
+import { NO_PORT } from '../queue/announce.ts';
 import { Endpoint } from './endpoint.ts';
 import { EndpointMemory, pageAgent } from './endpoint-memory.ts';
 import {
@@ -21,7 +22,7 @@ import {
   REQUEST_PRGI,
 } from './pri-port.layout.ts';
 import { NO_RECORD, type PriServant } from './pri-port.ts';
-import { NO_PORT, PriPortSet } from './pri-port-set.ts';
+import { PriPortSet } from './pri-port-set.ts';
 import {
   ANSWERS,
   asked,

@@ -1,3 +1,4 @@
+export { NO_PORT } from '../queue/announce.ts';
 export { Atc, NO_TAG, packTranslation, translationPerm } from './atc.ts';
 export { AtsCapability } from './ats-capability.ts';
 export {
@@ -38,4 +39,4 @@ export { MISBEHAVIOURS, type Misbehaviour, type Misbehaviours } from './misbehav
 export { PriCapability } from './pri-capability.ts';
 export * from './pri-port.layout.ts';
 export { NO_RECORD, PriRequester, PriServant, priPortDropped } from './pri-port.ts';
-export { NO_PORT, PriPortSet } from './pri-port-set.ts';
+export { PriPortSet } from './pri-port-set.ts';

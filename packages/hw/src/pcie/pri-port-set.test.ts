@@ -1,8 +1,9 @@
 import { LINE } from '@faultline/core/sync';
 import { describe, expect, test } from 'vitest';
+import { NO_PORT } from '../queue/announce.ts';
 import { ANNOUNCE, portRig, refusal } from './pri-port.test-help.ts';
 import { PriRequester } from './pri-port.ts';
-import { NO_PORT, PriPortSet } from './pri-port-set.ts';
+import { PriPortSet } from './pri-port-set.ts';
 
 describe('a set of ports', () => {
   test('serves those that have records, in turn, and finds late ones', () => {

@@ -1,42 +1,31 @@
 import { IommuError } from '@faultline/core/errors';
-import { LINE, type Words } from '@faultline/core/sync';
-import { PORTS_PER_ANNOUNCE } from '../smmu-v3/stall-port.ts';
+import type { Words } from '@faultline/core/sync';
+import { Announcements, NO_PORT } from '../queue/announce.ts';
+import { Turns } from '../queue/turns.ts';
 import { PRG_INDICES, PRI_ANNOUNCE, PRI_CREDITS, PRI_INDEX } from './pri-port.layout.ts';
 import { NO_RECORD, PriServant } from './pri-port.ts';
 
 // The hardware's side of all PRI ports of an IOMMU: which have records, taken in turn, and where responses go.
 // Orderings are named in pri-port.ts. Everything here is the hardware's own.
 
-export const NO_PORT = -1;
-
 /** Ends of all ports. Loop: collect(); while (head() !== NO_PORT) { records of servant(head()); rotate(); } flush(). */
 export class PriPortSet {
-  readonly #words: Words;
-  readonly #announceBase: number;
-  readonly #announceWords: number;
+  readonly #announced: Announcements;
   readonly #servants: PriServant[] = [];
   readonly #routes: Map<number, Int32Array> = new Map(); // by RID: port of each PRG index, or NO_PORT
-  readonly #turns: Int32Array; // ports with records, a ring: the head is served, then goes to the end
-  readonly #turnMask: number;
-  readonly #queued: Uint8Array; // 1 while in the turn list
+  readonly #turns: Turns; // ports with records
   readonly #unsent: Int32Array; // ports with responses to publish
   readonly #isUnsent: Uint8Array;
   #unsentCount = 0;
-  #turnHead = 0;
-  #turnCount = 0;
   readonly count: number;
 
   /** @param bases base of each port, in order of its index.
    * @throws IommuError EINVAL when a port's index is not its place, its announce bitmap is another one, or two ports of a function
    * use the same PRG index. */
   constructor(words: Words, announceBase: number, bases: readonly number[]) {
-    this.#words = words;
-    this.#announceBase = announceBase;
-    this.#announceWords = Math.ceil(bases.length / PORTS_PER_ANNOUNCE);
+    this.#announced = new Announcements(words, announceBase, bases.length);
+    this.#turns = new Turns(bases.length);
     this.count = bases.length;
-    this.#turnMask = 2 ** Math.ceil(Math.log2(Math.max(1, bases.length))) - 1;
-    this.#turns = new Int32Array(this.#turnMask + 1);
-    this.#queued = new Uint8Array(bases.length);
     this.#unsent = new Int32Array(bases.length);
     this.#isUnsent = new Uint8Array(bases.length);
     bases.forEach((base, port) => {
@@ -52,23 +41,17 @@ export class PriPortSet {
 
   /** Takes the announcements that have come in: their ports join the end of the turn list. */
   collect(): void {
-    for (let i = 0; i < this.#announceWords; i++) {
-      const at = this.#announceBase + i * LINE;
-      if (Atomics.load(this.#words, at) !== 0) this.#collectWord(at, i * PORTS_PER_ANNOUNCE);
-    }
+    for (let port = this.#announced.next(); port !== NO_PORT; port = this.#announced.next()) this.#turns.join(port);
   }
 
   /** Whether a port has announced itself since {@link collect}. */
   announced(): boolean {
-    for (let i = 0; i < this.#announceWords; i++) {
-      if (Atomics.load(this.#words, this.#announceBase + i * LINE) !== 0) return true;
-    }
-    return false;
+    return this.#announced.pending();
   }
 
   /** @returns the port whose turn it is, or NO_PORT. */
   head(): number {
-    return this.#turnCount === 0 ? NO_PORT : this.#turns[this.#turnHead & this.#turnMask];
+    return this.#turns.head();
   }
 
   /** Ends the head's turn: releases what was taken; to the end of the list, or off it when nothing is left. */
@@ -76,11 +59,9 @@ export class PriPortSet {
     const port = this.head();
     const servant = this.#servants[port];
     servant.release();
-    this.#turnHead = (this.#turnHead + 1) | 0;
-    this.#turnCount--;
+    this.#turns.leave();
     // A port that publishes from here on sets its announce bit again, so off the list is not forgotten.
-    if (servant.peek() !== NO_RECORD) this.#enqueue(port);
-    else this.#queued[port] = 0;
+    if (servant.peek() !== NO_RECORD) this.#turns.join(port);
   }
 
   servant(port: number): PriServant {
@@ -151,21 +132,5 @@ export class PriPortSet {
         );
       route[prgi] = port;
     }
-  }
-
-  #collectWord(at: number, firstPort: number): void {
-    let bits = Atomics.exchange(this.#words, at, 0); // [C]
-    while (bits !== 0) {
-      const bit = 31 - Math.clz32(bits & -bits);
-      bits &= bits - 1;
-      const port = firstPort + bit;
-      if (port < this.count && this.#queued[port] === 0) this.#enqueue(port);
-    }
-  }
-
-  #enqueue(port: number): void {
-    this.#turns[(this.#turnHead + this.#turnCount) & this.#turnMask] = port;
-    this.#turnCount++;
-    this.#queued[port] = 1;
   }
 }

@@ -1,5 +1,5 @@
 import { Doorbell, type Words } from '@faultline/core/sync';
-import { announceWord, PORTS_PER_ANNOUNCE } from '../smmu-v3/stall-port.ts';
+import { announceBit, announceWord } from '../queue/announce.ts';
 import {
   PRI_ANNOUNCE,
   PRI_CREDITS,
@@ -71,7 +71,7 @@ export class PriRequester {
     this.#responses = this.#requests + this.#slots * PRI_RECORD_WORDS;
     this.#responseMask = words[base + PRI_RESPONSE_SLOTS] - 1;
     this.#announceAt = announceWord(words[base + PRI_ANNOUNCE], port);
-    this.#announceBit = 1 << (port % PORTS_PER_ANNOUNCE);
+    this.#announceBit = announceBit(port);
     this.#hardware = new Doorbell(words, words[base + PRI_DOORBELL]);
     this.#published = Atomics.load(words, this.#prodAt);
     this.#claimed = this.#published;

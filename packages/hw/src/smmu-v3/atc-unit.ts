@@ -1,8 +1,8 @@
 import type { Words } from '@faultline/core/sync';
 import { INVALIDATE_ALL, ITAGS, type PriPortSet } from '../pcie/index.ts';
+import type { PumpTick } from '../queue/pump-tick.ts';
 import { ATC_SIZE_ALL, atcGlobal, atcSize, commandStreamId, commandSubstream } from './commands.ts';
 import { SMMU_STATS, STAT_ATC_INVALIDATIONS, STAT_ATC_TIMEOUTS } from './layout.ts';
-import type { PumpTick } from './pump-tick.ts';
 
 // Invalidations that are on their way to endpoints (CMD_ATC_INV), by port and ITAG. Each belongs to the command queue it came from: a
 // CMD_SYNC of that queue waits for it, or fails when it took too long. A virtual queue that goes leaves behind what is under way, and what it

@@ -1,4 +1,4 @@
-import { address, type Field, type FieldValues, field, getFields, setFields } from './fields.ts';
+import { address, type Field, type FieldValues, field, getFields, setFields } from '../record/fields.ts';
 import { addressBits, STALL_FORCED, TERMINATE_ONLY } from './id-registers.ts';
 import { granuleOffered, illegalEndian, outOfRange } from './ste.ts';
 

@@ -1,3 +1,4 @@
+import type { FieldValues } from '../record/fields.ts';
 import {
   ATC_SIZE_ALL,
   atcSize,
@@ -16,7 +17,6 @@ import {
   COMMAND_KINDS,
   priRespCode,
 } from './commands.ts';
-import type { FieldValues } from './fields.ts';
 import { TERMINATE_ONLY } from './id-registers.ts';
 
 // Which commands an SMMU takes (IHI 0070, chapter 4): the others end in CERROR_ILL. Reserved bits are ignored, as an SMMU may.

@@ -1,4 +1,7 @@
-import { LINE, type Words } from '@faultline/core/sync';
+import type { Words } from '@faultline/core/sync';
+import { Announcements, NO_PORT } from '../queue/announce.ts';
+import type { PumpTick } from '../queue/pump-tick.ts';
+import { Turns } from '../queue/turns.ts';
 import type { AtcUnit } from './atc-unit.ts';
 import { CommandReader } from './command-reader.ts';
 import { isLegal, legalCommands } from './command-rules.ts';
@@ -31,7 +34,6 @@ import type { GlobalErrors } from './global-errors.ts';
 import { readIdrs } from './id-registers.ts';
 import {
   commandAnnounceAt,
-  QUEUES_PER_ANNOUNCE,
   SMMU_CMDQ_COUNT,
   SMMU_IDRS,
   SMMU_STATS,
@@ -45,7 +47,6 @@ import {
 } from './layout.ts';
 import type { PortSet } from './port-set.ts';
 import type { PriUnit } from './pri-unit.ts';
-import type { PumpTick } from './pump-tick.ts';
 import { CERROR_ABT, CERROR_ATC_INV_SYNC, CERROR_ILL, GERROR_CMDQ, GERROR_MSI_CMDQ } from './registers.ts';
 import { STALL_ABORT, STALL_RETRY } from './stall-port.ts';
 import type { StallRecorder } from './stall-recorder.ts';
@@ -87,14 +88,8 @@ export class CommandUnit {
   readonly #tick: PumpTick;
   readonly #tlb: TlbListener | undefined;
   readonly #legal: Uint8Array; // by opcode
-  readonly #announceBase: number;
-  readonly #announceWords: number;
-  // Queues that have commands, or stand at an error: a ring, the head is served and then goes to the end, so that a small budget
-  // starves none.
-  readonly #turns: Int32Array;
-  readonly #waiting: Uint8Array; // 1: in the ring
-  #turnHead = 0;
-  #turnCount = 0;
+  readonly #announced: Announcements;
+  readonly #turns: Turns; // queues that have commands, or stand at an error
   #enabled = false; // CMDQEN
   #translates = false; // SMMUEN
   #abortAt = NO_QUEUE; // fault injection: the queue whose next fetch aborts
@@ -116,10 +111,8 @@ export class CommandUnit {
     this.#stats = base + SMMU_STATS;
     this.#queues = [];
     for (let q = 0; q < words[base + SMMU_CMDQ_COUNT]; q++) this.#queues.push(new CommandReader(words, base, q));
-    this.#announceBase = commandAnnounceAt(words, base, 0);
-    this.#announceWords = Math.ceil(this.#queues.length / QUEUES_PER_ANNOUNCE);
-    this.#turns = new Int32Array(this.#queues.length);
-    this.#waiting = new Uint8Array(this.#queues.length);
+    this.#announced = new Announcements(words, commandAnnounceAt(words, base, 0), this.#queues.length);
+    this.#turns = new Turns(this.#queues.length);
     this.#stalls = stalls;
     this.#ports = ports;
     this.#streams = streams;
@@ -168,20 +161,19 @@ export class CommandUnit {
   /** Consumes up to `budget` commands. @returns how many. */
   consume(budget: number): number {
     if (!this.#enabled) return 0;
-    this.#collect();
+    for (let number = this.#announced.next(); number !== NO_PORT; number = this.#announced.next())
+      this.#turns.join(number);
     let done = 0;
-    for (let left = this.#turnCount; left > 0 && done < budget; left--) {
-      const number = this.#turns[this.#turnHead];
-      this.#turnHead = (this.#turnHead + 1) % this.#turns.length;
-      this.#turnCount--;
+    for (let left = this.#turns.count; left > 0 && done < budget; left--) {
+      const number = this.#turns.head();
+      this.#turns.leave(); // what is published from now on is announced
       const queue = this.#queues[number];
       const available = queue.available();
       const consumed = available > 0 ? this.#consumeQueue(queue, number, Math.min(available, budget - done)) : 0;
       done += consumed;
       const stopped = consumed < available || available === 0 ? queue.stopped() : false;
       if (stopped) this.#errors.raise(GERROR_CMDQ); // again, if it was acknowledged for another queue's error
-      if (stopped || consumed < available) this.#giveTurn(number);
-      else this.#waiting[number] = 0; // what is published from now on is announced
+      if (stopped || consumed < available) this.#turns.join(number);
     }
     return done;
   }
@@ -189,33 +181,9 @@ export class CommandUnit {
   /** Whether {@link consume} would get anywhere, looking afresh. A CMD_SYNC that waits for a function counts: its time-out rings nobody. */
   canConsume(): boolean {
     if (!this.#enabled) return false;
-    for (let i = 0; i < this.#announceWords; i++)
-      if (Atomics.load(this.#words, this.#announceBase + i * LINE) !== 0) return true;
-    for (let i = 0; i < this.#turnCount; i++)
-      if (this.#queues[this.#turns[(this.#turnHead + i) % this.#turns.length]].available() > 0) return true;
+    if (this.#announced.pending()) return true;
+    for (let i = 0; i < this.#turns.count; i++) if (this.#queues[this.#turns.at(i)].available() > 0) return true;
     return false;
-  }
-
-  /** Takes the announcements that have come in: their queues join the end of the turn list. */
-  #collect(): void {
-    for (let i = 0; i < this.#announceWords; i++) {
-      const at = this.#announceBase + i * LINE;
-      if (Atomics.load(this.#words, at) === 0) continue;
-      let bits = Atomics.exchange(this.#words, at, 0); // [A]
-      while (bits !== 0) {
-        const bit = 31 - Math.clz32(bits);
-        bits &= ~(1 << bit);
-        const number = i * QUEUES_PER_ANNOUNCE + bit;
-        if (number >= this.#queues.length || this.#waiting[number] === 1) continue;
-        this.#waiting[number] = 1;
-        this.#giveTurn(number);
-      }
-    }
-  }
-
-  #giveTurn(number: number): void {
-    this.#turns[(this.#turnHead + this.#turnCount) % this.#turns.length] = number;
-    this.#turnCount++;
   }
 
   #consumeQueue(queue: CommandReader, number: number, count: number): number {

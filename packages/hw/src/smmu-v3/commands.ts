@@ -1,5 +1,5 @@
 import { IommuError } from '@faultline/core/errors';
-import { address, type Field, type FieldValues, field, getFields, setFields } from './fields.ts';
+import { address, type Field, type FieldValues, field, getFields, setFields } from '../record/fields.ts';
 
 // Command queue records, 16 bytes (IHI 0070, chapter 4). Bits are counted from the record's first; bits not named are zero.
 // Left out: SSec (secure state), TTL128, CFGI_VMS_PIDM (illegal without MPAM), and EL3, secure and DPT commands.

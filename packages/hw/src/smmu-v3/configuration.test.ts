@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fieldMax } from './fields.ts';
+import { fieldMax } from '../record/fields.ts';
 import {
   CD_FIELDS,
   CD_WORDS,

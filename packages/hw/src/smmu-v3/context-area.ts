@@ -1,6 +1,6 @@
 import type { Words } from '@faultline/core/sync';
+import type { FieldValues } from '../record/fields.ts';
 import { CD_LEAF_64K_LG2, CD_WORDS, encodeCd, L1CD_WORDS, writeL1Cd } from './cd.ts';
-import type { FieldValues } from './fields.ts';
 import { STE_CONFIG_SHIFT, STE_TRANSLATE } from './registers.ts';
 import { encodeSte, S1DSS_SSID0, S1FMT_64K_L2, S1FMT_LINEAR, STE_RECORD_WORDS } from './ste.ts';
 

@@ -1,19 +1,11 @@
 import { IommuError } from '@faultline/core/errors';
+import { type Field, getFields } from '../record/fields.ts';
+import { bitNumbers, type RecordView, reservedBits } from '../record/view.ts';
 import { ATC_SIZE_ALL, COMMAND_WORDS, commandKind, commandOp } from './commands.ts';
 import { EVENT_WORDS, eventId, eventKind } from './events.ts';
-import { type Field, fieldMask, getFields } from './fields.ts';
 
 // Readers for people and tests. view* say everything that is wrong with a record; describe* refuse a record that has anything wrong with it, by the
 // first of that. Pumps and hardware are lenient instead: they count.
-
-/** A record as people read it. */
-export interface RecordView {
-  /** Its name, '' for a number that is not defined. */
-  readonly kind: string;
-  readonly fields: Record<string, number>;
-  /** What is wrong with it, one sentence each; none for a record that hardware may write or take. */
-  readonly errors: string[];
-}
 
 export interface Described {
   readonly name: string;
@@ -52,7 +44,7 @@ function judgeEvent(words: Int32Array, at: number): Judged {
   const kind = eventKind(id);
   if (kind === undefined) return unknown('id', id, 'is no event of SMMUv3');
   const values = getFields(words, at, kind.fields);
-  const flaws = reservedBits(words, at, EVENT_WORDS, kind.fields);
+  const flaws = reservedFlaws(words, at, EVENT_WORDS, kind.fields);
   if (values.class === CLASS_RESERVED) flaws.push({ field: 'class', value: values.class, why: 'is reserved' });
   return { name: kind.name, values, flaws };
 }
@@ -73,7 +65,7 @@ function judgeCommand(words: Int32Array, at: number): Judged {
   const kind = commandKind(op);
   if (kind === undefined) return unknown('op', op, 'is no command of SMMUv3');
   const values = getFields(words, at, kind.fields);
-  const flaws = reservedBits(words, at, COMMAND_WORDS, kind.fields);
+  const flaws = reservedFlaws(words, at, COMMAND_WORDS, kind.fields);
   const refuse = (field: string): number => flaws.push({ field, value: values[field], why: 'is reserved' });
   if (values.cs === CS_RESERVED) refuse('cs');
   if (kind.name === 'PRI_RESP' && values.resp === RESP_RESERVED) refuse('resp');
@@ -98,17 +90,12 @@ export function strict(call: string, { name, values, flaws }: Judged): Described
 }
 
 /** One flaw for each of `size` words that sets bits which no field covers; their numbers are those of the 64-bit word. */
-function reservedBits(words: Int32Array, at: number, size: number, fields: readonly Field[]): Flaw[] {
-  const known = new Int32Array(size);
-  for (const f of fields) known[f.lo >> 5] |= fieldMask(f);
+function reservedFlaws(words: Int32Array, at: number, size: number, fields: readonly Field[]): Flaw[] {
   const flaws: Flaw[] = [];
-  for (let i = 0; i < size; i++) {
-    const bits: number[] = [];
-    for (let left = words[at + i] & ~known[i]; left !== 0; left &= left - 1)
-      bits.push(32 * (i % 2) + 31 - Math.clz32(left & -left));
-    if (bits.length === 0) continue;
+  reservedBits(fields, size).forEach((mask, i) => {
+    const bits = bitNumbers(words[at + i] & mask, i % 2);
     const why = `sets reserved bit${bits.length === 1 ? '' : 's'} ${bits.join(', ')}`;
-    flaws.push({ field: `w${i >> 1}`, value: words[at + i] >>> 0, why });
-  }
+    if (bits.length > 0) flaws.push({ field: `w${i >> 1}`, value: words[at + i] >>> 0, why });
+  });
   return flaws;
 }

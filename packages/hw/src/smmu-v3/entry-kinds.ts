@@ -1,6 +1,6 @@
+import { fieldMask, getField } from '../record/fields.ts';
 import { CD_FIELDS } from './cd.ts';
 import type { EntryKind } from './entry-writer.ts';
-import { fieldMask, getField } from './fields.ts';
 import { EATS_SPLIT, S1DSS_BYPASS, STE_CONFIG_BYPASS, STE_FIELDS } from './ste.ts';
 
 // Which fields of a stream table entry and of a context descriptor the hardware looks at, by what they say (as Linux's driver counts).

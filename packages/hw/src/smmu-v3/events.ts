@@ -1,6 +1,6 @@
 import { IommuError } from '@faultline/core/errors';
 import { FAULT_PERM_EXEC, FAULT_PERM_PRIV, FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/iopf';
-import { address, type Field, type FieldValues, field, getFields, setFields } from './fields.ts';
+import { address, type Field, type FieldValues, field, getFields, setFields } from '../record/fields.ts';
 
 // Event records, 32 bytes (IHI 0070, 7.3). Bits are counted from the record's first; bits not named are zero.
 // Left out: NSIPA, GPCF and the bits of F_PERMISSION that go with permission indirection.

@@ -1,6 +1,7 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import { type Clock, type Doorbell, TICKS_PER_MS, type Words } from '@faultline/core/sync';
 import { PriPortSet } from '../pcie/index.ts';
+import { PumpTick } from '../queue/pump-tick.ts';
 import { AtcUnit } from './atc-unit.ts';
 import { AtsUnit } from './ats-unit.ts';
 import { CommandUnit, type TlbListener } from './command-unit.ts';
@@ -22,7 +23,6 @@ import {
 import { PortSet } from './port-set.ts';
 import { type PriqAbort, PriUnit } from './pri-unit.ts';
 import { PriqWriter } from './priq-writer.ts';
-import { PumpTick } from './pump-tick.ts';
 import { CR0_CMDQEN, CR0_EVTQEN, CR0_PRIQEN, CR0_SMMUEN, IDR5_STALL_MAX_SHIFT } from './registers.ts';
 import { StallRecorder } from './stall-recorder.ts';
 import { StallTable } from './stall-table.ts';

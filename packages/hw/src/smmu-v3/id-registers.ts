@@ -1,5 +1,5 @@
 import { checkInteger } from '@faultline/core/errors';
-import { type Field, type FieldValues, field, getFields, setFields } from './fields.ts';
+import { type Field, type FieldValues, field, getFields, setFields } from '../record/fields.ts';
 
 // Identification registers IDR0, IDR1, IDR3 and IDR5 (IHI 0070, 6.3.1 to 6.3.6): what an SMMU offers. Others are not modelled.
 

@@ -1,3 +1,5 @@
+export { describeFields, type Field, type FieldValues } from '../record/fields.ts';
+export type { RecordView } from '../record/view.ts';
 export { ATS_COMPLETER_ABORT, ATS_TRANSLATE, ATS_UNSUPPORTED, type AtsUnit } from './ats-unit.ts';
 export {
   CD_FIELDS,
@@ -16,7 +18,6 @@ export {
   type Described,
   describeCommand,
   describeEvent,
-  type RecordView,
   viewCommand,
   viewEvent,
 } from './describe.ts';
@@ -35,7 +36,6 @@ export { CD_KIND, STE_KIND } from './entry-kinds.ts';
 export { type EntryKind, type EntryUpdate, planUpdate, writeEntry } from './entry-writer.ts';
 export { EventPump, type EventPumpConfig, PUMP_OUTCOMES, type PumpOutcome } from './event-pump.ts';
 export * from './events.ts';
-export { describeFields, type Field, type FieldValues } from './fields.ts';
 export { SmmuHardware, type SmmuHardwareConfig } from './hardware.ts';
 export {
   IDR_DEFAULTS,

@@ -1,13 +1,13 @@
 import { checkInteger, checkPowerOfTwo, IommuError } from '@faultline/core/errors';
 import { alignLine, defineLayout, type Layout } from '@faultline/core/memory';
 import { LINE, type Words } from '@faultline/core/sync';
+import { announceWord, announceWords } from '../queue/announce.ts';
+import type { FieldValues } from '../record/fields.ts';
 import { COMMAND_WORDS } from './commands.ts';
 import { contextAreaWords, initContextArea, planContexts, uniformEntry } from './context-area.ts';
 import { EVENT_WORDS } from './events.ts';
-import type { FieldValues } from './fields.ts';
 import { IDR_DEFAULTS, IDR5, writeIdrs } from './id-registers.ts';
 import { PRIQ_RECORD_WORDS } from './priq-records.ts';
-import { PORTS_PER_ANNOUNCE } from './stall-port.ts';
 import { STE_RECORD_WORDS } from './ste.ts';
 
 // One SMMU's shared words: registers, queues, stream table, announce bitmap. Offsets are from the SMMU's base.
@@ -54,10 +54,6 @@ export const SMMU_PRIQ_PASSED: number = 13 * LINE; // records that the PRI pump 
 export const SMMU_PRIQ_FENCES: number = 14 * LINE; // who waits for PRIQ_PASSED to move
 export const SMMU_PRIQ_IRQ_CFG2: number = 15 * LINE;
 export const SMMU_FIXED: number = 16 * LINE;
-
-/** Command queues that an announce word covers: whoever publishes commands sets its queue's bit, so that hundreds of idle queues cost
- * the hardware nothing. Announce words stand a line apart. */
-export const QUEUES_PER_ANNOUNCE = 32;
 
 /** A command queue's words, from its own base. */
 export const CMDQ_PROD = 0; // the issuing thread's
@@ -210,13 +206,13 @@ function planParts(call: string, config: SmmuConfig): Parts {
   if (config.priQueueEntries !== undefined)
     checkPowerOfTwo(call, 'priQueueEntries', config.priQueueEntries, 1, 2 ** 19);
   const announce = SMMU_FIXED;
-  const commandAnnounce = announce + Math.ceil(config.ports / PORTS_PER_ANNOUNCE) * LINE;
-  const strtab = commandAnnounce + Math.ceil(config.commandQueues / QUEUES_PER_ANNOUNCE) * LINE;
+  const commandAnnounce = announce + announceWords(config.ports);
+  const strtab = commandAnnounce + announceWords(config.commandQueues);
   const evtq = strtab + config.streams * STE_WORDS;
   const cmdq = evtq + alignLine(config.eventQueueEntries * EVENT_WORDS);
   const cmdqStride = CMDQ_ENTRIES + alignLine(config.commandQueueEntries * COMMAND_WORDS);
   const priAnnounce = cmdq + config.commandQueues * cmdqStride;
-  const priq = priAnnounce + Math.ceil((config.priPorts ?? 0) / PORTS_PER_ANNOUNCE) * LINE;
+  const priq = priAnnounce + announceWords(config.priPorts ?? 0);
   const contexts = priq + alignLine((config.priQueueEntries ?? 0) * PRIQ_RECORD_WORDS);
   const words = contexts + contextAreaWords(config.streams, config.contextLog2 ?? 0);
   return { announce, commandAnnounce, strtab, evtq, cmdq, cmdqStride, priAnnounce, priq, contexts, words };
@@ -291,7 +287,7 @@ export function commandQueueBase(words: Words, base: number, queue: number): num
 
 /** Word offset of the announce word that covers command queue `queue`. */
 export function commandAnnounceAt(words: Words, base: number, queue: number): number {
-  return base + words[base + SMMU_CMD_ANNOUNCE] + Math.floor(queue / QUEUES_PER_ANNOUNCE) * LINE;
+  return announceWord(base + words[base + SMMU_CMD_ANNOUNCE], queue);
 }
 
 /** Word offset of stream `streamId`'s table entry. @throws IommuError ENODEV outside the table. */

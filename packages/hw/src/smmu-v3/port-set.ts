@@ -1,5 +1,7 @@
 import { IommuError } from '@faultline/core/errors';
-import { Doorbell, LINE, type Words } from '@faultline/core/sync';
+import { Doorbell, type Words } from '@faultline/core/sync';
+import { Announcements, NO_PORT } from '../queue/announce.ts';
+import { Turns } from '../queue/turns.ts';
 import {
   PORT_ANNOUNCE,
   PORT_CAPACITY,
@@ -10,7 +12,6 @@ import {
   PORT_STREAM,
   PORT_SUBSTREAM,
   PORT_WAKE,
-  PORTS_PER_ANNOUNCE,
   STALL_RESULT,
   STALL_RESUMED,
   STALL_WORDS,
@@ -29,29 +30,22 @@ const DONE = 5; // slots of finished rounds, since the start; equals PROD of the
 const LEFT = 6; // slots of this round without a result
 const NEXT = 7; // word offset of the next slot to take
 const WAITING = 8; // slots of this round not taken yet
-const QUEUED = 9; // 1 while in the turn list
 const PORT_ENTRY = 16;
-
-export const NO_PORT = -1;
 
 export class PortSet {
   readonly #words: Words;
   readonly #ports: Int32Array;
   readonly #bells: Doorbell[];
-  readonly #turns: Int32Array; // ports with stalls not taken, a ring: the head is served, then goes to the end
-  readonly #turnMask: number;
-  #turnHead = 0;
-  #turnCount = 0;
-  readonly #announceBase: number;
-  readonly #announceWords: number;
+  readonly #turns: Turns; // ports with stalls not taken
+  readonly #announced: Announcements;
   readonly count: number;
 
   /** @param bases base of each port, in order of its PORT_INDEX.
    * @throws IommuError EINVAL when a port's index is not its place, or its announce bitmap is not this SMMU's. */
   constructor(words: Words, announceBase: number, bases: readonly number[]) {
     this.#words = words;
-    this.#announceBase = announceBase;
-    this.#announceWords = Math.ceil(bases.length / PORTS_PER_ANNOUNCE);
+    this.#announced = new Announcements(words, announceBase, bases.length);
+    this.#turns = new Turns(bases.length);
     this.count = bases.length;
     this.#ports = new Int32Array(bases.length * PORT_ENTRY);
     this.#bells = [];
@@ -73,38 +67,28 @@ export class PortSet {
       bells.set(wake, bell);
       this.#bells.push(bell);
     });
-    this.#turnMask = 2 ** Math.ceil(Math.log2(Math.max(1, bases.length))) - 1;
-    this.#turns = new Int32Array(this.#turnMask + 1);
   }
 
   /** Takes the announcements that have come in: their ports join the end of the turn list. */
   collect(): void {
-    for (let i = 0; i < this.#announceWords; i++) {
-      const at = this.#announceBase + i * LINE;
-      if (Atomics.load(this.#words, at) !== 0) this.#collectWord(at, i * PORTS_PER_ANNOUNCE);
-    }
+    for (let port = this.#announced.next(); port !== NO_PORT; port = this.#announced.next()) this.#open(port);
   }
 
   /** Whether a port has announced itself since {@link collect}. */
   announced(): boolean {
-    for (let i = 0; i < this.#announceWords; i++) {
-      if (Atomics.load(this.#words, this.#announceBase + i * LINE) !== 0) return true;
-    }
-    return false;
+    return this.#announced.pending();
   }
 
   /** @returns the port whose turn it is, or NO_PORT. */
   head(): number {
-    return this.#turnCount === 0 ? NO_PORT : this.#turns[this.#turnHead & this.#turnMask];
+    return this.#turns.head();
   }
 
   /** Ends the head's turn: to the end of the list, or off it when all its slots are taken. */
   rotate(): void {
     const port = this.head();
-    this.#turnHead = (this.#turnHead + 1) | 0;
-    this.#turnCount--;
-    if (this.#ports[port * PORT_ENTRY + WAITING] > 0) this.#enqueue(port);
-    else this.#ports[port * PORT_ENTRY + QUEUED] = 0;
+    this.#turns.leave();
+    if (this.#ports[port * PORT_ENTRY + WAITING] > 0) this.#turns.join(port);
   }
 
   /** StreamID of a port, as i32 bits. */
@@ -144,15 +128,6 @@ export class PortSet {
     }
   }
 
-  #collectWord(at: number, firstPort: number): void {
-    let bits = Atomics.exchange(this.#words, at, 0); // [C]
-    while (bits !== 0) {
-      const bit = 31 - Math.clz32(bits & -bits);
-      bits &= bits - 1;
-      if (firstPort + bit < this.count) this.#open(firstPort + bit);
-    }
-  }
-
   /** Starts the port's round: the device publishes once a round, so the one before is done. */
   #open(port: number): void {
     const at = port * PORT_ENTRY;
@@ -163,12 +138,6 @@ export class PortSet {
     this.#ports[at + LEFT] = posted;
     this.#ports[at + WAITING] = posted;
     this.#ports[at + NEXT] = this.#ports[at + SLOTS_AT];
-    if (this.#ports[at + QUEUED] === 0) this.#enqueue(port);
-  }
-
-  #enqueue(port: number): void {
-    this.#turns[(this.#turnHead + this.#turnCount) & this.#turnMask] = port;
-    this.#turnCount++;
-    this.#ports[port * PORT_ENTRY + QUEUED] = 1;
+    this.#turns.join(port);
   }
 }

@@ -20,6 +20,7 @@ import {
   REQUEST_READ,
   REQUEST_WRITE,
 } from '../pcie/index.ts';
+import type { PumpTick } from '../queue/pump-tick.ts';
 import type { AtcUnit } from './atc-unit.ts';
 import {
   commandStreamId,
@@ -54,7 +55,6 @@ import {
   writePriqRecord,
 } from './priq-records.ts';
 import { NO_ENTRY, type PriqWriter } from './priq-writer.ts';
-import type { PumpTick } from './pump-tick.ts';
 import { CR2_REC_CFG_ATS, CR2_RECINVSID, GERROR_PRIQ_ABT } from './registers.ts';
 import { PPAR_UNKNOWN, type StreamCache } from './stream-cache.ts';
 

@@ -1,6 +1,7 @@
 import { FAULT_PERM_EXEC, FAULT_PERM_PRIV, FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/iopf';
-import { type Described, type Flaw, type Judged, type RecordView, strict, view } from './describe.ts';
-import { address, type Field, type FieldValues, field, getFields, setFields } from './fields.ts';
+import { address, type Field, type FieldValues, field, getFields, setFields } from '../record/fields.ts';
+import type { RecordView } from '../record/view.ts';
+import { type Described, type Flaw, type Judged, strict, view } from './describe.ts';
 
 // PRI queue records, 16 bytes (IHI 0070, chapter 8). Bits are counted from the record's first; bits not named are zero.
 // READ and WRITE are the request's, LAST ends its group. LAST alone, with a SubstreamID, is a stop marker; LAST alone without one is a

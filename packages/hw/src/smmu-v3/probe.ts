@@ -1,6 +1,6 @@
 import { IommuError } from '@faultline/core/errors';
 import type { Words } from '@faultline/core/sync';
-import type { FieldValues } from './fields.ts';
+import type { FieldValues } from '../record/fields.ts';
 import { addressBits, readIdrs, STALL_FORCED, TERMINATE_ONLY } from './id-registers.ts';
 import { checkSmmu, SMMU_IDRS } from './layout.ts';
 

@@ -11,7 +11,9 @@ import {
   type ResponseCode,
 } from '@faultline/core/iopf';
 import type { Doorbell, ThreadSelf, Words } from '@faultline/core/sync';
+import { announceBit } from '../queue/announce.ts';
 import { queueAdvance, queueFull, queueIndex, queueSlot } from '../queue/index.ts';
+import type { FieldValues } from '../record/fields.ts';
 import {
   ATC_SIZE_ALL,
   CFGI_RANGE_ALL,
@@ -39,7 +41,6 @@ import {
   writeSync,
   writeSyncMsi,
 } from './commands.ts';
-import type { FieldValues } from './fields.ts';
 import { acknowledgeGlobalErrors } from './global-errors.ts';
 import {
   CMDQ_CONS,
@@ -49,7 +50,6 @@ import {
   CMDQ_PROD,
   commandAnnounceAt,
   commandQueueBase,
-  QUEUES_PER_ANNOUNCE,
   SMMU_CMDQ_LOG2,
   SMMU_GERROR,
   SMMU_GERRORN,
@@ -113,7 +113,7 @@ export class SmmuOps implements IommuOps {
     this.#entries = at + CMDQ_ENTRIES;
     this.#log2 = words[base + SMMU_CMDQ_LOG2];
     this.#announceAt = commandAnnounceAt(words, base, queue);
-    this.#announceBit = 1 << (queue % QUEUES_PER_ANNOUNCE);
+    this.#announceBit = announceBit(queue);
     this.#hardware = config.hardwareDoorbell;
     this.#timeoutMs = config.timeoutMs ?? 10_000;
     const prod = Atomics.load(words, at + CMDQ_PROD);

@@ -1,5 +1,6 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import { Doorbell, LINE, type Words } from '@faultline/core/sync';
+import { announceBit, announceWord } from '../queue/announce.ts';
 
 // A stall port: where one device thread leaves its stalled accesses for the hardware, and finds their results.
 // One writer a side, so a device thread that loses its processor between post and publish holds nobody up.
@@ -39,9 +40,6 @@ export const STALL_PENDING = 0;
 export const STALL_RETRY = 1;
 /** The access is terminated. */
 export const STALL_ABORT = 2;
-
-/** Ports an announce word covers. Announce words stand a line apart: each has up to 32 device threads as writers. */
-export const PORTS_PER_ANNOUNCE = 32;
 
 export interface StallPortConfig {
   /** Slots: the stalls that one round can hold, 1 to 65535. */
@@ -112,7 +110,7 @@ export class StallPort {
     this.#slots = base + PORT_SLOTS;
     this.#capacity = words[base + PORT_CAPACITY];
     this.#announceAt = announceWord(words[base + PORT_ANNOUNCE], port);
-    this.#announceBit = 1 << (port % PORTS_PER_ANNOUNCE);
+    this.#announceBit = announceBit(port);
     this.#hardware = new Doorbell(words, words[base + PORT_DOORBELL]);
     this.#prod = Atomics.load(words, this.#prodAt);
     this.wakeAt = words[base + PORT_WAKE];
@@ -180,9 +178,4 @@ export class StallPort {
     this.#posted = 0;
     this.#published = false;
   }
-}
-
-/** Word offset of the announce word that covers `port`. */
-export function announceWord(announceBase: number, port: number): number {
-  return announceBase + Math.floor(port / PORTS_PER_ANNOUNCE) * LINE;
 }

@@ -1,4 +1,6 @@
 import type { Words } from '@faultline/core/sync';
+import { NO_PORT } from '../queue/announce.ts';
+import type { PumpTick } from '../queue/pump-tick.ts';
 import type { EventWriter } from './event-writer.ts';
 import {
   EVT_C_BAD_SUBSTREAMID,
@@ -12,8 +14,7 @@ import {
   writeTranslationFault,
 } from './events.ts';
 import { SMMU_STATS, STAT_BYPASSED, STAT_HELD_TAG, STAT_STALLS, STAT_TERMINATED } from './layout.ts';
-import { NO_PORT, type PortSet } from './port-set.ts';
-import type { PumpTick } from './pump-tick.ts';
+import type { PortSet } from './port-set.ts';
 import { STALL_ABORT, STALL_PAGE_HI, STALL_PAGE_LO, STALL_PERM, STALL_RETRY, STALL_WORDS } from './stall-port.ts';
 import type { StallTable } from './stall-table.ts';
 import { ROUTE_ABORT, ROUTE_BYPASS, ROUTE_S2, ROUTE_STALL, ROUTE_STALL_S2, type StreamCache } from './stream-cache.ts';

@@ -1,4 +1,4 @@
-import { address, type Field, type FieldValues, field, getFields, setFields } from './fields.ts';
+import { address, type Field, type FieldValues, field, getFields, setFields } from '../record/fields.ts';
 import { addressBits, STALL_AND_TERMINATE, STALL_FORCED, TERMINATE_ONLY } from './id-registers.ts';
 
 // Stream table entries, 64 bytes (IHI 0070, 5.2), and which of them are illegal (5.2.2, SteIllegal).

@@ -1,4 +1,5 @@
 import type { Words } from '@faultline/core/sync';
+import type { FieldValues } from '../record/fields.ts';
 import { CD_LEAF_4K_LG2, CD_LEAF_64K_LG2, CD_WORDS, cdIllegal, decodeCd, L1CD_WORDS } from './cd.ts';
 import {
   EVT_C_BAD_CD,
@@ -9,7 +10,6 @@ import {
   EVT_F_STREAM_DISABLED,
   EVT_F_TRANSLATION,
 } from './events.ts';
-import type { FieldValues } from './fields.ts';
 import { readIdrs } from './id-registers.ts';
 import { SMMU_CR2, SMMU_IDRS, SMMU_STREAMS, STE_WORDS, streamEntryAt } from './layout.ts';
 import { CR2_RECINVSID } from './registers.ts';

@@ -1,7 +1,7 @@
 import { IommuError } from '@faultline/core/errors';
+import type { FieldValues } from '../record/fields.ts';
 import { CD_WORDS, encodeCd } from './cd.ts';
 import { CONTEXT_DEFAULTS, contextPointer } from './context-area.ts';
-import type { FieldValues } from './fields.ts';
 import type { SmmuFeatures } from './probe.ts';
 import {
   decodeSte,

@@ -1,4 +1,4 @@
-import { type Field, type FieldValues, field, setFields } from '../smmu-v3/fields.ts';
+import { type Field, type FieldValues, field, setFields } from '../record/fields.ts';
 
 // Capability registers CAP and ECAP: what a unit offers. Positions are those of Linux's iommu.h (cap_*(), ecap_*()); left out are fields that
 // neither this model nor its driver has a use for.

@@ -1,6 +1,6 @@
 import type { Words } from '@faultline/core/sync';
 import { ITAGS, type PriPortSet } from '../pcie/index.ts';
-import type { PumpTick } from '../smmu-v3/pump-tick.ts';
+import type { PumpTick } from '../queue/pump-tick.ts';
 import { deviceTlbPageHi, deviceTlbPageLo, deviceTlbPasid, deviceTlbRid, deviceTlbSize } from './descriptor-codec.ts';
 
 /** No invalidation has timed out. */

@@ -1,7 +1,7 @@
 import type { Words } from '@faultline/core/sync';
+import { reservedBits } from '../record/view.ts';
 import { CONTEXT_DEVICE, INV_CONTEXT, INV_PASID_CACHE, PASID_CACHE_GLOBAL, PASID_CACHE_ONE } from './invalidations.ts';
 import { VTD_CONTEXT, VTD_RIDS } from './layout.ts';
-import { reservedBits } from './record-view.ts';
 import {
   FAULT_CONTEXT_DTE_CLEAR,
   FAULT_CONTEXT_NOT_PRESENT,

@@ -1,6 +1,6 @@
 import { FAULT_PERM_EXEC, FAULT_PERM_PRIV } from '@faultline/core/iopf';
-import { address, type Field, type FieldValues, field, setFields } from '../smmu-v3/fields.ts';
-import { type RecordView, reservedBits, strictView, viewRecord } from './record-view.ts';
+import { address, type Field, type FieldValues, field, setFields } from '../record/fields.ts';
+import { type RecordView, reservedBits, strictView, viewRecord } from '../record/view.ts';
 import { FAULT_REASONS } from './registers.ts';
 
 // Fault recording registers, 16 bytes each (VT-d 11.4.9, FRCD): what cannot be answered by anybody is said here.

@@ -1,7 +1,7 @@
 import { checkInteger } from '@faultline/core/errors';
 import { type Clock, type Doorbell, TICKS_PER_MS, type Words } from '@faultline/core/sync';
 import { NO_PORT, NO_RECORD, PriPortSet, REQUEST_FLAGS, REQUEST_INVALIDATED, REQUEST_PRGI } from '../pcie/index.ts';
-import { PumpTick } from '../smmu-v3/pump-tick.ts';
+import { PumpTick } from '../queue/pump-tick.ts';
 import { DeviceTlbs } from './device-tlbs.ts';
 import { EntryCache } from './entry-cache.ts';
 import { EventSignal } from './event-signal.ts';

@@ -1,4 +1,5 @@
 export type { Procedure, Waiting } from '../procedure/procedure.ts';
+export type { RecordView } from '../record/view.ts';
 export type { VtdDomain } from './attachments.ts';
 export { CAPABILITY_DEFAULTS, CAPABILITY_FIELDS } from './capabilities.ts';
 export * from './descriptor-codec.ts';
@@ -13,7 +14,6 @@ export { PasidTables } from './pasid-tables.ts';
 export { probeVtd, readFeatures, type VtdFeatures } from './probe.ts';
 export { VtdProcedures, type VtdProceduresConfig } from './procedures.ts';
 export { PUMP_OUTCOMES, type PumpOutcome } from './pump-outcomes.ts';
-export type { RecordView } from './record-view.ts';
 export * from './registers.ts';
 export { VTD_STAT_NAMES, type VtdStatName } from './stats.ts';
 export {

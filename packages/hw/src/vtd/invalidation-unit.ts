@@ -1,6 +1,6 @@
 import type { Words } from '@faultline/core/sync';
 import type { PriPortSet } from '../pcie/index.ts';
-import type { PumpTick } from '../smmu-v3/pump-tick.ts';
+import type { PumpTick } from '../queue/pump-tick.ts';
 import { responseCode, responsePasid, responsePrgi, responseRid } from './descriptor-codec.ts';
 import { type DeviceTlbs, NO_RID } from './device-tlbs.ts';
 import type { EntryCache } from './entry-cache.ts';

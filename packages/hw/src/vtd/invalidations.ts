@@ -1,6 +1,6 @@
 import { IommuError } from '@faultline/core/errors';
-import { address, type Field, type FieldValues, field, setFields } from '../smmu-v3/fields.ts';
-import { type RecordView, reservedBits, strictView, viewRecord } from './record-view.ts';
+import { address, type Field, type FieldValues, field, getFields, setFields } from '../record/fields.ts';
+import { type RecordView, reservedBits, strictView, viewRecord } from '../record/view.ts';
 import { IQEI_NONE, IQEI_RESERVED, IQEI_TYPE } from './registers.ts';
 
 // Invalidation queue descriptors (VT-d 6.5.2 and 7.6): 32 bytes in a queue with IQA.DW set, 16 without. Bits are counted from the
@@ -135,11 +135,8 @@ export function encodeInvalidation(words: Int32Array, at: number, type: number, 
 export function describeInvalidation(words: Int32Array, at: number, size: number = DESCRIPTOR_WORDS): RecordView {
   const type = invalidationType(words, at);
   const k = BY_TYPE.get(type);
-  if (k === undefined) {
-    const view = viewRecord(words, at, '', TYPE, new Int32Array(0));
-    view.errors.push(`type ${type} is no invalidation descriptor`);
-    return view;
-  }
+  if (k === undefined)
+    return { kind: '', fields: getFields(words, at, TYPE), errors: [`type ${type} is no invalidation descriptor`] };
   const reserved = RESERVED.subarray(type * DESCRIPTOR_WORDS, type * DESCRIPTOR_WORDS + size);
   const view = viewRecord(words, at, k.name, k.fields, reserved);
   if (k.granularities !== undefined && !k.granularities.includes(view.fields.g))

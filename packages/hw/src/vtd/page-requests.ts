@@ -1,7 +1,7 @@
 import { IommuError } from '@faultline/core/errors';
 import { FAULT_PERM_EXEC, FAULT_PERM_PRIV, FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/iopf';
-import { address, type Field, type FieldValues, field, setFields } from '../smmu-v3/fields.ts';
-import { type RecordView, reservedBits, strictView, viewRecord } from './record-view.ts';
+import { address, type Field, type FieldValues, field, setFields } from '../record/fields.ts';
+import { type RecordView, reservedBits, strictView, viewRecord } from '../record/view.ts';
 
 // Page request descriptors, 32 bytes (VT-d 7.4.1.1). Bits are counted from the record's first; bits not named are zero.
 // Older hardware (before the private data field was taken out) set bit 9 and carried 128 bits of its own in w2 and w3.
@@ -25,7 +25,6 @@ export const PAGE_REQUEST_FIELDS: readonly Field[] = [
   ...address('address', 127, 76),
 ];
 const RESERVED = reservedBits(PAGE_REQUEST_FIELDS, REQUEST_DESCRIPTOR_WORDS);
-const TYPE: readonly Field[] = PAGE_REQUEST_FIELDS.slice(0, 1);
 
 /** Writes a descriptor by the table, its type included. @throws IommuError ENOENT for an unknown field, EINVAL for a value that does not fit */
 export function encodePageRequest(words: Int32Array, at: number, values: FieldValues): void {
@@ -36,11 +35,8 @@ export function encodePageRequest(words: Int32Array, at: number, values: FieldVa
 /** Reads any descriptor, right or wrong: kind PAGE_REQUEST, STOP_MARKER, or '' with the type alone. */
 export function describePageRequest(words: Int32Array, at: number): RecordView {
   const type = words[at] & 0xff;
-  if (type !== PAGE_REQUEST_TYPE) {
-    const view = viewRecord(words, at, '', TYPE, new Int32Array(0));
-    view.errors.push(`type ${type} is no page request queue descriptor`);
-    return view;
-  }
+  if (type !== PAGE_REQUEST_TYPE)
+    return { kind: '', fields: { type }, errors: [`type ${type} is no page request queue descriptor`] };
   const kind = (words[at + 2] & (W1_RD | W1_WR | W1_LPIG)) === W1_LPIG ? 'STOP_MARKER' : 'PAGE_REQUEST';
   const view = viewRecord(words, at, kind, PAGE_REQUEST_FIELDS, RESERVED);
   if (view.fields.pasidPresent === 0 && (view.fields.pasid !== 0 || view.fields.exe === 1 || view.fields.priv === 1))

@@ -1,6 +1,6 @@
 import { IommuError } from '@faultline/core/errors';
 import type { Words } from '@faultline/core/sync';
-import { getFields } from '../smmu-v3/fields.ts';
+import { getFields } from '../record/fields.ts';
 import { CAPABILITY_FIELDS } from './capabilities.ts';
 import { VTD_CAP } from './layout.ts';
 import { checkVtd } from './unit.ts';

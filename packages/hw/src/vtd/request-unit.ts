@@ -15,7 +15,7 @@ import {
   REQUEST_READ,
   REQUEST_WRITE,
 } from '../pcie/index.ts';
-import type { PumpTick } from '../smmu-v3/pump-tick.ts';
+import type { PumpTick } from '../queue/pump-tick.ts';
 import { type EntryCache, TABLES_GOOD } from './entry-cache.ts';
 import type { EventSignal } from './event-signal.ts';
 import type { FaultRecorder } from './fault-recorder.ts';

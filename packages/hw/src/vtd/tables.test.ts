@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { getFields } from '../smmu-v3/fields.ts';
+import { getFields } from '../record/fields.ts';
 import {
   CONTEXT_FIELDS,
   decodeFaultRecord,

@@ -1,4 +1,4 @@
-import { address, type Field, field, setFields } from '../smmu-v3/fields.ts';
+import { address, type Field, field, setFields } from '../record/fields.ts';
 
 // Scalable-mode context entries (32 bytes), PASID directory entries (8) and PASID table entries (64): VT-d chapter 9, as far as
 // attaching and page requests need them. Positions are those of Linux's pasid.h and iommu.h; left out are the memory type and snoop

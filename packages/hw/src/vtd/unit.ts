@@ -1,8 +1,8 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import { alignLine, checkRegion } from '@faultline/core/memory';
-import { LINE, type Words } from '@faultline/core/sync';
-import type { FieldValues } from '../smmu-v3/fields.ts';
-import { PORTS_PER_ANNOUNCE } from '../smmu-v3/stall-port.ts';
+import type { Words } from '@faultline/core/sync';
+import { announceWords } from '../queue/announce.ts';
+import type { FieldValues } from '../record/fields.ts';
 import { CAPABILITY_DEFAULTS, writeCapabilities } from './capabilities.ts';
 import { FAULT_RECORD_WORDS } from './fault-records.ts';
 import { DESCRIPTOR_WORDS, NARROW_WORDS } from './invalidations.ts';
@@ -72,7 +72,7 @@ function planParts(call: string, config: VtdConfig, base: number): Parts {
   checkInteger(call, 'threads', config.threads, 1, 8192);
   checkInteger(call, 'faultRecords', config.faultRecords ?? 8, 1, 256);
   const plain = [
-    Math.ceil(config.ports / PORTS_PER_ANNOUNCE) * LINE,
+    announceWords(config.ports),
     (config.faultRecords ?? 8) * FAULT_RECORD_WORDS,
     config.rids,
     config.threads * THREAD_WORDS,

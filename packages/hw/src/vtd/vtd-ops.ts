@@ -11,7 +11,7 @@ import {
 } from '@faultline/core/iopf';
 import type { Doorbell, ThreadSelf, Words } from '@faultline/core/sync';
 import { type Procedure, runProcedure } from '../procedure/procedure.ts';
-import type { FieldValues } from '../smmu-v3/fields.ts';
+import type { FieldValues } from '../record/fields.ts';
 import {
   ALL_PAGES,
   writeContextInvalidation,

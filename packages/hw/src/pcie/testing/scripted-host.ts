@@ -1,4 +1,5 @@
 import type { Words } from '@faultline/core/sync';
+import { NO_PORT } from '../../queue/announce.ts';
 import {
   REQUEST_FLAGS,
   REQUEST_INVALIDATED,
@@ -13,7 +14,7 @@ import {
   REQUEST_WRITE,
 } from '../pri-port.layout.ts';
 import { NO_RECORD } from '../pri-port.ts';
-import { NO_PORT, PriPortSet } from '../pri-port-set.ts';
+import { PriPortSet } from '../pri-port-set.ts';
 
 /** One record as the IOMMU got it. */
 export interface SeenRequest {

@@ -1,5 +1,5 @@
 import { IommuError } from '@faultline/core/errors';
-import { getFields } from '../../smmu-v3/fields.ts';
+import { getFields } from '../../record/fields.ts';
 import { VTD_CONTEXT, VTD_DIRECTORIES } from '../layout.ts';
 import { CONTEXT_FIELDS, CONTEXT_WORDS, PASID_ENTRY_FIELDS } from '../tables.ts';
 import type { VtdOps } from '../vtd-ops.ts';

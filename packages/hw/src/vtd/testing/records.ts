@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type Field, type FieldValues, fieldMax } from '../../smmu-v3/fields.ts';
+import { type Field, type FieldValues, fieldMax } from '../../record/fields.ts';
 
 /** A record whose every bit has to be written over. */
 export function words8(): Int32Array<ArrayBuffer> {

@@ -1,12 +1,12 @@
 import { IommuError } from '@faultline/core/errors';
-import { type Field, fieldMask, getFields } from '../smmu-v3/fields.ts';
+import { type Field, fieldMask, getFields } from './fields.ts';
 
-/** A record as people read it. */
+/** A record as people read it, right or wrong. */
 export interface RecordView {
-  /** Its name, '' for an encoding that VT-d does not define. */
+  /** Its name, '' for an encoding that is not defined. */
   readonly kind: string;
   readonly fields: Record<string, number>;
-  /** What is wrong with it, one sentence each; none for a record that hardware may write or take. */
+  /** Everything that is wrong with it, one sentence each; none for a record that hardware may write or take. */
   readonly errors: string[];
 }
 
@@ -15,6 +15,13 @@ export function reservedBits(fields: readonly Field[], size: number): Int32Array
   const reserved = new Int32Array(size).fill(-1);
   for (const f of fields) reserved[f.lo >> 5] &= ~fieldMask(f);
   return reserved;
+}
+
+/** Numbers of the bits that are set in half `half` of a 64-bit word, lowest first. */
+export function bitNumbers(bits: number, half: number): number[] {
+  const numbers: number[] = [];
+  for (let left = bits; left !== 0; left &= left - 1) numbers.push(32 * half + 31 - Math.clz32(left & -left));
+  return numbers;
 }
 
 /** Reads a record by its fields, and says which reserved bits are set. */
@@ -27,16 +34,13 @@ export function viewRecord(
 ): RecordView {
   const errors: string[] = [];
   reserved.forEach((mask, i) => {
-    const bits = words[at + i] & mask;
-    if (bits !== 0) {
-      const lowest = 32 * (i % 2) + 31 - Math.clz32(bits & -bits);
-      errors.push(`w${i >> 1}: bit ${lowest} is reserved and set`);
-    }
+    for (const bit of bitNumbers(words[at + i] & mask, i % 2))
+      errors.push(`w${i >> 1}: bit ${bit} is reserved and set`);
   });
   return { kind, fields: getFields(words, at, fields), errors };
 }
 
-/** @returns the view of a record that has nothing wrong with it. @throws IommuError EINVAL naming what has */
+/** @returns the view of a record that has nothing wrong with it. @throws IommuError EINVAL with everything that has */
 export function strictView(call: string, view: RecordView): RecordView {
   if (view.errors.length > 0)
     throw new IommuError('EINVAL', call, 'record', view.kind === '' ? view.fields : view.kind, view.errors.join('; '));
