@@ -92,7 +92,7 @@ export const cutToTableUnderSweep: Scenario = underSweep({
   designs: { 'load-store': 'fails', 'test-and-clear': 'holds', 'compare-exchange': 'holds' },
   tables: vtd,
   prepare: mapBlock,
-  written: [LAST, FIRST],
+  written: [LAST],
   resize: cut,
   leaves: [1, 1],
   live: 2,
