@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { freemem, loadavg } from 'node:os';
 import { Command } from 'commander';
-import { formatBytes } from '../report/format.ts';
+import { formatBytes, formatCount } from '../report/format.ts';
 import { readEnvironment } from '../result/environment.ts';
 import { type AllocationRow, measureAllocation, measureAllocations } from './allocation.ts';
 import { measureChecker } from './checker/measure.ts';
@@ -33,7 +33,7 @@ const FULL = {
   ...{ repeats: 9, roundMs: 120, faults: 10e6, messages: 200_000, checkerMs: 400 },
   costs: { timeMs: 200, warmupMs: 100 },
   tables: { timeMs: 100, warmupMs: 50 },
-  disjointMs: 120,
+  disjoint: { repeats: 21, roundMs: 40 },
   records: { timeMs: 100, warmupMs: 50, items: 2e6 },
   sweeps: [
     { range: TIB_OF_2M, repeats: 5, roundMs: 1000 },
@@ -44,7 +44,7 @@ const QUICK = {
   ...{ repeats: 3, roundMs: 40, faults: 2e6, messages: 50_000, checkerMs: 100 },
   costs: { timeMs: 60, warmupMs: 40 },
   tables: { timeMs: 8, warmupMs: 10 },
-  disjointMs: 20,
+  disjoint: { repeats: 5, roundMs: 20 },
   records: { timeMs: 10, warmupMs: 10, items: 200_000 },
   sweeps: [
     { range: TIB_OF_2M, repeats: 3, roundMs: 150 },
@@ -93,15 +93,17 @@ const tables: CostRow[] = [];
 for (const { name } of tableSubjects) tables.push(...(await measureApart(name, parameters.tables)));
 console.log(renderPageTables(tables));
 
+const { timeMs: recordMs, warmupMs: recordWarmupMs, items: recordItems } = parameters.records;
+console.log(
+  `queue records: ${recordMs} ms each way after ${recordWarmupMs} ms of warm-up; heap over ${formatCount(recordItems)} records`,
+);
 const records = await measureRecords(parameters.records);
 console.log(renderRecords(records));
 
 const disjoint: PairRow[] = [];
-for (const job of JOBS)
-  disjoint.push(
-    ...(await measureTurns(disjointCases(job), { repeats: parameters.repeats, roundMs: parameters.disjointMs })),
-  );
-console.log(`${DISJOINT_FORMAT.name}, ${ITEM_PAGES} pages of 4 KiB a call`);
+for (const job of JOBS) disjoint.push(...(await measureTurns(disjointCases(job), parameters.disjoint)));
+const { repeats: turns, roundMs: turnMs } = parameters.disjoint;
+console.log(`${DISJOINT_FORMAT.name}, ${ITEM_PAGES} pages of 4 KiB a call; ${turns} turns of about ${turnMs} ms each`);
 console.log(renderDisjoint(disjoint));
 
 const sweeps: SweepRow[] = [];

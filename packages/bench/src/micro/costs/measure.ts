@@ -1,4 +1,4 @@
-import { quantile } from 'simple-statistics';
+import { median, quantile } from 'simple-statistics';
 import { Bench } from 'tinybench';
 import type { Figures } from '../figures.ts';
 import { HeapWatch } from '../pair/heap-watch.ts';
@@ -33,17 +33,23 @@ export async function measureSubject(
     const { result } = bench.tasks[at];
     if (!('latency' in result) || result.latency.samples === undefined)
       throw new Error(`${subject.name}, ${name}: ${result.state}`);
-    const [min, median, max] = quantile([...result.latency.samples], [0.05, 0.5, 0.95]).map(
+    const [min, middle, max] = quantile([...result.latency.samples], [0.05, 0.5, 0.95]).map(
       (ms) => (ms * 1e6) / operations,
     );
     const heap = heapOperations === 0 ? {} : { bytesPerOperation: bytesOf(cost, heapOperations) };
-    return { subject: subject.name, name, median, min, max, repeats: result.latency.samplesCount, ...heap };
+    return { subject: subject.name, name, median: middle, min, max, repeats: result.latency.samplesCount, ...heap };
   });
 }
 
+const HEAP_ROUNDS = 5;
+
+/** The middle of some rounds: in one of them something else of this thread may be compiled or collected. */
 function bytesOf({ run, operations }: Cost, most: number): number {
-  const runs = Math.ceil(most / operations);
-  const watch = new HeapWatch();
-  for (let i = 0; i < runs; i++) run();
-  return watch.stop().allocatedBytes / (runs * operations);
+  const runs = Math.ceil(most / operations / HEAP_ROUNDS);
+  const rounds = Array.from({ length: HEAP_ROUNDS }, () => {
+    const watch = new HeapWatch();
+    for (let i = 0; i < runs; i++) run();
+    return watch.stop().allocatedBytes / (runs * operations);
+  });
+  return median(rounds);
 }

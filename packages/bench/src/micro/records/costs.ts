@@ -19,7 +19,7 @@ function subject(record: QueueRecord, codec: Codec): Subject {
       if (codec === 'words')
         return [
           { name: 'encode', operations: OPERATIONS, run: () => queue.encode(OPERATIONS) },
-          { name: 'decode', operations: OPERATIONS, run: () => void queue.decode(OPERATIONS) },
+          { name: 'decode', operations: OPERATIONS, run: () => queue.decode(OPERATIONS) },
         ];
       return [
         { name: 'encode', operations: OPERATIONS, run: () => queue.encodeObjects(OPERATIONS) },

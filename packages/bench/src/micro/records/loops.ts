@@ -12,6 +12,7 @@ export class RecordQueue {
   readonly #wide: BigUint64Array<SharedArrayBuffer>;
   /** Where an object goes, so that making it cannot be left out. */
   kept: FieldObject = {};
+  sum = 0;
 
   constructor(record: QueueRecord) {
     const memory = new SharedArrayBuffer(SLOTS * MOST_WORDS * 4);
@@ -27,13 +28,13 @@ export class RecordQueue {
     for (let i = 0; i < items; i++) encode(words, (i & (SLOTS - 1)) * size, i);
   }
 
-  /** @returns the sum of all fields of all records, wrapping. */
-  decode(items: number): number {
+  /** Leaves the sum of all fields of all records, wrapping, in `sum`: so that no reading can be left out. */
+  decode(items: number): void {
     const { decode, size } = this.#record;
     const words = this.#words;
     let sum = 0;
     for (let i = 0; i < items; i++) sum = (sum + decode(words, (i & (SLOTS - 1)) * size)) | 0;
-    return sum;
+    this.sum = sum;
   }
 
   encodeObjects(items: number): void {

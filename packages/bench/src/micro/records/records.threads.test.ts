@@ -27,9 +27,11 @@ test.each(RECORDS)('$family $name: what the loop encodes it decodes', (record) =
   let sum = 0;
   for (let i = 0; i < all; i++) sum = (sum + sumOfFields(record.encodeObject(new BigUint64Array(4), 0, i))) | 0;
   queue.encode(all);
-  expect(queue.decode(all)).toBe(sum);
+  queue.decode(all);
+  expect(queue.sum).toBe(sum);
   queue.encodeObjects(all);
-  expect(queue.decode(all)).toBe(sum);
+  queue.decode(all);
+  expect(queue.sum).toBe(sum);
   queue.decodeObjects(all);
   expect(queue.kept).toEqual(record.decodeObject(fullWide(record), 0));
 });
