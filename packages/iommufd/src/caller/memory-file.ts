@@ -1,6 +1,6 @@
 import { IommuError } from '@faultline/core/errors';
 import type { PhysicalMemory } from './physical-memory.ts';
-import { type MappableFile, PAGE_BYTES } from './user-memory.ts';
+import { type MappableFile, PAGE_BYTES, PIN_FAULT } from './user-memory.ts';
 
 /** A file in memory, such as memfd_create makes. Travels to other threads as its frames. */
 export class MemoryFile implements MappableFile {
@@ -30,13 +30,17 @@ export class MemoryFile implements MappableFile {
     return new MemoryFile(ram, frames);
   }
 
+  isRevoked(): boolean {
+    return false;
+  }
+
   close(): void {
     for (const frame of this.frames) this.#ram.put(frame);
   }
 
   pin(offset: bigint, _writable: boolean): number {
     const frame = this.frames[Number(offset / BigInt(PAGE_BYTES))];
-    if (frame === undefined) return -1;
+    if (frame === undefined) return PIN_FAULT;
     this.#ram.pin(frame);
     return frame * PAGE_BYTES;
   }

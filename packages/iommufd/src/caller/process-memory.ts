@@ -4,7 +4,7 @@ import { checkInteger, IommuError } from '@faultline/core/errors';
 import { alignLine, checkRegion } from '@faultline/core/memory';
 import { LINE, mutexLock, mutexUnlock, type Words } from '@faultline/core/sync';
 import type { PhysicalMemory } from './physical-memory.ts';
-import { PAGE_BYTES, type UserMemory } from './user-memory.ts';
+import { PAGE_BYTES, PIN_FAULT, PIN_NO_MEMORY, type UserMemory } from './user-memory.ts';
 
 // Offsets in words, from the region's base.
 //
@@ -167,7 +167,7 @@ export class ProcessMemory implements UserMemory {
   pin(address: bigint, writable: boolean): number {
     return this.#locked(() => {
       const frame = this.#frameFor(this.#pageOf(address), writable);
-      if (frame === 0) return -1;
+      if (frame <= 0) return frame === 0 ? PIN_FAULT : PIN_NO_MEMORY;
       this.ram.pin(frame);
       return frame * PAGE_BYTES;
     });
@@ -214,7 +214,7 @@ export class ProcessMemory implements UserMemory {
     for (let at = 0; at < length; ) {
       const offset = start + at;
       const frame = this.#frameFor(Math.floor(offset / PAGE_BYTES), writes);
-      if (frame === 0) return false;
+      if (frame <= 0) return false;
       const inPage = offset % PAGE_BYTES;
       const bytes = Math.min(length - at, PAGE_BYTES - inPage);
       visit(frame * PAGE_BYTES + inPage, at, bytes);
@@ -223,7 +223,7 @@ export class ProcessMemory implements UserMemory {
     return true;
   }
 
-  /** The frame of a page, which gets one of its own first when it is to be written and is shared. @returns 0: fault. */
+  /** The frame of a page, which gets one of its own first when it is to be written and is shared. @returns 0: fault; -1: no frame is left. */
   #frameFor(page: number, writes: boolean): number {
     const pte = this.#at(page);
     if (pte === 0 || (writes && (pte & PTE_WRITE) === 0)) return 0;
@@ -232,7 +232,7 @@ export class ProcessMemory implements UserMemory {
     let own = frame;
     if (this.ram.refs(frame) > 1) {
       own = this.ram.alloc(1);
-      if (own === 0) return 0;
+      if (own === 0) return -1;
       this.ram.copy(frame, own);
       this.ram.put(frame);
     }

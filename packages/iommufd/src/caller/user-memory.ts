@@ -4,6 +4,10 @@
 /** Bytes of a page of user memory. */
 export const PAGE_BYTES = 4096;
 
+/** Results of pin that are no address: nothing is there that may be pinned so; no memory for a page of the process's own. */
+export const PIN_FAULT = -1;
+export const PIN_NO_MEMORY = -2;
+
 /** A process's memory, as one thread reaches it. Addresses are 64-bit. Not shared: open it again in each thread. */
 export interface UserMemory {
   /** Copies from the caller. @returns false when not all of it can be read (EFAULT); `into` is undefined then. */
@@ -12,7 +16,7 @@ export interface UserMemory {
   write(address: bigint, from: Uint8Array): boolean;
   /** Pins the page at an address (a multiple of PAGE_BYTES): it keeps its place until {@link unpin}.
    * Pinning for writing gives a page that was shared for copying to this process first. Pins of a page are counted.
-   * @returns its physical address, or -1: no memory is there, or none that may be written (EFAULT). */
+   * @returns its physical address; PIN_FAULT: no memory is there, or none that may be written (EFAULT); PIN_NO_MEMORY. */
   pin(address: bigint, writable: boolean): number;
   /** @throws IommuError EINVAL the page is not pinned. */
   unpin(physical: number): void;
@@ -28,4 +32,6 @@ export interface MappableFile {
   /** As of {@link UserMemory}: the page at a byte offset, a multiple of PAGE_BYTES. */
   pin(offset: bigint, writable: boolean): number;
   unpin(physical: number): void;
+  /** A device's buffer was taken away: nothing of it can be mapped. Default false. */
+  isRevoked?(): boolean;
 }

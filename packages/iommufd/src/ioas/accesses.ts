@@ -4,7 +4,7 @@ import { PAGE_BYTES } from '../caller/index.ts';
 import type { Context } from '../context/context.ts';
 import { loadU64, min64, U64_MAX } from '../memory/index.ts';
 import { ACCESS_ALIGNMENT, ACCESS_KIND } from '../objects/index.ts';
-import { IOAS_MAP_WRITEABLE, OBJ_ACCESS } from '../uapi/index.ts';
+import { IOAS_MAP_READABLE, IOAS_MAP_WRITEABLE, OBJ_ACCESS } from '../uapi/index.ts';
 import { accessesOf, linkTo, NEXT, nextAt } from './access-list.ts';
 import { alignmentOf, checkAlignment } from './alignment.ts';
 import {
@@ -77,7 +77,7 @@ export interface RangePage {
 }
 
 /** Pins a range for an access, which unpins the same one. @returns its pages, in order. @throws IommuError EINVAL length, ENOENT a hole,
- * EPERM read-only, EFAULT, ENOMEM: nothing is pinned then. */
+ * EPERM not mapped for that, EFAULT, ENOMEM: nothing is pinned then. */
 export function pinRange(
   context: Context,
   object: number,
@@ -157,8 +157,8 @@ function checkArea(ioas: Ioas, call: string, area: number, iova: bigint, writabl
   const { machine, words } = ioas.context;
   const at = machine.pools.areas.at(area);
   if (words[at + AREA_PREVENT] === 1) throw new IommuError('EINVAL', call, 'iova', iova, 'is about to be unmapped');
-  if (writable && (words[at + AREA_PROT] & IOAS_MAP_WRITEABLE) === 0)
-    throw new IommuError('EPERM', call, 'iova', iova, 'is mapped read-only');
+  if ((words[at + AREA_PROT] & (writable ? IOAS_MAP_WRITEABLE : IOAS_MAP_READABLE)) === 0)
+    throw new IommuError('EPERM', call, 'iova', iova, `is not mapped for ${writable ? 'writing' : 'reading'}`);
 }
 
 function pinArea(

@@ -4,7 +4,7 @@ import { PAGE_BYTES } from '../caller/index.ts';
 import type { IovaRange } from '../driver/index.ts';
 import { max64, min64, U64_MAX } from '../memory/index.ts';
 import { IOAS_ALIGNMENT, IOAS_ALLOWED, IOAS_RESERVED } from './layout.ts';
-import { gapsOf, rangesOf } from './ranges.ts';
+import { gapsOf, joinRanges, rangesOf } from './ranges.ts';
 import type { Ioas } from './tables.ts';
 
 const PAGE = BigInt(PAGE_BYTES);
@@ -18,7 +18,7 @@ export function findIova(ioas: Ioas, call: string, byte: bigint, length: bigint)
   const alignment = alignmentFor(byte, length);
   if (alignment < BigInt(words[ioas.at + IOAS_ALIGNMENT]))
     throw new IommuError('EINVAL', call, 'user_va', byte, `must be a multiple of ${words[ioas.at + IOAS_ALIGNMENT]}`);
-  const allowed = rangesOf(machine, ioas.at + IOAS_ALLOWED);
+  const allowed = joinRanges(rangesOf(machine, ioas.at + IOAS_ALLOWED));
   const whole = { start: PAGE, last: U64_MAX - PAGE };
   const reserved = rangesOf(machine, ioas.at + IOAS_RESERVED);
   for (const place of allowed.length === 0 ? [whole] : allowed) {

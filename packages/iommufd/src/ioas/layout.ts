@@ -72,7 +72,6 @@ export const AREA_WORDS: number = LINE;
 //   FILE      3       constant     number of the mappable file
 //   START     4       constant     address, or offset in the file, of page 0: 64 bits, a multiple of a page
 //   BYTE      6       constant     byte of page 0 at which the mapping began
-//   COUNT     7       constant     pages
 //   WRITABLE  8       constant     pinned for writing
 //   CHARGED   9       LOCK         process that is charged for what is pinned, 0 for nobody
 //   AREAS     10      LOCK         first area that has STORAGE
@@ -83,7 +82,6 @@ export const PAGES_MM = 2;
 export const PAGES_FILE = 3;
 export const PAGES_START = 4;
 export const PAGES_BYTE = 6;
-export const PAGES_COUNT = 7;
 export const PAGES_WRITABLE = 8;
 export const PAGES_CHARGED = 9;
 export const PAGES_AREAS = 10;
@@ -94,12 +92,12 @@ export const PAGES_WORDS = 16;
 //
 //   name      offset  guarded by   meaning
 //   NEXT      0       pages
-//   PAGE      1       pages        of the pages
-//   COUNT     2       pages        accesses that have it
+//   COUNT     1       pages        accesses that have it
+//   PAGE      2       pages        of the pages, 64 bits
 //   PHYSICAL  4       pages        address, 64 bits
 export const PIN_NEXT = 0;
-export const PIN_PAGE = 1;
-export const PIN_COUNT = 2;
+export const PIN_COUNT = 1;
+export const PIN_PAGE = 2;
 export const PIN_PHYSICAL = 4;
 export const PIN_WORDS = 6;
 

@@ -1,6 +1,6 @@
 // IOAS_MAP, IOAS_MAP_FILE, IOAS_COPY, IOAS_UNMAP. @see Linux drivers/iommu/iommufd/ioas.c
 import { IommuError } from '@faultline/core/errors';
-import type { Caller } from '../caller/index.ts';
+import { type Caller, PAGE_BYTES } from '../caller/index.ts';
 import type { Command, Context } from '../context/index.ts';
 import { FILE_KIND, FILE_MEMORY, FILE_OBJECT } from '../files/layout.ts';
 import { loadU64, U64_MAX } from '../memory/index.ts';
@@ -22,6 +22,7 @@ import { unmapRange } from './unmap.ts';
 import { withIoas } from './with-ioas.ts';
 
 const PROT = IOAS_MAP_READABLE | IOAS_MAP_WRITEABLE;
+const PAGE = BigInt(PAGE_BYTES);
 
 export const ioasMap: Command<typeof IOAS_MAP> = {
   struct: IOAS_MAP,
@@ -46,8 +47,6 @@ export const ioasMapFile: Command<typeof IOAS_MAP_FILE> = {
       if (context.words[fileAt + FILE_KIND] !== FILE_MEMORY)
         throw new IommuError('EBADF', call, 'fd', args.fd, 'is no file that can be mapped');
       const file = context.words[fileAt + FILE_OBJECT];
-      if (args.start + args.length > context.machine.fileOf(file).size)
-        throw new IommuError('EINVAL', call, 'start', args.start, `${args.length} bytes from there leave the file`);
       const source = { file, start: args.start, length: args.length };
       args.iova = mapSource(context, call, args, fixed, caller, source, (iova) => {
         args.iova = iova;
@@ -64,9 +63,11 @@ export const ioasCopy: Command<typeof IOAS_COPY> = {
   struct: IOAS_COPY,
   run(context, { args, respond }) {
     const call = 'IOAS_COPY';
-    checkFlags(call, args.flags);
-    if (args.length >= U64_MAX || args.dstIova >= U64_MAX)
-      throw new IommuError('EOVERFLOW', call, 'length', args.length, 'does not fit into the address space');
+    checkKnownFlags(call, args.flags);
+    checkFits(call, 'length', args.length);
+    checkFits(call, 'src_iova', args.srcIova);
+    checkFits(call, 'dst_iova', args.dstIova);
+    checkProt(call, args.flags);
     const pieces = withIoas(context, call, 'src_ioas_id', args.srcIoasId, (ioas) =>
       piecesOf(ioas, call, args.srcIova, args.length),
     );
@@ -111,22 +112,28 @@ function unmapEverything(ioas: Ioas, call: string): bigint {
   }
 }
 
-/** @throws IommuError EOPNOTSUPP unknown flag, EINVAL neither readable nor writeable. */
-function checkFlags(call: string, flags: number): void {
+/** @throws IommuError EOPNOTSUPP */
+function checkKnownFlags(call: string, flags: number): void {
   if ((flags & ~(IOAS_MAP_FIXED_IOVA | PROT)) !== 0)
     throw new IommuError('EOPNOTSUPP', call, 'flags', flags, 'has bits that are not known');
+}
+
+/** @throws IommuError EOVERFLOW also without FIXED_IOVA, where an IOVA means nothing. */
+function checkFits(call: string, field: string, value: bigint): void {
+  if (value >= U64_MAX) throw new IommuError('EOVERFLOW', call, field, value, 'does not fit into the address space');
+}
+
+/** @throws IommuError EINVAL */
+function checkProt(call: string, flags: number): void {
   if ((flags & PROT) === 0) throw new IommuError('EINVAL', call, 'flags', flags, 'neither readable nor writeable');
 }
 
 /** @returns where to, if the caller says. */
 function checkMap(call: string, args: { flags: number; iova: bigint; length: bigint }): bigint | undefined {
-  if ((args.flags & ~(IOAS_MAP_FIXED_IOVA | PROT)) !== 0)
-    throw new IommuError('EOPNOTSUPP', call, 'flags', args.flags, 'has bits that are not known');
-  if (args.iova >= U64_MAX)
-    throw new IommuError('EOVERFLOW', call, 'iova', args.iova, 'does not fit into the address space');
-  if (args.length >= U64_MAX)
-    throw new IommuError('EOVERFLOW', call, 'length', args.length, 'does not fit into the address space');
-  checkFlags(call, args.flags);
+  checkKnownFlags(call, args.flags);
+  checkFits(call, 'iova', args.iova);
+  checkFits(call, 'length', args.length);
+  checkProt(call, args.flags);
   return (args.flags & IOAS_MAP_FIXED_IOVA) !== 0 ? args.iova : undefined;
 }
 
@@ -136,15 +143,17 @@ function mapSource(
   args: { readonly ioasId: number; readonly flags: number },
   fixed: bigint | undefined,
   caller: Caller,
-  source: Omit<PagesSource, 'writable' | 'charged'>,
+  source: Omit<PagesSource, 'writable' | 'charged'> & { readonly length: bigint },
   respond: (iova: bigint) => void,
 ): bigint {
   const { machine, words } = context;
   return withIoas(context, call, 'ioas_id', args.ioasId, (ioas) => {
     const { length, start } = source;
-    if (length === 0n) throw new IommuError('EINVAL', call, 'length', length, 'must not be 0');
+    const field = source.mm === undefined ? 'start' : 'user_va';
     if (start + length > U64_MAX)
-      throw new IommuError('EOVERFLOW', call, 'user_va', start, `${length} bytes from there wrap`);
+      throw new IommuError('EOVERFLOW', call, field, start, `${length} bytes from there wrap`);
+    if (length === 0n || length > U64_MAX - PAGE)
+      throw new IommuError('EINVAL', call, 'length', length, `must be from 1 to 2^64 - 1 - ${PAGE_BYTES}`);
     const writable = (args.flags & IOAS_MAP_WRITEABLE) !== 0;
     const pages = makePages(context, call, { ...source, writable, charged: caller.privileged ? 0 : caller.mm });
     const byte = BigInt(words[machine.pools.pages.at(pages) + PAGES_BYTE]);

@@ -3,7 +3,7 @@
 // memory at its address since.
 import { IommuError } from '@faultline/core/errors';
 import { mutexLock, mutexUnlock, refcountGet, refcountInit, refcountPut, type Words } from '@faultline/core/sync';
-import { PAGE_BYTES } from '../caller/index.ts';
+import { PAGE_BYTES, PIN_NO_MEMORY } from '../caller/index.ts';
 import type { Context } from '../context/context.ts';
 import type { Machine } from '../machine/index.ts';
 import { loadU64, storeU64 } from '../memory/index.ts';
@@ -16,7 +16,6 @@ import {
   PAGES_AREAS,
   PAGES_BYTE,
   PAGES_CHARGED,
-  PAGES_COUNT,
   PAGES_FILE,
   PAGES_LOCK,
   PAGES_MM,
@@ -40,7 +39,6 @@ export interface PagesSource {
   readonly file?: number;
   /** Address, or offset in the file. */
   readonly start: bigint;
-  readonly length: bigint;
   readonly writable: boolean;
   /** Process that is charged for what is pinned, 0 for nobody. */
   readonly charged: number;
@@ -57,7 +55,6 @@ export function makePages(context: Context, call: string, source: PagesSource): 
   words[at + PAGES_FILE] = file;
   storeU64(words, at + PAGES_START, first);
   words[at + PAGES_BYTE] = Number(source.start - first);
-  words[at + PAGES_COUNT] = Number((source.start - first + source.length + PAGE - 1n) / PAGE);
   words[at + PAGES_WRITABLE] = source.writable ? 1 : 0;
   words[at + PAGES_CHARGED] = source.charged;
   refcountInit(words, at + PAGES_REFS, 1);
@@ -106,7 +103,7 @@ export function pinnedAt(machine: Machine, pagesAt: number, page: number): numbe
   return pin === 0 ? -1 : Number(loadU64(words, pools.pins.at(pin) + PIN_PHYSICAL));
 }
 
-/** Pins a page that nothing has pinned, and charges it. Context: the pages' lock. @throws IommuError EFAULT, ENOMEM */
+/** Pins a page that nothing has pinned, and charges it. Context: the pages' lock. @throws IommuError EFAULT; EINVAL beyond a file's end; ENOMEM */
 export function pinPage(machine: Machine, call: string, pagesAt: number, page: number): number {
   const { words } = machine;
   const place = loadU64(words, pagesAt + PAGES_START) + BigInt(page) * PAGE;
@@ -115,10 +112,15 @@ export function pinPage(machine: Machine, call: string, pagesAt: number, page: n
   if (charged !== 0 && !machine.memoryOf(charged).charge(1))
     throw new IommuError('ENOMEM', call, 'user_va', place, 'beyond the limit on locked memory');
   const mm = words[pagesAt + PAGES_MM];
-  const source = mm !== 0 ? machine.memoryOf(mm) : machine.fileOf(words[pagesAt + PAGES_FILE]);
-  const physical = source.pin(place, words[pagesAt + PAGES_WRITABLE] === 1);
+  const writable = words[pagesAt + PAGES_WRITABLE] === 1;
+  const physical =
+    mm !== 0
+      ? machine.memoryOf(mm).pin(place, writable)
+      : machine.fileOf(words[pagesAt + PAGES_FILE]).pin(place, writable);
   if (physical >= 0) return physical;
   if (charged !== 0) machine.memoryOf(charged).uncharge(1);
+  if (physical === PIN_NO_MEMORY) throw new IommuError('ENOMEM', call, 'user_va', place, 'no frame is left for a copy');
+  if (mm === 0) throw new IommuError('EINVAL', call, 'start', place, 'is beyond the end of the file');
   throw new IommuError('EFAULT', call, 'user_va', place, 'no memory is there, or none that may be written');
 }
 
@@ -151,7 +153,8 @@ export function pinForAccess(machine: Machine, call: string, pagesAt: number, pa
     }
   }
   const at = pools.pins.at(pin);
-  words[at + PIN_PAGE] = page;
+  words[at + PIN_PAGE] = page | 0;
+  words[at + PIN_PAGE + 1] = Math.floor(page / 2 ** 32);
   words[at + PIN_COUNT] = 1;
   storeU64(words, at + PIN_PHYSICAL, BigInt(physical));
   words[at + PIN_NEXT] = words[pagesAt + PAGES_PINS];
@@ -175,7 +178,12 @@ export function unpinForAccess(machine: Machine, pagesAt: number, page: number):
 
 function findPin(machine: Machine, pagesAt: number, page: number): number {
   const { words, pools } = machine;
+  const low = page | 0;
+  const high = Math.floor(page / 2 ** 32);
   let pin = words[pagesAt + PAGES_PINS];
-  while (pin !== 0 && words[pools.pins.at(pin) + PIN_PAGE] !== page) pin = words[pools.pins.at(pin) + PIN_NEXT];
+  for (; pin !== 0; pin = words[pools.pins.at(pin) + PIN_NEXT]) {
+    const at = pools.pins.at(pin);
+    if (words[at + PIN_PAGE] === low && words[at + PIN_PAGE + 1] === high) break;
+  }
   return pin;
 }

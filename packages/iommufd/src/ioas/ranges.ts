@@ -61,6 +61,18 @@ export function meetsRange(machine: Machine, link: number, start: bigint, last: 
   return false;
 }
 
+/** Ranges that do not meet, by start: those that touch become one. */
+export function joinRanges(ranges: readonly IovaRange[]): IovaRange[] {
+  const joined: IovaRange[] = [];
+  for (const range of ranges) {
+    const before = joined.at(-1);
+    if (before !== undefined && before.last + 1n === range.start)
+      joined[joined.length - 1] = { start: before.start, last: range.last };
+    else joined.push(range);
+  }
+  return joined;
+}
+
 /** Gaps between ranges within start..last, by start. */
 export function gapsOf(ranges: readonly IovaRange[], start: bigint, last: bigint): IovaRange[] {
   const gaps: IovaRange[] = [];
