@@ -16,6 +16,7 @@ import {
 } from '@faultline/core/iopf';
 import type { Words } from '@faultline/core/sync';
 import type { UserMemory } from '../caller/index.ts';
+import { userFaultFlags } from '../driver/index.ts';
 import { Delivery, FaultQueue } from '../fault-queue/index.ts';
 import type { Machine } from '../machine/index.ts';
 import { PAGE_RESPONSE, PGFAULT } from '../uapi/index.ts';
@@ -120,7 +121,7 @@ export class FaultFile {
     const words = this.#words;
     const records = this.#records;
     const low = words[at + FAULT_PAGE_LO];
-    records[to + PGFAULT.flags / 4] = words[at + FAULT_FLAGS];
+    records[to + PGFAULT.flags / 4] = userFaultFlags(words[at + FAULT_FLAGS]);
     records[to + PGFAULT.devId / 4] = this.#machine.deviceIdOf(words[at + FAULT_DEVICE]);
     records[to + PGFAULT.pasid / 4] = words[at + FAULT_PASID];
     records[to + PGFAULT.grpid / 4] = words[at + FAULT_GRPID];

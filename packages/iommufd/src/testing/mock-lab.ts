@@ -2,8 +2,11 @@ import { FAULT_GRPID } from '@faultline/core/iopf';
 import { Arena } from '@faultline/core/memory';
 import type { ThreadSelf } from '@faultline/core/sync';
 import { iommufdConfig } from '../machine/index.ts';
+import { OBJ_SELFTEST } from '../uapi/index.ts';
 import { createLab, type Lab, type LabConfig, openLab, type SharedLab } from './lab.ts';
 import { initMock, MockDriver, mockRegions } from './mock/index.ts';
+import { installTestAccess } from './test-commands/access.ts';
+import { endMockDevice } from './test-commands/mock-domain.ts';
 
 /** A lab behind the mock IOMMU, in this thread. */
 export interface MockLab extends Lab {
@@ -41,5 +44,8 @@ export function openMockLab(shared: SharedLab, self: ThreadSelf = { id: 1, spins
     },
     self,
   );
-  return { ...lab, driver: driver as MockDriver, answers, shared };
+  const mock: MockLab = { ...lab, driver: driver as MockDriver, answers, shared };
+  installTestAccess(lab.machine);
+  lab.machine.objectEnds.set(OBJ_SELFTEST, (context, at) => endMockDevice(mock.driver, context, at));
+  return mock;
 }

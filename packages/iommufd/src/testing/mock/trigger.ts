@@ -10,6 +10,7 @@ import {
   FAULT_PERM,
   FAULT_TOKEN,
 } from '@faultline/core/iopf';
+import { FAULT_FLAG_USER_PASID } from '../../driver/index.ts';
 import type { Machine } from '../../machine/index.ts';
 
 export interface MockFault {
@@ -24,14 +25,16 @@ export interface MockFault {
   readonly page: number;
   /** Default true. */
   readonly last?: boolean;
+  /** The PASID is one of a table that the guest owns: the fault goes to the device's own domain. Default false. */
+  readonly userPasid?: boolean;
 }
 
 /** Reports a page request as a device's hardware would, on the calling thread, which is online. Its batch is not ended. */
 export function reportMockFault({ path, words }: Machine, fault: MockFault): number {
   const at = path.prepareFault();
   words[at + FAULT_DEVICE] = fault.device;
-  words[at + FAULT_FLAGS] =
-    (fault.pasid === 0 ? 0 : FAULT_FLAG_PASID_VALID) | (fault.last === false ? 0 : FAULT_FLAG_LAST_PAGE);
+  const pasid = fault.userPasid === true ? FAULT_FLAG_USER_PASID : FAULT_FLAG_PASID_VALID;
+  words[at + FAULT_FLAGS] = (fault.pasid === 0 ? 0 : pasid) | (fault.last === false ? 0 : FAULT_FLAG_LAST_PAGE);
   words[at + FAULT_PASID] = fault.pasid;
   words[at + FAULT_GRPID] = fault.grpid;
   words[at + FAULT_PERM] = fault.perm;
