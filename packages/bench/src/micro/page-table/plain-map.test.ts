@@ -13,12 +13,12 @@ import { LockedTable } from './locked-table.ts';
 import { LOCK_WORDS, mutexOver, rwlockOver } from './locks.ts';
 import { PlainMap } from './plain-map.ts';
 
-const PAGES = 64;
+const PAGES = 24;
 
 const operation = fc.record({
   call: fc.constantFrom('map', 'unmap', 'write', 'sweep', 'read', 'walk'),
   page: fc.nat(PAGES - 1),
-  pages: fc.integer({ min: 1, max: 16 }),
+  pages: fc.integer({ min: 1, max: 8 }),
 });
 
 test.each([
@@ -26,7 +26,7 @@ test.each([
   ['rwlock', rwlockOver],
 ])('the plain model and a table under a %s answer alike', (_, over) => {
   fc.assert(
-    fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
+    fc.property(fc.array(operation, { minLength: 60, maxLength: 120 }), (operations) => {
       const format = vtdSecondStage();
       const { table } = openPageTable(allocPageTable(format), format, SELF, { sizesLg2: [12] });
       const { words, base } = wordsFor(LOCK_WORDS);
