@@ -227,13 +227,13 @@ test('a stop marker is told from a page request', async () => {
 });
 
 test.each([
-  ['smmu-v3', 'evtq', '99 0 0 0', { 'event number': 0x99 }, 'id = 153: is no event of SMMUv3 (ENOENT)'],
-  ['smmu-v3', 'cmdq', 'ff 0', { Op: 0xff }, 'op = 255: is no command of SMMUv3 (ENOENT)'],
+  ['smmu-v3', 'evtq', '99 0 0 0', { 'event number': 0x99 }, 'id = 153: is no event of SMMUv3'],
+  ['smmu-v3', 'cmdq', 'ff 0', { Op: 0xff }, 'op = 255: is no command of SMMUv3'],
   ['vtd', 'prq', '2 0 0 0', { Type: 2 }, 'type 2 is no page request queue descriptor'],
   ['vtd', 'iq', '20f 0', { Type: 0x1f }, 'type 31 is no invalidation descriptor'],
-  ['amd', 'ppr', '0 0', { type: 0 }, 'type = 0: is unknown or reserved (EINVAL)'],
-  ['amd', 'cmd', 'f000000000000000 0', { type: 15 }, 'type = 15: is unknown or reserved (EINVAL)'],
-  ['amd', 'event', 'c000000000000000 0', { type: 12 }, 'type = 12: is unknown or reserved (EINVAL)'],
+  ['amd', 'ppr', '0 0', { type: 0 }, 'type 0 is unknown or reserved'],
+  ['amd', 'cmd', 'f000000000000000 0', { type: 15 }, 'type 15 is unknown or reserved'],
+  ['amd', 'event', 'c000000000000000 0', { type: 12 }, 'type 12 is unknown or reserved'],
 ])('%s %s: an unknown encoding: %s', async (family, queue, line, fields, error) => {
   expect(await decodeJson(family, queue, line)).toEqual([{ kind: '', fields, errors: [error] }]);
   const { code, out } = await decode(['--family', family, '--queue', queue], line);
@@ -243,8 +243,8 @@ test.each([
 });
 
 test.each([
-  ['smmu-v3', 'evtq', '10 30000000000 0 0', 'F_TRANSLATION', 'class = 3: is reserved (EINVAL)'],
-  ['smmu-v3', 'cmdq', '3046 0', 'SYNC', 'cs = 3: is reserved (EINVAL)'],
+  ['smmu-v3', 'evtq', '10 30000000000 0 0', 'F_TRANSLATION', 'class = 3: is reserved'],
+  ['smmu-v3', 'cmdq', '3046 0', 'SYNC', 'cs = 3: is reserved'],
   ['smmu-v3', 'priq', '0010000000000000 0', 'PAGE_REQUEST', 'sets reserved bits 57:52'],
   ['vtd', 'prq', '201 0 0 8000000000000000', 'PAGE_REQUEST', 'w3: bit 63 is reserved and set'],
   ['vtd', 'iq', '2009 0 0 0', 'PAGE_GROUP_RESPONSE', 'response code 2 is reserved'],
