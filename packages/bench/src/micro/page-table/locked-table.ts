@@ -33,6 +33,7 @@ export class LockedTable {
 
   sync(): void {
     this.#table.gather.sync();
+    this.#device.idle(); // it forgets what it cached
   }
 
   iovaToPhys(iovaPage: number): number {
