@@ -13,9 +13,16 @@ export {
   CMD_INVALIDATE_IOTLB_PAGES,
   COMMAND_KINDS,
   COMMAND_WORDS,
+  commandDevice,
+  commandOp,
+  completePprGroup,
+  completePprPasid,
+  completePprStatus,
   decodeCommand,
   describeCommand,
   encodeCommand,
+  writeCompletePpr,
+  writeInvalidateIommuPages,
 } from './commands.ts';
 export type { AmdDeviceOptions, AtsSwitch, PriSwitch } from './device-tables.ts';
 export { AmdDriver } from './driver.ts';
@@ -37,12 +44,13 @@ export {
   EVENT_PAGE_TAB_HARDWARE_ERROR,
   encodeEventEntry,
   eventName,
+  writeInvalidPprRequest,
 } from './event-log.ts';
 export { AmdEventPump, type AmdEventPumpConfig } from './event-pump.ts';
 export type { AmdFeatures } from './features.ts';
 export { AmdHardware, type AmdHardwareConfig } from './hardware.ts';
 export { type AmdConfig, amdAnnounceBase, amdLayout, amdWords, initAmd, readAmdStats } from './layout.ts';
-export { LAST_PAGE_NUMBER } from './page-range.ts';
+export { LAST_PAGE_NUMBER, rangePageHi, rangePageLo, rangeSizeLg2 } from './page-range.ts';
 export {
   decodePprEntry,
   describePprEntry,
@@ -50,6 +58,11 @@ export {
   PPR_ENTRY_WORDS,
   PPR_KINDS,
   PPR_PAGE_SERVICE_REQUEST,
+  pprDevice,
+  pprGroup,
+  pprPasid,
+  pprPerm,
+  writePprEntry,
 } from './ppr-log.ts';
 export { type AmdDriverConfig, AmdProcedures } from './procedures.ts';
 export { AMD_PUMP_OUTCOMES, type AmdPumpOutcome } from './pump-outcomes.ts';

@@ -236,3 +236,53 @@ export function atcSize(words: Int32Array, at: number): number {
 export function atcGlobal(words: Int32Array, at: number): boolean {
   return (words[at] & GLOBAL_BIT) !== 0;
 }
+
+/** Has the hardware read a stream's entry afresh. `leaf` 1: the entry alone, 0: the second-level table that it is in too. */
+export function writeCfgiSte(words: Int32Array, at: number, streamId: number, leaf: number): void {
+  words[at] = CMD_CFGI_STE;
+  words[at + 1] = streamId;
+  words[at + 2] = leaf;
+  words[at + 3] = 0;
+}
+
+/** Bit 64 of the commands that have it. */
+export function commandLeaf(words: Int32Array, at: number): number {
+  return words[at + 2] & 1;
+}
+
+/** Invalidates (`num` + 1) * 2^`scale` pages of `tg` (1: 4 KiB) from a page on, of `op`'s kind: `tag` is VMID | ASID << 16, as the kind has them. */
+export function writeTlbiRange(
+  words: Int32Array,
+  at: number,
+  op: number,
+  tag: number,
+  range: number,
+  scope: number,
+  pageLo: number,
+  pageHi: number,
+): void {
+  words[at] = op | range;
+  words[at + 1] = tag;
+  words[at + 2] = (pageLo << 12) | scope;
+  words[at + 3] = (pageLo >>> 20) | (pageHi << 12);
+}
+
+/** NUM and SCALE of a range, in their places. */
+export function tlbiRange(num: number, scale: number): number {
+  return (num << 12) | (scale << 20);
+}
+
+/** TG and Leaf, in their places; TTL 0 says nothing of levels. */
+export function tlbiScope(tg: number, leaf: number): number {
+  return (tg << 10) | leaf;
+}
+
+/** ASID of a command that has one. */
+export function commandAsid(words: Int32Array, at: number): number {
+  return words[at + 1] >>> 16;
+}
+
+/** VMID of a command that has one. */
+export function commandVmid(words: Int32Array, at: number): number {
+  return words[at + 1] & 0xffff;
+}

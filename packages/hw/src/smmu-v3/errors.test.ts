@@ -19,6 +19,9 @@ import {
   CMD_TLBI_S2_IPA,
   CMDQ_ERR_MASK,
   COMMAND_WORDS,
+  commandAsid,
+  commandLeaf,
+  commandVmid,
   decodeCommand,
   EVENT_WORDS,
   EVT_F_CD_FETCH,
@@ -30,8 +33,12 @@ import {
   STALL_ABORT,
   SYNC_NONE,
   SYNC_SEV,
+  tlbiRange,
+  tlbiScope,
   writeAtcInv,
+  writeCfgiSte,
   writePriResp,
+  writeTlbiRange,
 } from './index.ts';
 import { CMDQ_CONS, commandQueueBase, SMMU_CR0, SMMU_GERROR, SMMU_GERRORN } from './layout.ts';
 import { CR0_ATSCHK, CR0_CMDQEN, CR0_EVTQEN, CR0_PRIQEN, CR0_SMMUEN, GERROR_SFM } from './registers.ts';
@@ -53,6 +60,26 @@ describe('records written by hand', () => {
     writePriResp(words, 0, 9, 0x12345, 0x1ff, 2);
     expect(hex(words)).toEqual(['12345841', '00000009', '000021ff', '00000000']);
     expect(decodeCommand(words, 0)).toMatchObject({ name: 'PRI_RESP', values: { ssv: 1, resp: 2, prgIndex: 511 } });
+  });
+
+  test('CMD_CFGI_STE and the TLBI commands of pages', () => {
+    const words = new Int32Array(COMMAND_WORDS).fill(-1);
+    writeCfgiSte(words, 0, 0x89abcdef | 0, 1);
+    expect(hex(words)).toEqual(['00000003', '89abcdef', '00000001', '00000000']);
+    // ASID 0x89ab, VMID 0xcdef; 32 * 2^17 pages of 4 KiB, leaf alone, from page 0xfedcba9876543 on.
+    writeTlbiRange(
+      words,
+      0,
+      CMD_TLBI_NH_VA,
+      0x89abcdef | 0,
+      tlbiRange(31, 17),
+      tlbiScope(1, 1),
+      0xa9876543 | 0,
+      0xfedcb,
+    );
+    expect(hex(words)).toEqual(['0111f012', '89abcdef', '76543401', 'fedcba98']);
+    expect([commandAsid(words, 0), commandVmid(words, 0), commandLeaf(words, 0)]).toEqual([0x89ab, 0xcdef, 1]);
+    expect(decodeCommand(words, 0)).toMatchObject({ values: { num: 31, scale: 17, tg: 1, ttl: 0, asid: 0x89ab } });
   });
 
   test('events', () => {

@@ -18,7 +18,6 @@ import {
   ATC_SIZE_ALL,
   CFGI_RANGE_ALL,
   CMD_CFGI_CD,
-  CMD_CFGI_STE,
   CMD_CFGI_STE_RANGE,
   CMD_PREFETCH_CFG,
   CMD_STALL_TERM,
@@ -35,11 +34,15 @@ import {
   PRI_RESP_SUCCESS,
   RESUME_ABORT,
   RESUME_RETRY,
+  tlbiRange,
+  tlbiScope,
   writeAtcInv,
+  writeCfgiSte,
   writePriResp,
   writeResume,
   writeSync,
   writeSyncMsi,
+  writeTlbiRange,
 } from './commands.ts';
 import { acknowledgeGlobalErrors } from './global-errors.ts';
 import {
@@ -69,6 +72,7 @@ const SLICE_MS = 100;
 const WHOLE_ASID_PAGES = 512;
 const TG_4K = 1;
 const LEAF = 1;
+const LEAF_4K: number = tlbiScope(TG_4K, LEAF);
 
 /** In a record's TOKEN, beside the StreamID: a page request, not a stall. StreamIDs of streams with a driver are far below. */
 export const PRI_TOKEN: number = 1 << 31;
@@ -214,7 +218,8 @@ export class SmmuOps implements IommuOps {
 
   /** CMD_CFGI_STE: the hardware reads the stream's table entry and its context descriptors afresh. In effect after {@link sync}. */
   invalidateStream(streamId: number): void {
-    this.issue(CMD_CFGI_STE, { streamId, leaf: LEAF });
+    writeCfgiSte(this.#words, this.#claim(), streamId, LEAF);
+    this.#advance();
   }
 
   /** CMD_PREFETCH_CFG: a hint. */
@@ -251,13 +256,13 @@ export class SmmuOps implements IommuOps {
   /** TLB invalidation of `pages` pages from a page on: by range, or the whole ASID when that is less work. In effect after {@link sync}. */
   invalidateRange(asid: number, pageLo: number, pageHi: number, pages: number): void {
     if (pages >= WHOLE_ASID_PAGES) this.invalidateAsid(asid);
-    else this.#invalidatePages(CMD_TLBI_NH_VA, { asid, tg: TG_4K, leaf: LEAF }, pageLo, pageHi, pages);
+    else this.#invalidatePages(CMD_TLBI_NH_VA, asid << 16, pageLo, pageHi, pages);
   }
 
   /** As {@link invalidateRange}, of stage 2's input addresses. Stage 1 translations that rest on them may stay (CMD_TLBI_S12_VMALL takes all). */
   invalidateStage2Range(vmid: number, pageLo: number, pageHi: number, pages: number): void {
     if (pages >= WHOLE_ASID_PAGES) this.invalidateVmid(vmid);
-    else this.#invalidatePages(CMD_TLBI_S2_IPA, { vmid, tg: TG_4K, leaf: LEAF }, pageLo, pageHi, pages);
+    else this.#invalidatePages(CMD_TLBI_S2_IPA, vmid, pageLo, pageHi, pages);
   }
 
   /** An endpoint's cache: the smallest aligned power of two of pages that covers the range, in one SubstreamID, or with -1 in all. 0 pages:
@@ -293,19 +298,16 @@ export class SmmuOps implements IommuOps {
     this.#advance();
   }
 
-  #invalidatePages(op: number, scope: FieldValues, pageLo: number, pageHi: number, pages: number): void {
+  #invalidatePages(op: number, tag: number, pageLo: number, pageHi: number, pages: number): void {
     let page = pageHi * 2 ** 32 + (pageLo >>> 0);
     for (let left = pages; left > 0; ) {
       // A range is (num + 1) * 2^scale pages: take the lowest set bits first, up to five of them at a time.
       const scale = 31 - Math.clz32(left & -left);
       const num = (left >>> scale) & 31;
-      this.issue(op, {
-        ...scope,
-        num: num - 1,
-        scale,
-        addressLo: (page % 2 ** 20) * 2 ** 12,
-        addressHi: Math.floor(page / 2 ** 20),
-      });
+      const range = tlbiRange(num - 1, scale);
+      const at = this.#claim();
+      writeTlbiRange(this.#words, at, op, tag, range, LEAF_4K, (page % 2 ** 32) | 0, Math.floor(page / 2 ** 32));
+      this.#advance();
       left -= num << scale;
       page += num << scale;
     }

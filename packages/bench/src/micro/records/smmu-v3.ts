@@ -6,13 +6,14 @@ import {
   CMD_RESUME,
   CMD_TLBI_NH_VA,
   COMMAND_WORDS,
+  commandAsid,
+  commandLeaf,
   commandOp,
   commandStreamId,
   commandSubstream,
-  decodeCommand,
+  commandVmid,
   EVENT_WORDS,
   EVT_F_TRANSLATION,
-  encodeCommand,
   eventId,
   eventPerm,
   eventStag,
@@ -26,9 +27,13 @@ import {
   RESUME_RETRY,
   resumeResp,
   resumeStag,
+  tlbiRange,
+  tlbiScope,
   writeAtcInv,
+  writeCfgiSte,
   writePriqRecord,
   writeResume,
+  writeTlbiRange,
   writeTranslationFault,
 } from '@faultline/hw/smmu-v3';
 import { groupOf, PAGE_HI, pageOf, pasidOf, type QueueRecord, RANGE_LG2, streamOf, widePageOf } from './record.ts';
@@ -189,17 +194,12 @@ const atcInvalidation: QueueRecord = {
   },
 };
 
-// These two have no codec by hand: the driver writes them by the field table.
-
 const configuration: QueueRecord = {
   family,
-  name: 'command queue: CFGI_STE (field table)',
+  name: 'command queue: CFGI_STE',
   size: COMMAND_WORDS,
-  encode: (words, at, i) => encodeCommand(words, at, CMD_CFGI_STE, { streamId: streamOf(i), leaf: 1 }),
-  decode(words, at) {
-    const { op, streamId, leaf } = decodeCommand(words, at).values;
-    return (op + streamId + leaf) | 0;
-  },
+  encode: (words, at, i) => writeCfgiSte(words, at, streamOf(i), 1),
+  decode: (words, at) => (commandOp(words, at) + commandStreamId(words, at) + commandLeaf(words, at)) | 0,
   encodeObject(wide, at, i) {
     const record = { op: BigInt(CMD_CFGI_STE), streamId: BigInt(streamOf(i)), leaf: 1n };
     wide[at] = record.op | (record.streamId << 32n);
@@ -210,23 +210,23 @@ const configuration: QueueRecord = {
 };
 
 const VMID = 3;
+const ONE_PAGE: number = tlbiRange(0, 0);
+const LEAF: number = tlbiScope(0, 1);
 
 const invalidation: QueueRecord = {
   family,
-  name: 'command queue: TLBI_NH_VA (field table)',
+  name: 'command queue: TLBI_NH_VA',
   size: COMMAND_WORDS,
   encode: (words, at, i) =>
-    encodeCommand(words, at, CMD_TLBI_NH_VA, {
-      vmid: VMID,
-      asid: streamOf(i),
-      leaf: 1,
-      addressLo: (pageOf(i) << 12) >>> 0,
-      addressHi: ((pageOf(i) >>> 20) | (PAGE_HI << 12)) >>> 0,
-    }),
-  decode(words, at) {
-    const { op, vmid, asid, leaf, addressLo, addressHi } = decodeCommand(words, at).values;
-    return (op + vmid + asid + leaf + ((addressLo >>> 12) | (addressHi << 20)) + (addressHi >>> 12)) | 0;
-  },
+    writeTlbiRange(words, at, CMD_TLBI_NH_VA, VMID | (streamOf(i) << 16), ONE_PAGE, LEAF, pageOf(i), PAGE_HI),
+  decode: (words, at) =>
+    (commandOp(words, at) +
+      commandVmid(words, at) +
+      commandAsid(words, at) +
+      commandLeaf(words, at) +
+      ((words[at + 2] >>> 12) | (words[at + 3] << 20)) +
+      (words[at + 3] >>> 12)) |
+    0,
   encodeObject(wide, at, i) {
     const record = {
       op: BigInt(CMD_TLBI_NH_VA),
