@@ -85,15 +85,16 @@ export function pinRange(
   iova: bigint,
   length: bigint,
   writable: boolean,
+  field: string = 'iova',
 ): RangePage[] {
-  const last = checkRange(call, iova, length);
+  const last = checkRange(call, iova, length, field);
   const ioas = new Ioas(context, object);
   return ioas.readAreas(() => {
     const pinned: RangePage[] = [];
     const done: { readonly area: number; readonly pages: readonly number[] }[] = [];
     try {
-      for (const { area, from, to } of contiguous(ioas, call, iova, last)) {
-        checkArea(ioas, call, area, from, writable);
+      for (const { area, from, to } of contiguous(ioas, call, iova, last, field)) {
+        checkArea(ioas, call, area, from, writable, field);
         const numbers: number[] = [];
         done.push({ area, pages: numbers });
         pinArea(ioas, call, area, from, to, (page, part) => {
@@ -153,12 +154,12 @@ export function* contiguous(
   }
 }
 
-function checkArea(ioas: Ioas, call: string, area: number, iova: bigint, writable: boolean): void {
+function checkArea(ioas: Ioas, call: string, area: number, iova: bigint, writable: boolean, field: string): void {
   const { machine, words } = ioas.context;
   const at = machine.pools.areas.at(area);
-  if (words[at + AREA_PREVENT] === 1) throw new IommuError('EINVAL', call, 'iova', iova, 'is about to be unmapped');
+  if (words[at + AREA_PREVENT] === 1) throw new IommuError('EINVAL', call, field, iova, 'is about to be unmapped');
   if ((words[at + AREA_PROT] & (writable ? IOAS_MAP_WRITEABLE : IOAS_MAP_READABLE)) === 0)
-    throw new IommuError('EPERM', call, 'iova', iova, `is not mapped for ${writable ? 'writing' : 'reading'}`);
+    throw new IommuError('EPERM', call, field, iova, `is not mapped for ${writable ? 'writing' : 'reading'}`);
 }
 
 function pinArea(

@@ -3,10 +3,11 @@ import { IommuError } from '@faultline/core/errors';
 import { PAGE_BYTES } from '../caller/index.ts';
 import type { Context } from '../context/context.ts';
 import { ACCESS_ALIGNMENT } from '../objects/index.ts';
-import { IOAS_MAP_READABLE } from '../uapi/index.ts';
 import { addAccess, contiguous, pinRange, removeAccess, unpinRange } from './accesses.ts';
-import { AREA_LOCKS, AREA_PROT } from './layout.ts';
+import { AREA_LOCKS } from './layout.ts';
 import { Ioas } from './tables.ts';
+
+const FIELD = 'nesting_parent_iova';
 
 /** Whole pages of an IOAS, for one holder. */
 export interface LockedRange {
@@ -24,22 +25,21 @@ export interface LockedRange {
 export function lockRange(context: Context, call: string, range: LockedRange): number {
   const { ioas, holder, iova, length } = range;
   const { objects, words } = context;
-  words[objects.at(holder) + ACCESS_ALIGNMENT] = PAGE_BYTES;
-  addAccess(context, ioas, holder, 0);
+  const undo: (() => void)[] = [];
   try {
-    const pages = pinRange(context, ioas, call, iova, length, false);
-    try {
-      for (let i = 1; i < pages.length; i++)
-        if (pages[i].physical !== pages[i - 1].physical + PAGE_BYTES)
-          throw new IommuError('EFAULT', call, 'nesting_parent_iova', iova, `page ${i} is not behind the one before`);
-      countLocks(context, call, range, 1);
-    } catch (error) {
-      unpinRange(context, ioas, iova, length);
-      throw error;
-    }
+    words[objects.at(holder) + ACCESS_ALIGNMENT] = PAGE_BYTES;
+    addAccess(context, ioas, holder, 0);
+    undo.push(() => removeAccess(context, ioas, holder, 0));
+    countLocks(context, call, range, 1); // first: who unmaps does not ask a hardware queue to let go
+    undo.push(() => countLocks(context, call, range, -1));
+    const pages = pinRange(context, ioas, call, iova, length, false, FIELD);
+    undo.push(() => unpinRange(context, ioas, iova, length));
+    for (let i = 1; i < pages.length; i++)
+      if (pages[i].physical !== pages[i - 1].physical + PAGE_BYTES)
+        throw new IommuError('EFAULT', call, FIELD, iova, `page ${i} is not behind the one before`);
     return pages[0].physical + pages[0].offset;
   } catch (error) {
-    removeAccess(context, ioas, holder, 0);
+    for (const step of undo.reverse()) step();
     throw error;
   }
 }
@@ -47,21 +47,17 @@ export function lockRange(context: Context, call: string, range: LockedRange): n
 /** Lets go of a range that was locked as such. */
 export function unlockRange(context: Context, range: LockedRange): void {
   const { ioas, holder, iova, length } = range;
-  countLocks(context, 'unlock', range, -1);
   unpinRange(context, ioas, iova, length);
+  countLocks(context, 'unlock', range, -1);
   removeAccess(context, ioas, holder, 0);
 }
 
-/** The range is pinned: its areas stay. */
+/** Locked areas stay. @throws IommuError ENOENT a hole: none is counted. */
 function countLocks(context: Context, call: string, { ioas, iova, length }: LockedRange, by: 1 | -1): void {
   const { machine, words } = context;
   const tables = new Ioas(context, ioas);
   tables.readAreas(() => {
-    const last = iova + length - 1n;
-    for (const { area } of contiguous(tables, call, iova, last))
-      if (by === 1 && (words[machine.pools.areas.at(area) + AREA_PROT] & IOAS_MAP_READABLE) === 0)
-        throw new IommuError('EPERM', call, 'nesting_parent_iova', iova, 'is not readable');
-    for (const { area } of contiguous(tables, call, iova, last))
+    for (const { area } of [...contiguous(tables, call, iova, iova + length - 1n, FIELD)])
       Atomics.add(words, machine.pools.areas.at(area) + AREA_LOCKS, by);
   });
 }
