@@ -1,6 +1,6 @@
 import { type AnyThread, type Region, type Scenario, scenario, type ThreadContext } from '@faultline/bench/explore';
-import { amdV1, type ChangeTop, storeEntry } from '@faultline/hw/page-table';
-import { OUTPUT, PageTables, type TableThread, TOP_TABLE_SHIFT } from '../kit/page-tables.ts';
+import { amdV1, type ChangeTop, storeEntry, TOP_TABLE_SHIFT } from '@faultline/hw/page-table';
+import { OUTPUT, PageTables, type TableThread } from '../kit/page-tables.ts';
 import { tiny } from '../kit/tiny-format.ts';
 
 const SOURCE = 'hw/src/page-table/table-tree.ts, #grow(); Linux iommu_pt.h, increase_top()';

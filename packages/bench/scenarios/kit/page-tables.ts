@@ -22,6 +22,8 @@ import {
   PROT_WRITE,
   pageTableWords,
   TablePool,
+  TOP_LEVEL_MASK,
+  TOP_TABLE_SHIFT,
   tablePoolWords,
 } from '@faultline/hw/page-table';
 
@@ -32,12 +34,6 @@ export const OUTPUT = 0x100;
 const WALKER = 1;
 const DESCRIPTOR_WORDS = 32;
 const RECORD_WORDS = 4;
-/** Least slots that a pool is laid out for, and the word in which it says how many it has. */
-const LEAST_SLOTS = 512;
-const POOL_SLOTS = 1;
-/** In TOP. */
-export const TOP_TABLE_SHIFT = 3;
-const TOP_LEVEL_MASK = 7;
 
 /** Nobody is waited for: what Linux's page tables do, whose readers hold the lock that map and unmap hold. */
 class NoGracePeriod extends Rcu {
@@ -141,7 +137,7 @@ export class PageTables {
     const slotNames = Object.fromEntries(Array.from({ length: slots }, (_, slot) => [`slot ${slot}`, slot]));
     this.memory = [
       { name: 'page table', words: pageTableWords(), fields },
-      { name: 'pool', words: tablePoolWords({ tables, slots: LEAST_SLOTS }), fields: poolNames(tables) },
+      { name: 'pool', words: tablePoolWords({ tables, slots }), fields: poolNames(tables) },
       { name: 'rcu', words: rcuWords(threads), fields: { ASKED: 32, DONE: 64, WAITERS: 96 } },
       { name: 'iotlb', words: iotlbWords(WALKER), fields: { GENERATION: 32, WAITERS: 64, OBEYED: 96 } },
       { name: 'tables', words: (1 + tables) * slots, wide: true, stride: slots, fields: slotNames },
@@ -155,8 +151,7 @@ export class PageTables {
       const { words, at } = context;
       initRcu(words, at('rcu'), this.#threads);
       initIotlb(words, at('iotlb'), WALKER);
-      initTablePool(words, at('pool'), { tables: this.#tables, slots: LEAST_SLOTS });
-      words[at('pool') + POOL_SLOTS] = 2 ** this.format.indexLg2; // fewer than any hardware has
+      initTablePool(words, at('pool'), { tables: this.#tables, slots: 2 ** this.format.indexLg2 });
       const pool = openPool(context, { id: 1, spins: 0 });
       initPageTable(words, at('page table'), pool, this.format);
       pool.flush();

@@ -48,7 +48,13 @@ export { Gather, type GatherOptions, type Invalidator, noInvalidator } from './g
 export { Geometry, NO_SIZE } from './geometry.ts';
 export { FAULT_PERMISSION, FAULT_TRANSLATION, HardwareWalker, type WalkerOptions } from './hardware-walker.ts';
 export { IotlbInvalidator, IotlbPort, initIotlb, iotlbWords } from './iotlb.ts';
-export { DESCRIPTOR_LAYOUT, PAGE_TABLE_LAYOUT, type TablePoolConfig } from './layout.ts';
+export {
+  DESCRIPTOR_LAYOUT,
+  PAGE_TABLE_LAYOUT,
+  type TablePoolConfig,
+  TOP_LEVEL_MASK,
+  TOP_TABLE_SHIFT,
+} from './layout.ts';
 export { NOT_MAPPED } from './lookup.ts';
 export { describeTable, initPageTable, PageTable, type PageTableOptions, pageTableWords } from './page-table.ts';
 export {

@@ -56,7 +56,7 @@ export interface TablePoolConfig {
 export function checkPool(call: string, config: TablePoolConfig): Required<TablePoolConfig> {
   const { tables, slots, roots = 0, rootTables = 1 } = config;
   checkInteger(call, 'tables', tables, 1, 2 ** 24);
-  checkInteger(call, 'slots', slots, 512, 8192);
+  checkInteger(call, 'slots', slots, 2, 8192);
   checkInteger(call, 'roots', roots, 0, 4096);
   checkInteger(call, 'rootTables', rootTables, 1, 16);
   return { tables, slots, roots, rootTables };

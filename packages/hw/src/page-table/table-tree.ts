@@ -89,7 +89,8 @@ export class TableTree {
     throw noTable(table); // apart, so that this is small enough to be compiled into its callers
   }
 
-  /** The table that a table entry names, 0 where it names none that is in use: for those who look at damage and go on. */
+  /** The table that a table entry names, 0 where it names none that is in use: for those who look at damage and go on.
+   * Its holder may be about to publish or free it: then this says what was so a moment ago, as the entry did. */
   findTable(lo: number, hi: number): number {
     const table = this.format.tableNumber(lo, hi);
     return table >= 1 && table <= this.#maxTable && this.pool.isHeld(table) ? table : 0;
