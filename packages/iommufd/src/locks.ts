@@ -6,6 +6,7 @@
 //   2a access items  ACCESS_ITEMS_LOCK     mutex    what a driver has pinned through an access
 //   2b access        ACCESS_LOCK           mutex    which IOAS an access is attached to
 //   3  domains       IOAS_DOMAINS          rwlock   which domains an IOAS fills; read: map, unmap
+//   -  change        CONTEXT_CHANGE_LOCK   mutex    IOAS_CHANGE_PROCESS, which alone has many areas and pages locked at once
 //   4  areas         IOAS_IOVA             rwlock   areas, reserved and allowed ranges; read: look-ups and dirty sweeps
 //   5  pages         PAGES_LOCK            mutex    what of a pages object is pinned
 //   6  viommu        VIOMMU_LOCK           mutex    a vIOMMU's lists

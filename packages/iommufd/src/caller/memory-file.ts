@@ -30,10 +30,6 @@ export class MemoryFile implements MappableFile {
     return new MemoryFile(ram, frames);
   }
 
-  isRevoked(): boolean {
-    return false;
-  }
-
   close(): void {
     for (const frame of this.frames) this.#ram.put(frame);
   }

@@ -4,7 +4,16 @@ import { checkInteger, IommuError } from '@faultline/core/errors';
 import { alignLine, checkRegion } from '@faultline/core/memory';
 import { LINE, mutexLock, mutexUnlock, type Words } from '@faultline/core/sync';
 import type { PhysicalMemory } from './physical-memory.ts';
-import { PAGE_BYTES, PIN_FAULT, PIN_NO_MEMORY, type UserMemory } from './user-memory.ts';
+import {
+  ACCOUNT_NONE,
+  ACCOUNT_PROCESS,
+  ACCOUNT_USER,
+  type Account,
+  PAGE_BYTES,
+  PIN_FAULT,
+  PIN_NO_MEMORY,
+  type UserMemory,
+} from './user-memory.ts';
 
 // Offsets in words, from the region's base.
 //
@@ -12,12 +21,18 @@ import { PAGE_BYTES, PIN_FAULT, PIN_NO_MEMORY, type UserMemory } from './user-me
 //   LOCK     0       atomic       mutex: all below. Before that of RAM
 //   PAGES    1       constant     pages of the window; 0: no process was laid out here
 //   LIMIT    2       LOCK         pages that may be locked
-//   CHARGED  3       LOCK         pages that are
+//   CHARGED  3       LOCK         pages that are: charged to the process itself
+//   PINNED   4       LOCK         pages that are pinned for it, whoever is charged
+//   USER     5       constant     base of the process that counts for all of the user's
+//   LOCKED   6       atomic       of that one: pages that are charged to the user
 //   (LINE)   one word a page: frame << 3 | PTE_*, 0 for none
 const LOCK = 0;
 const PAGES = 1;
 const LIMIT = 2;
 const CHARGED = 3;
+const PINNED = 4;
+const USER = 5;
+const LOCKED = 6;
 
 const PTE_WRITE = 1;
 /** Shared until written to. */
@@ -37,11 +52,19 @@ export function processMemoryWords(pages: number): number {
   return alignLine(LINE + pages);
 }
 
-/** Lays an empty process out over zeroed words. @param limit pages that may be locked. @throws IommuError EINVAL */
-export function initProcessMemory(words: Words, base: number, pages: number, limit: number = UNLIMITED): void {
+/** Lays an empty process out over zeroed words. @param limit pages that may be locked. @param user base of another process of the same user;
+ * its own: a user by itself. @throws IommuError EINVAL */
+export function initProcessMemory(
+  words: Words,
+  base: number,
+  pages: number,
+  limit: number = UNLIMITED,
+  user: number = base,
+): void {
   checkRegion('initProcessMemory', words, base, processMemoryWords(pages));
   words[base + PAGES] = pages;
   words[base + LIMIT] = limit;
+  words[base + USER] = words[user + USER] || base;
 }
 
 export interface MmapOptions {
@@ -177,26 +200,57 @@ export class ProcessMemory implements UserMemory {
     this.ram.unpin(Math.floor(physical / PAGE_BYTES));
   }
 
-  charge(pages: number): boolean {
+  charge(pages: number, account: Account = ACCOUNT_PROCESS): boolean {
     return this.#locked(() => {
-      const charged = this.#words[this.#base + CHARGED] + pages;
-      if (charged > this.#words[this.#base + LIMIT]) return false;
-      this.#words[this.#base + CHARGED] = charged;
+      const words = this.#words;
+      const limit = words[this.#base + LIMIT];
+      if (account === ACCOUNT_USER && !this.#chargeUser(pages, limit)) return false;
+      if (account === ACCOUNT_PROCESS) {
+        if (words[this.#base + CHARGED] + pages > limit) return false;
+        words[this.#base + CHARGED] += pages;
+      }
+      words[this.#base + PINNED] += pages;
       return true;
     });
   }
 
-  uncharge(pages: number): void {
+  /** The user's count is shared with processes that have locks of their own. */
+  #chargeUser(pages: number, limit: number): boolean {
+    const at = this.#words[this.#base + USER] + LOCKED;
+    for (let seen = Atomics.load(this.#words, at); seen + pages <= limit; ) {
+      const found = Atomics.compareExchange(this.#words, at, seen, seen + pages);
+      if (found === seen) return true;
+      seen = found;
+    }
+    return false;
+  }
+
+  uncharge(pages: number, account: Account = ACCOUNT_PROCESS): void {
     this.#locked(() => {
-      const charged = this.#words[this.#base + CHARGED] - pages;
-      if (charged < 0) throw new IommuError('EINVAL', 'uncharge', 'pages', pages, 'more than was charged');
-      this.#words[this.#base + CHARGED] = charged;
+      const words = this.#words;
+      const user = words[this.#base + USER] + LOCKED;
+      const charged = account === ACCOUNT_PROCESS ? words[this.#base + CHARGED] : Atomics.load(words, user);
+      if (pages > words[this.#base + PINNED] || (account !== ACCOUNT_NONE && pages > charged))
+        throw new IommuError('EINVAL', 'uncharge', 'pages', pages, 'more than was charged');
+      words[this.#base + PINNED] -= pages;
+      if (account === ACCOUNT_PROCESS) words[this.#base + CHARGED] -= pages;
+      if (account === ACCOUNT_USER) Atomics.sub(words, user, pages);
     });
   }
 
-  /** Pages charged: what the system would show as locked. */
+  /** Pages charged to the process itself: VmLck. */
   charged(): number {
     return this.#words[this.#base + CHARGED];
+  }
+
+  /** Pages pinned for the process, whoever is charged: VmPin. */
+  pinnedPages(): number {
+    return this.#words[this.#base + PINNED];
+  }
+
+  /** Pages charged to its user. */
+  chargedToUser(): number {
+    return Atomics.load(this.#words, this.#words[this.#base + USER] + LOCKED);
   }
 
   /** Frame of a mapped address, 0 for none. */

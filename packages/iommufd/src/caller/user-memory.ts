@@ -8,6 +8,13 @@ export const PAGE_BYTES = 4096;
 export const PIN_FAULT = -1;
 export const PIN_NO_MEMORY = -2;
 
+/** Whose limit on locked memory a page is charged against: nobody's, the user's (all their processes together), the process's own.
+ * @see Linux drivers/iommu/iommufd/pages.c, account_mode */
+export const ACCOUNT_NONE = 0;
+export const ACCOUNT_USER = 1;
+export const ACCOUNT_PROCESS = 2;
+export type Account = 0 | 1 | 2;
+
 /** A process's memory, as one thread reaches it. Addresses are 64-bit. Not shared: open it again in each thread. */
 export interface UserMemory {
   /** Copies from the caller. @returns false when not all of it can be read (EFAULT); `into` is undefined then. */
@@ -20,9 +27,10 @@ export interface UserMemory {
   pin(address: bigint, writable: boolean): number;
   /** @throws IommuError EINVAL the page is not pinned. */
   unpin(physical: number): void;
-  /** Charges pages against the process's limit on locked memory. @returns false beyond it. */
-  charge(pages: number): boolean;
-  uncharge(pages: number): void;
+  /** Charges pages that are pinned for the process. @returns false beyond the limit: nothing is charged then. */
+  charge(pages: number, account?: Account): boolean;
+  /** @throws IommuError EINVAL more than was charged so. */
+  uncharge(pages: number, account?: Account): void;
 }
 
 /** A file whose pages can be mapped: a memfd, or a device's buffer. */
@@ -32,6 +40,7 @@ export interface MappableFile {
   /** As of {@link UserMemory}: the page at a byte offset, a multiple of PAGE_BYTES. */
   pin(offset: bigint, writable: boolean): number;
   unpin(physical: number): void;
-  /** A device's buffer was taken away: nothing of it can be mapped. Default false. */
-  isRevoked?(): boolean;
+  /** A device's buffer has a say in what is mapped of it; a memfd is found too short as it is pinned.
+   * @throws IommuError EINVAL beyond its end, ENODEV it was taken away */
+  checkMap?(call: string, start: bigint, length: bigint): void;
 }

@@ -4,6 +4,7 @@ import type { Caller } from '../caller/index.ts';
 import {
   type Args,
   CMD_BASE,
+  clearOutputs,
   decodeStruct,
   defaultArgs,
   encodeOutputs,
@@ -16,8 +17,8 @@ import type { AnyCommand, Command } from './command.ts';
 import type { Context } from './context.ts';
 
 const SIZE_BYTES = 4;
-/** Longest struct that is looked at for trailing zeros: more is refused as unknown. */
-const MAX_TAIL_BYTES = 4096;
+/** Bytes behind a struct that are looked at in one go. */
+const TAIL_CHUNK = 4096;
 
 /** One command, ready to be called with bytes. */
 interface Entry {
@@ -92,7 +93,10 @@ export class Dispatcher {
     let responded = !responds;
     try {
       const reserved = reservedInUse(struct, view);
-      if (reserved !== undefined) throw new IommuError('EOPNOTSUPP', struct.name, reserved, 1, 'must be 0');
+      if (reserved !== undefined) {
+        if (command.alwaysResponds === true) clearOutputs(struct, args); // nothing was handled
+        throw new IommuError('EOPNOTSUPP', struct.name, reserved, 1, 'must be 0');
+      }
       const ucmd = { caller, args, respond, result: 0 };
       (command as Command).run(context, ucmd);
       if (!responded) respond();
@@ -108,20 +112,25 @@ export class Dispatcher {
     const bytes = new Uint8Array(struct.bytes);
     if (!caller.memory.read(address, bytes.subarray(0, Math.min(size, struct.bytes))))
       throw new IommuError('EFAULT', struct.name, 'argument', address, `${size} bytes cannot be read`);
-    if (size > struct.bytes) {
-      const tail = new Uint8Array(Math.min(size - struct.bytes, MAX_TAIL_BYTES));
-      if (!caller.memory.read(address + BigInt(struct.bytes), tail))
-        throw new IommuError('EFAULT', struct.name, 'argument', address, `${size} bytes cannot be read`);
-      if (size - struct.bytes > MAX_TAIL_BYTES || tail.some((byte) => byte !== 0))
-        throw new IommuError(
-          'E2BIG',
-          struct.name,
-          'size',
-          size,
-          `only ${struct.bytes} bytes are known, and the rest is not 0`,
-        );
-    }
+    if (size > struct.bytes) checkTail(caller, struct, size, address);
     return bytes;
+  }
+}
+
+/** @throws IommuError EFAULT; E2BIG bytes that this version does not know are not 0. */
+function checkTail(caller: Caller, struct: Struct, size: number, address: bigint): void {
+  for (let from = struct.bytes; from < size; from += TAIL_CHUNK) {
+    const tail = new Uint8Array(Math.min(size - from, TAIL_CHUNK));
+    if (!caller.memory.read(address + BigInt(from), tail))
+      throw new IommuError('EFAULT', struct.name, 'argument', address, `${size} bytes cannot be read`);
+    if (tail.some((byte) => byte !== 0))
+      throw new IommuError(
+        'E2BIG',
+        struct.name,
+        'size',
+        size,
+        `only ${struct.bytes} bytes are known, and the rest is not 0`,
+      );
   }
 }
 

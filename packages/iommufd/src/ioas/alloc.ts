@@ -2,6 +2,7 @@
 
 import { IommuError } from '@faultline/core/errors';
 import { initRwlock } from '@faultline/core/sync';
+import { forgetCompatIoas } from '../compat/compat-ioas.ts';
 import type { Command, Context } from '../context/index.ts';
 import { IOAS_BODY } from '../objects/index.ts';
 import { IOAS_ALLOC, OBJ_IOAS } from '../uapi/index.ts';
@@ -19,8 +20,7 @@ export const ioasAlloc: Command<typeof IOAS_ALLOC> = {
       args.outIoasId = context.objects.idOf(object);
       respond();
     } catch (error) {
-      endIoas(context, context.objects.at(object), object);
-      context.objects.abort(object);
+      abortIoas(context, object);
       throw error;
     }
     context.objects.finalize(object);
@@ -45,10 +45,17 @@ export function makeIoas(context: Context, call: string): number {
   return object;
 }
 
+/** Takes back what was made and never published. */
+export function abortIoas(context: Context, object: number): void {
+  endIoas(context, context.objects.at(object), object);
+  context.objects.abort(object);
+}
+
 /** Destroyer: nobody can reach it, no domain is filled by it, no access is attached. */
 export function endIoas(context: Context, objectAt: number, object: number): void {
   const { machine, words } = context;
   const ioas = new Ioas(context, object);
+  forgetCompatIoas(context, object);
   unmapAll(ioas, 'DESTROY');
   removeRanges(machine, ioas.at + IOAS_ALLOWED);
   removeRanges(machine, ioas.at + IOAS_RESERVED);

@@ -9,8 +9,15 @@ import { areaPages, pinnedAt, pinPage, unpinPage } from './pages.ts';
 
 const PAGE = BigInt(PAGE_BYTES);
 
-/** Maps an area into a domain. @throws IommuError EFAULT, ENOMEM; nothing of it is mapped or pinned then that was not before. */
-export function fillDomain(machine: Machine, call: string, areaAt: number, pagesAt: number, domain: number): void {
+/** Maps an area into a domain. @param large pages that are physically contiguous are mapped in one piece; else one by one. @throws IommuError EFAULT, ENOMEM; nothing of it is mapped or pinned then that was not before. */
+export function fillDomain(
+  machine: Machine,
+  call: string,
+  areaAt: number,
+  pagesAt: number,
+  domain: number,
+  large: boolean,
+): void {
   const { words, pools } = machine;
   const isFirst = words[areaAt + AREA_STORAGE] === 0;
   const { first, last } = areaPages(words, areaAt);
@@ -24,6 +31,7 @@ export function fillDomain(machine: Machine, call: string, areaAt: number, pages
         fresh.push(physical);
       }
       run.add(page, physical);
+      if (!large) run.end();
     }
     run.end();
   } catch (error) {

@@ -72,20 +72,24 @@ export const AREA_WORDS: number = LINE;
 //   FILE      3       constant     number of the mappable file
 //   START     4       constant     address, or offset in the file, of page 0: 64 bits, a multiple of a page
 //   BYTE      6       constant     byte of page 0 at which the mapping began
+//   ACCOUNT   7       constant     ACCOUNT_*: whose limit holds
 //   WRITABLE  8       constant     pinned for writing
-//   CHARGED   9       LOCK         process that is charged for what is pinned, 0 for nobody
+//   CHARGED   9       LOCK         process that is charged for what is pinned
 //   AREAS     10      LOCK         first area that has STORAGE
 //   PINS      11      LOCK         first page that an access has pinned (pin records)
+//   PINNED    12      LOCK         pages that are pinned, by whatever
 export const PAGES_REFS = 0;
 export const PAGES_LOCK = 1;
 export const PAGES_MM = 2;
 export const PAGES_FILE = 3;
 export const PAGES_START = 4;
 export const PAGES_BYTE = 6;
+export const PAGES_ACCOUNT = 7;
 export const PAGES_WRITABLE = 8;
 export const PAGES_CHARGED = 9;
 export const PAGES_AREAS = 10;
 export const PAGES_PINS = 11;
+export const PAGES_PINNED = 12;
 export const PAGES_WORDS = 16;
 
 // Pin: a page that accesses have pinned. A record of the pool `pins`, on its pages' list.

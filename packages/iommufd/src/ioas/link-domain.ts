@@ -13,6 +13,7 @@ import {
   IOAS_ALLOWED,
   IOAS_DOMAIN,
   IOAS_FILLED,
+  IOAS_NO_LARGE,
   IOAS_RESERVED,
 } from './layout.ts';
 import { withPages } from './pages.ts';
@@ -110,11 +111,12 @@ function outside({ start, last }: IovaRange): IovaRange[] {
 function fillAll(ioas: Ioas, call: string, domain: number): void {
   const { machine, words } = ioas.context;
   const filled: number[] = [];
+  const large = words[ioas.at + IOAS_NO_LARGE] === 0;
   try {
     for (let area = ioas.areas.first(); area !== 0; area = ioas.areas.next(area)) {
       const areaAt = machine.pools.areas.at(area);
       const pages = words[areaAt + AREA_PAGES];
-      withPages(machine, pages, (pagesAt) => fillDomain(machine, call, areaAt, pagesAt, domain));
+      withPages(machine, pages, (pagesAt) => fillDomain(machine, call, areaAt, pagesAt, domain, large));
       filled.push(area);
     }
   } catch (error) {

@@ -1,7 +1,6 @@
 // IOAS_MAP, IOAS_MAP_FILE, IOAS_COPY, IOAS_UNMAP. @see Linux drivers/iommu/iommufd/ioas.c
 import { IommuError } from '@faultline/core/errors';
-import { type Caller, PAGE_BYTES } from '../caller/index.ts';
-import type { Command, Context } from '../context/index.ts';
+import type { Command } from '../context/index.ts';
 import { FILE_KIND, FILE_MEMORY, FILE_OBJECT } from '../files/layout.ts';
 import { loadU64, U64_MAX } from '../memory/index.ts';
 import {
@@ -14,47 +13,49 @@ import {
   IOAS_UNMAP,
 } from '../uapi/index.ts';
 import { checkRange, contiguous } from './accesses.ts';
-import { AREA_BYTE, AREA_PAGES, AREA_START, PAGES_BYTE } from './layout.ts';
+import { AREA_BYTE, AREA_PAGES, AREA_START } from './layout.ts';
 import { mapPieces, type Piece } from './map-pages.ts';
-import { getPages, makePages, type PagesSource, putPages } from './pages.ts';
+import { mapSource } from './map-source.ts';
+import { getPages, putPages } from './pages.ts';
 import type { Ioas } from './tables.ts';
 import { unmapRange } from './unmap.ts';
 import { withIoas } from './with-ioas.ts';
 
 const PROT = IOAS_MAP_READABLE | IOAS_MAP_WRITEABLE;
-const PAGE = BigInt(PAGE_BYTES);
 
 export const ioasMap: Command<typeof IOAS_MAP> = {
   struct: IOAS_MAP,
   run(context, { args, caller, respond }) {
     const call = 'IOAS_MAP';
     const fixed = checkMap(call, args);
-    const source = { mm: caller.mm, start: args.userVa, length: args.length };
-    args.iova = mapSource(context, call, args, fixed, caller, source, (iova) => {
-      args.iova = iova;
+    withIoas(context, call, 'ioas_id', args.ioasId, (ioas) => {
+      const source = { mm: caller.mm, start: args.userVa, length: args.length };
+      args.iova = mapSource(ioas, call, caller, source, args.flags & PROT, fixed);
       respond();
     });
   },
 };
 
+/** What lies beyond the end of the file is found when it is pinned: EINVAL then. */
 export const ioasMapFile: Command<typeof IOAS_MAP_FILE> = {
   struct: IOAS_MAP_FILE,
   run(context, { args, caller, respond }) {
     const call = 'IOAS_MAP_FILE';
     const fixed = checkMap(call, args);
-    const fileAt = caller.files.get(call, args.fd);
-    try {
-      if (context.words[fileAt + FILE_KIND] !== FILE_MEMORY)
-        throw new IommuError('EBADF', call, 'fd', args.fd, 'is no file that can be mapped');
-      const file = context.words[fileAt + FILE_OBJECT];
-      const source = { file, start: args.start, length: args.length };
-      args.iova = mapSource(context, call, args, fixed, caller, source, (iova) => {
-        args.iova = iova;
+    withIoas(context, call, 'ioas_id', args.ioasId, (ioas) => {
+      const fileAt = caller.files.get(call, args.fd);
+      try {
+        if (context.words[fileAt + FILE_KIND] !== FILE_MEMORY)
+          throw new IommuError('EBADF', call, 'fd', args.fd, 'is no file that can be mapped');
+        const file = context.words[fileAt + FILE_OBJECT];
+        context.machine.fileOf(file).checkMap?.(call, args.start, args.length);
+        const source = { file, start: args.start, length: args.length };
+        args.iova = mapSource(ioas, call, caller, source, args.flags & PROT, fixed);
         respond();
-      });
-    } finally {
-      caller.files.put(fileAt);
-    }
+      } finally {
+        caller.files.put(fileAt);
+      }
+    });
   },
 };
 
@@ -85,32 +86,25 @@ export const ioasCopy: Command<typeof IOAS_COPY> = {
 };
 
 /** Unmaps what lies wholly in the range; iova 0 with length 2^64 - 1: everything, also nothing.
- * @throws IommuError ENOENT, EBUSY, EDEADLK see {@link unmapRange}: `length` then says nothing of what went before. */
+ * @throws IommuError ENOENT nothing is there; ENOENT, EBUSY, EDEADLK see {@link unmapRange}: `length` then says nothing of what went before. */
 export const ioasUnmap: Command<typeof IOAS_UNMAP> = {
   struct: IOAS_UNMAP,
   run(context, { args, respond }) {
     const call = 'IOAS_UNMAP';
     withIoas(context, call, 'ioas_id', args.ioasId, (ioas) => {
       if (args.iova === 0n && args.length === U64_MAX) {
-        args.length = unmapEverything(ioas, call);
+        args.length = unmapRange(ioas, call, 0n, U64_MAX);
         return;
       }
-      if (args.iova >= U64_MAX || args.length >= U64_MAX)
-        throw new IommuError('EOVERFLOW', call, 'length', args.length, 'does not fit into the address space');
-      args.length = unmapRange(ioas, call, args.iova, checkRange(call, args.iova, args.length));
+      checkFits(call, 'iova', args.iova);
+      checkFits(call, 'length', args.length);
+      const bytes = unmapRange(ioas, call, args.iova, checkRange(call, args.iova, args.length));
+      if (bytes === 0n) throw new IommuError('ENOENT', call, 'iova', args.iova, 'nothing is mapped there');
+      args.length = bytes;
     });
     respond();
   },
 };
-
-function unmapEverything(ioas: Ioas, call: string): bigint {
-  try {
-    return unmapRange(ioas, call, 0n, U64_MAX);
-  } catch (error) {
-    if (error instanceof IommuError && error.code === 'ENOENT') return 0n;
-    throw error;
-  }
-}
 
 /** @throws IommuError EOPNOTSUPP */
 function checkKnownFlags(call: string, flags: number): void {
@@ -135,38 +129,6 @@ function checkMap(call: string, args: { flags: number; iova: bigint; length: big
   checkFits(call, 'length', args.length);
   checkProt(call, args.flags);
   return (args.flags & IOAS_MAP_FIXED_IOVA) !== 0 ? args.iova : undefined;
-}
-
-function mapSource(
-  context: Context,
-  call: string,
-  args: { readonly ioasId: number; readonly flags: number },
-  fixed: bigint | undefined,
-  caller: Caller,
-  source: Omit<PagesSource, 'writable' | 'charged'> & { readonly length: bigint },
-  respond: (iova: bigint) => void,
-): bigint {
-  const { machine, words } = context;
-  return withIoas(context, call, 'ioas_id', args.ioasId, (ioas) => {
-    const { length, start } = source;
-    const field = source.mm === undefined ? 'start' : 'user_va';
-    if (start + length > U64_MAX)
-      throw new IommuError('EOVERFLOW', call, field, start, `${length} bytes from there wrap`);
-    if (length === 0n || length > U64_MAX - PAGE)
-      throw new IommuError('EINVAL', call, 'length', length, `must be from 1 to 2^64 - 1 - ${PAGE_BYTES}`);
-    const writable = (args.flags & IOAS_MAP_WRITEABLE) !== 0;
-    const pages = makePages(context, call, { ...source, writable, charged: caller.privileged ? 0 : caller.mm });
-    const byte = BigInt(words[machine.pools.pages.at(pages) + PAGES_BYTE]);
-    let iova: bigint;
-    try {
-      iova = mapPieces(ioas, call, [{ pages, byte, length }], args.flags & PROT, fixed);
-    } catch (error) {
-      putPages(machine, pages);
-      throw error;
-    }
-    respond(iova);
-    return iova;
-  });
 }
 
 /** What of which pages a range maps, each with a reference. @throws IommuError ENOENT a hole; EINVAL, EOVERFLOW the range. */

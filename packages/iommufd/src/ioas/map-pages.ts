@@ -9,6 +9,7 @@ import {
   AREA_PAGES,
   AREA_PROT,
   IOAS_ALIGNMENT,
+  IOAS_NO_LARGE,
   IOAS_RESERVED,
   PAGES_START,
   PAGES_WRITABLE,
@@ -115,12 +116,13 @@ function insertArea(ioas: Ioas, call: string, area: number, piece: Piece, iova: 
 function fillAll(ioas: Ioas, call: string, pieces: readonly Piece[], areas: readonly number[]): void {
   const { machine } = ioas.context;
   const domains = ioas.domains();
+  const large = ioas.context.words[ioas.at + IOAS_NO_LARGE] === 0; // stays: it is changed with the domains lock for writing
   const done: { readonly piece: number; readonly domain: number }[] = [];
   try {
     pieces.forEach(({ pages }, piece) => {
       for (const domain of domains) {
         const areaAt = machine.pools.areas.at(areas[piece]);
-        withPages(machine, pages, (pagesAt) => fillDomain(machine, call, areaAt, pagesAt, domain));
+        withPages(machine, pages, (pagesAt) => fillDomain(machine, call, areaAt, pagesAt, domain, large));
         done.push({ piece, domain });
       }
     });

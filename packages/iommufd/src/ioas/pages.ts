@@ -3,7 +3,7 @@
 // memory at its address since.
 import { IommuError } from '@faultline/core/errors';
 import { mutexLock, mutexUnlock, refcountGet, refcountInit, refcountPut, type Words } from '@faultline/core/sync';
-import { PAGE_BYTES, PIN_NO_MEMORY } from '../caller/index.ts';
+import { type Account, PAGE_BYTES, PIN_NO_MEMORY } from '../caller/index.ts';
 import type { Context } from '../context/context.ts';
 import type { Machine } from '../machine/index.ts';
 import { loadU64, storeU64 } from '../memory/index.ts';
@@ -13,12 +13,14 @@ import {
   AREA_SIBLING,
   AREA_START,
   AREA_STORAGE,
+  PAGES_ACCOUNT,
   PAGES_AREAS,
   PAGES_BYTE,
   PAGES_CHARGED,
   PAGES_FILE,
   PAGES_LOCK,
   PAGES_MM,
+  PAGES_PINNED,
   PAGES_PINS,
   PAGES_REFS,
   PAGES_START,
@@ -28,6 +30,8 @@ import {
   PIN_PAGE,
   PIN_PHYSICAL,
 } from './layout.ts';
+
+export { ACCOUNT_NONE, ACCOUNT_PROCESS, ACCOUNT_USER } from '../caller/index.ts';
 
 const PAGE = BigInt(PAGE_BYTES);
 
@@ -40,7 +44,9 @@ export interface PagesSource {
   /** Address, or offset in the file. */
   readonly start: bigint;
   readonly writable: boolean;
-  /** Process that is charged for what is pinned, 0 for nobody. */
+  /** ACCOUNT_*: whose limit on locked memory holds. */
+  readonly account: Account;
+  /** Process that is charged for what is pinned. */
   readonly charged: number;
 }
 
@@ -56,6 +62,7 @@ export function makePages(context: Context, call: string, source: PagesSource): 
   storeU64(words, at + PAGES_START, first);
   words[at + PAGES_BYTE] = Number(source.start - first);
   words[at + PAGES_WRITABLE] = source.writable ? 1 : 0;
+  words[at + PAGES_ACCOUNT] = source.account;
   words[at + PAGES_CHARGED] = source.charged;
   refcountInit(words, at + PAGES_REFS, 1);
   return pages;
@@ -107,9 +114,10 @@ export function pinnedAt(machine: Machine, pagesAt: number, page: number): numbe
 export function pinPage(machine: Machine, call: string, pagesAt: number, page: number): number {
   const { words } = machine;
   const place = loadU64(words, pagesAt + PAGES_START) + BigInt(page) * PAGE;
-  const charged = words[pagesAt + PAGES_CHARGED];
+  const payer = machine.memoryOf(words[pagesAt + PAGES_CHARGED]);
+  const account = words[pagesAt + PAGES_ACCOUNT] as Account;
   if (machine.fail.fails('pin')) throw new IommuError('ENOMEM', call, 'user_va', place, 'made to fail');
-  if (charged !== 0 && !machine.memoryOf(charged).charge(1))
+  if (!payer.charge(1, account))
     throw new IommuError('ENOMEM', call, 'user_va', place, 'beyond the limit on locked memory');
   const mm = words[pagesAt + PAGES_MM];
   const writable = words[pagesAt + PAGES_WRITABLE] === 1;
@@ -117,8 +125,11 @@ export function pinPage(machine: Machine, call: string, pagesAt: number, page: n
     mm !== 0
       ? machine.memoryOf(mm).pin(place, writable)
       : machine.fileOf(words[pagesAt + PAGES_FILE]).pin(place, writable);
-  if (physical >= 0) return physical;
-  if (charged !== 0) machine.memoryOf(charged).uncharge(1);
+  if (physical >= 0) {
+    words[pagesAt + PAGES_PINNED]++;
+    return physical;
+  }
+  payer.uncharge(1, account);
   if (physical === PIN_NO_MEMORY) throw new IommuError('ENOMEM', call, 'user_va', place, 'no frame is left for a copy');
   if (mm === 0) throw new IommuError('EINVAL', call, 'start', place, 'is beyond the end of the file');
   throw new IommuError('EFAULT', call, 'user_va', place, 'no memory is there, or none that may be written');
@@ -130,8 +141,8 @@ export function unpinPage(machine: Machine, pagesAt: number, physical: number): 
   const mm = words[pagesAt + PAGES_MM];
   const source = mm !== 0 ? machine.memoryOf(mm) : machine.fileOf(words[pagesAt + PAGES_FILE]);
   source.unpin(physical);
-  const charged = words[pagesAt + PAGES_CHARGED];
-  if (charged !== 0) machine.memoryOf(charged).uncharge(1);
+  words[pagesAt + PAGES_PINNED]--;
+  machine.memoryOf(words[pagesAt + PAGES_CHARGED]).uncharge(1, words[pagesAt + PAGES_ACCOUNT] as Account);
 }
 
 /** One more access has a page. Context: the pages' lock. @returns its physical address. @throws IommuError EFAULT, ENOMEM */

@@ -10,9 +10,15 @@ import type { Ioas } from './tables.ts';
 /** How often accesses are asked to let go of one area. */
 const MAX_ROUNDS = 100;
 
-/** Unmaps what lies in start..last. @returns bytes. @throws IommuError ENOENT nothing is there, or an area sticks out; EBUSY one is being
+/** Unmaps what lies in start..last. @param onUnmapped told of each area that is gone, also when a later one refuses. @returns bytes. @throws IommuError ENOENT an area sticks out; EBUSY one is being
  * mapped or unmapped, or may not go; EDEADLK accesses do not let go. What was unmapped before stays so. */
-export function unmapRange(ioas: Ioas, call: string, start: bigint, last: bigint): bigint {
+export function unmapRange(
+  ioas: Ioas,
+  call: string,
+  start: bigint,
+  last: bigint,
+  onUnmapped: (bytes: bigint) => void = () => {},
+): bigint {
   let bytes = 0n;
   let from = start;
   for (let rounds = 0; ; ) {
@@ -20,6 +26,7 @@ export function unmapRange(ioas: Ioas, call: string, start: bigint, last: bigint
     if (step === 'none') break;
     if (typeof step === 'bigint') {
       bytes += step;
+      onUnmapped(step);
       rounds = 0;
       continue;
     }
@@ -28,7 +35,6 @@ export function unmapRange(ioas: Ioas, call: string, start: bigint, last: bigint
     from = step.start;
     notifyAccesses(ioas, step.start, step.last - step.start + 1n);
   }
-  if (bytes === 0n) throw new IommuError('ENOENT', call, 'iova', start, 'nothing is mapped there');
   return bytes;
 }
 

@@ -9,12 +9,14 @@ import { LINE } from '@faultline/core/sync';
 //   COMPAT_IOAS  3       LOCK         object index of the IOAS that legacy VFIO calls mean, 0 for none
 //   LOCK         4       atomic       mutex: COMPAT_IOAS, REGIONS
 //   REGIONS      5       LOCK         first vIOMMU that has an mmap region (objects)
+//   CHANGE_LOCK  6       atomic       mutex: who changes the process that is charged
 export const CONTEXT_STATE = 0;
 export const CONTEXT_REFS = 1;
 export const CONTEXT_RLIMIT_MODE = 2;
 export const CONTEXT_COMPAT_IOAS = 3;
 export const CONTEXT_LOCK = 4;
 export const CONTEXT_REGIONS = 5;
+export const CONTEXT_CHANGE_LOCK = 6;
 export const CONTEXT_WORDS: number = LINE;
 
 export const CONTEXT_FREE = 0;

@@ -250,6 +250,16 @@ export class ObjectTable {
     return destroyed;
   }
 
+  /** The objects of a type, each held as by {@link get}, by id. Those that are made or destroyed meanwhile may be missed. */
+  ofType(type: number): number[] {
+    const held: number[] = [];
+    for (const id of this.unfinished().sort((a, b) => a - b)) {
+      const object = this.tryGet(id, [type]);
+      if (object !== 0) held.push(object);
+    }
+    return held;
+  }
+
   /** Ids of objects that are there still. */
   unfinished(): number[] {
     const found: number[] = [];

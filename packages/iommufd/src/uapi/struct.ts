@@ -56,6 +56,13 @@ export function encodeOutputs<S extends Struct>({ fields }: S, args: Args<S>, vi
   }
 }
 
+/** Sets what goes back to the caller to 0. */
+export function clearOutputs<S extends Struct>({ fields }: S, args: Args<S>): void {
+  const values = args as Record<string, number | bigint>;
+  for (const name in fields)
+    if (fields[name][2] === 'out' || fields[name][2] === 'inout') values[name] = fields[name][0] === 'u64' ? 0n : 0;
+}
+
 /** Writes all fields and the size: what a caller does. */
 export function encodeStruct<S extends Struct>({ fields, bytes }: S, args: Partial<Args<S>>, view: DataView): void {
   const values = args as Readonly<Record<string, number | bigint | undefined>>;

@@ -1,0 +1,3 @@
+export { compatIoasId } from './compat-ioas.ts';
+export * from './constants.ts';
+export { vfioIoctl } from './vfio.ts';
