@@ -1,23 +1,20 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { HandlerThread, IopfSystem, openFaultPath, WorkSink, WorkSource } from '@faultline/core/iopf';
-import { Arena, type SharedArena } from '@faultline/core/memory';
-import { Doorbell } from '@faultline/core/sync';
 import { Endpoint } from '../pcie/endpoint.ts';
 import { STALL_RETRY } from '../smmu-v3/stall-port.ts';
+import { Role, type RoleTask } from '../testing/role.ts';
 import { AmdHardware, AmdOps } from './index.ts';
 
 // One thread of amd.threads.test.ts. Each role ends when told to, or at the deadline. Nobody but the handlers wakes up by a time-out before
 // that: a lost wake-up fails the test.
 
-export interface Task {
+export interface Task extends RoleTask {
   readonly role: 'device' | 'hardware' | 'handler';
-  readonly shared: SharedArena;
   readonly devices: number;
   /** Place of the device, or id of the handler. */
   readonly number: number;
   readonly rounds: number;
   readonly perRound: number;
-  readonly deadlineMs: number;
 }
 
 /** What a role counted. */
@@ -31,11 +28,8 @@ export interface Outcome {
 export const PASID = 1;
 
 const task = workerData as Task;
-const arena = Arena.open(task.shared);
-const { words } = arena;
-const bell = (name: string): Doorbell => new Doorbell(words, arena.base(name));
-const deadline = performance.now() + task.deadlineMs;
-const live = (): boolean => Atomics.load(words, arena.base('stop')) === 0 && performance.now() < deadline;
+const role = new Role(task);
+const { arena, words } = role;
 const clock = (): number => (performance.now() * 10_000) | 0;
 
 function device(): Outcome {
@@ -43,17 +37,17 @@ function device(): Outcome {
   const [portAt, functionAt, statsAt] = ['port', 'function', 'stats'].map((name) => arena.base(`${name}${number}`));
   const endpoint = new Endpoint(words, { portAt, functionAt, statsAt, groupPages: 3, interleave: 2, clock });
   const queue = endpoint.openQueue(PASID, task.perRound);
-  const wake = bell(`wake${number}`);
+  const wake = role.bell(`wake${number}`);
   const progress = arena.base('progress') + number;
   let retried = 0;
   let aborted = 0;
   const turn = (): void => {
-    if (endpoint.pump() === 0) wake.sleep(() => endpoint.hasWork() || !live(), task.deadlineMs);
+    if (endpoint.pump() === 0) wake.sleep(() => endpoint.hasWork() || !role.live(), task.deadlineMs);
   };
-  for (let round = 0; round < task.rounds && aborted === 0 && live(); round++) {
+  for (let round = 0; round < task.rounds && aborted === 0 && role.live(); round++) {
     for (let page = 0; page < task.perRound; page++) queue.post(round * task.perRound + page, number, 1, 0);
     queue.publish();
-    while (!queue.isDone() && live()) turn();
+    while (!queue.isDone() && role.live()) turn();
     for (let slot = 0; slot < task.perRound; slot++)
       if (queue.result(slot) === STALL_RETRY) retried++;
       else aborted++;
@@ -61,26 +55,25 @@ function device(): Outcome {
     Atomics.store(words, progress, round + 1);
   }
   Atomics.store(words, progress, task.rounds);
-  while (live()) turn(); // invalidations are still to be completed
+  while (role.live()) turn(); // invalidations are still to be completed
   return { role: 'device', number, retried, aborted };
 }
 
 function hardware(): Outcome {
   const ports = Array.from({ length: task.devices }, (_, i) => arena.base(`port${i}`));
-  const hw = new AmdHardware(words, arena.base('amd'), { ports, irq: bell('irq'), clock });
-  const own = bell('hardware');
-  while (live()) if (hw.pump(64) === 0) own.sleep(() => hw.needsWork() || !live(), task.deadlineMs);
+  const hw = new AmdHardware(words, arena.base('amd'), { ports, irq: role.bell('irq'), clock });
+  role.pump(hw, 'hardware');
   return { role: 'hardware', number: 0, retried: 0, aborted: 0 };
 }
 
 function handler(): Outcome {
   const self = { id: task.number, spins: 0 };
   const system = new IopfSystem(arena, self);
-  const ops = new AmdOps(words, arena.base('amd'), { self, hardwareDoorbell: bell('hardware') });
+  const ops = new AmdOps(words, arena.base('amd'), { self, hardwareDoorbell: role.bell('hardware') });
   const path = openFaultPath('lockless', system, ops, new WorkSink(system));
   const thread = new HandlerThread({ system, path, ops, work: new WorkSource(system, self, 2, 16), mms: [] });
   system.reader.online();
-  while (live()) if (thread.step() === 0) thread.park(5);
+  while (role.live()) if (thread.step() === 0) thread.park(5);
   while (thread.step() !== 0);
   path.close();
   return { role: 'handler', number: task.number, retried: 0, aborted: 0 };

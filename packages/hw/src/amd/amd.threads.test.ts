@@ -1,5 +1,4 @@
 import { setImmediate as immediate } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import {
   allocDomain,
   attachDomain,
@@ -22,6 +21,7 @@ import { readEndpointStats } from '../pcie/endpoint-stats.ts';
 import { functionWords, initFunction, PRI_STATUS_STOPPED } from '../pcie/function.layout.ts';
 import { PriCapability } from '../pcie/pri-capability.ts';
 import { initPriPort, priPortWords } from '../pcie/pri-port.layout.ts';
+import { startWorker } from '../testing/start-worker.ts';
 import type { Outcome, Task } from './amd.test-worker.ts';
 import { AmdDriver, AmdEventPump, AmdOps, amdAnnounceBase, amdWords, initAmd, readAmdStats } from './index.ts';
 
@@ -34,14 +34,7 @@ const ROUNDS = 40;
 const CREDITS = 400;
 const deviceId = (place: number): number => 0x20 + place;
 
-function start(task: Task): Promise<Outcome> {
-  const worker = new Worker(new URL('./amd.test-worker.ts', import.meta.url), { workerData: task });
-  return new Promise((resolve, reject) => {
-    worker.on('message', resolve);
-    worker.on('error', reject);
-    worker.on('exit', (code) => reject(new Error(`${task.role} ended with ${code} and no outcome`)));
-  });
-}
+const start = (task: Task): Promise<Outcome> => startWorker(new URL('./amd.test-worker.ts', import.meta.url), task);
 
 describe('endpoints, hardware, interrupt and handler threads', () => {
   test('each group is answered once, through overflows and PRI-off under load, and nothing is left', async () => {

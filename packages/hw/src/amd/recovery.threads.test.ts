@@ -1,5 +1,4 @@
 import { setImmediate as immediate } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import { Arena, planArena } from '@faultline/core/memory';
 import { Doorbell, doorbellWords, initDoorbell, LINE, mutexOwner } from '@faultline/core/sync';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -9,6 +8,7 @@ import { functionWords, initFunction } from '../pcie/function.layout.ts';
 import { PriCapability } from '../pcie/pri-capability.ts';
 import { initPriPort, priPortWords } from '../pcie/pri-port.layout.ts';
 import { NO_RECORD, PriRequester, priPortDropped } from '../pcie/pri-port.ts';
+import { startWorker } from '../testing/start-worker.ts';
 import {
   AmdDriver,
   AmdEventPump,
@@ -39,12 +39,7 @@ const stats = (): ReturnType<typeof readAmdStats> => readAmdStats(arena.words, a
 
 function start(task: Pick<Task, 'role' | 'number' | 'rounds' | 'perRound'>): Promise<Outcome> {
   const workerData: Task = { ...task, shared: arena.share(), deadlineMs: DEADLINE_MS };
-  const worker = new Worker(new URL('./recovery.test-worker.ts', import.meta.url), { workerData });
-  return new Promise((resolve, reject) => {
-    worker.on('message', resolve);
-    worker.on('error', reject);
-    worker.on('exit', (code) => reject(new Error(`${task.role} ended with ${code} and no outcome`)));
-  });
+  return startWorker(new URL('./recovery.test-worker.ts', import.meta.url), workerData);
 }
 
 /** Pumps until `promise` has its outcome, and the logs are drained. This thread is the interrupt's. */

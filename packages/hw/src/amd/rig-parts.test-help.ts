@@ -1,8 +1,8 @@
 import type { FaultReporter } from '@faultline/core/iopf';
-import { FAULT_WORDS } from '@faultline/core/iopf';
 import { Arena, planArena } from '@faultline/core/memory';
-import { doorbellWords, initDoorbell, LINE, type Words } from '@faultline/core/sync';
-import { initPriPort, priPortWords } from '../pcie/pri-port.layout.ts';
+import { LINE, type Words } from '@faultline/core/sync';
+import { bellRegions, initBells, initPorts, portRegions } from '../testing/arena-parts.ts';
+import { FAKE_RECORDS } from '../testing/fake-reporter.ts';
 import type { AmdOps } from './amd-ops.ts';
 import { type AmdConfig, amdAnnounceBase, amdWords, initAmd } from './layout.ts';
 import type { AmdEnableOptions } from './switch-procedures.ts';
@@ -20,17 +20,6 @@ export interface RigConfig extends Partial<AmdConfig> {
   readonly timeoutMs?: number;
 }
 
-/** What a port's endpoint got. */
-export interface Received {
-  readonly prgi: number;
-  readonly code: number;
-  /** Or -1. */
-  readonly pasid: number;
-  /** An invalidation request; `prgi` is its ITAG, `code` its size. */
-  readonly invalidate?: true;
-  readonly page?: number;
-}
-
 /** Lays the rig's memory out: the IOMMU, its doorbells, a port for each of `rids`; ports of one device share its PRG indices. */
 export function layRig(config: RigConfig, rids: readonly number[], credits: number): Arena {
   const amd: AmdConfig = {
@@ -45,24 +34,16 @@ export function layRig(config: RigConfig, rids: readonly number[], credits: numb
   const arena = Arena.create(
     planArena([
       { name: 'amd', words: amdWords(amd) },
-      { name: 'records', words: 64 * FAULT_WORDS },
+      { name: 'records', words: FAKE_RECORDS },
       { name: 'spare', words: LINE },
-      ...bells.map((name) => ({ name, words: doorbellWords() })),
-      ...rids.map((_, i) => ({ name: `port${i}`, words: priPortWords(credits) })),
+      ...bellRegions(bells),
+      ...portRegions(rids.length, credits),
     ]),
   );
   const { words } = arena;
   initAmd(words, arena.base('amd'), amd);
-  for (const name of bells) initDoorbell(words, arena.base(name));
-  rids.forEach((rid, port) => {
-    const groupCount = Math.floor(512 / rids.filter((other) => other === rid).length);
-    const place = rids.slice(0, port).filter((other) => other === rid).length;
-    initPriPort(words, arena.base(`port${port}`), {
-      ...{ port, rid, credits, groupFirst: place * groupCount, groupCount, wakeAt: arena.base('wake') },
-      announceBase: amdAnnounceBase(words, arena.base('amd')),
-      doorbellBase: arena.base('hardware'),
-    });
-  });
+  initBells(arena, bells);
+  initPorts(arena, amdAnnounceBase(words, arena.base('amd')), rids, credits);
   return arena;
 }
 

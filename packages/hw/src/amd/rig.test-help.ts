@@ -9,27 +9,16 @@ import {
 } from '@faultline/core/iopf';
 import type { Arena } from '@faultline/core/memory';
 import { Doorbell, type Words } from '@faultline/core/sync';
-import {
-  REQUEST_INVALIDATED,
-  REQUEST_LAST,
-  REQUEST_PASID_VALID,
-  REQUEST_READ,
-  RESPONSE_CODE,
-  RESPONSE_FLAGS,
-  RESPONSE_INVALIDATE,
-  RESPONSE_PAGE_HI,
-  RESPONSE_PAGE_LO,
-  RESPONSE_PASID,
-  RESPONSE_PASID_VALID,
-  RESPONSE_PRGI,
-} from '../pcie/pri-port.layout.ts';
-import { NO_RECORD, PriRequester } from '../pcie/pri-port.ts';
+import { REQUEST_LAST, REQUEST_PASID_VALID, REQUEST_READ } from '../pcie/pri-port.layout.ts';
+import { PriRequester } from '../pcie/pri-port.ts';
+import { during } from '../testing/during.ts';
+import { FakeReporter, type Reported } from '../testing/fake-reporter.ts';
+import { completeInvalidation, type Received, takeReceived } from '../testing/received.ts';
 import { AmdOps } from './amd-ops.ts';
 import { decodeCommand } from './commands.ts';
 import { AmdDriver } from './driver.ts';
 import { decodeEventEntry } from './event-log.ts';
 import { AmdEventPump, type AmdEventPumpConfig } from './event-pump.ts';
-import { FakeReporter, type Reported } from './fake-reporter.test-help.ts';
 import { AmdHardware } from './hardware.ts';
 import {
   AMD_CMD_ENTRIES,
@@ -43,7 +32,7 @@ import {
 } from './layout.ts';
 import type { AmdPumpOutcome } from './pump-outcomes.ts';
 import type { DecodedRecord } from './records.ts';
-import { layRig, type Received, type RigConfig, shortCommand } from './rig-parts.test-help.ts';
+import { layRig, type RigConfig, shortCommand } from './rig-parts.test-help.ts';
 import type { AmdStatName } from './stats.ts';
 import type { AmdEnableOptions } from './switch-procedures.ts';
 
@@ -147,40 +136,21 @@ export class Rig {
 
   /** What the port's endpoint has been sent since the last time. */
   received(port: number = 0): Received[] {
-    const list: Received[] = [];
-    const { words } = this;
-    for (let at = this.ports[port].peek(); at !== NO_RECORD; at = this.ports[port].peek()) {
-      const flags = words[at + RESPONSE_FLAGS];
-      const pasid = (flags & RESPONSE_PASID_VALID) !== 0 ? words[at + RESPONSE_PASID] : -1;
-      const record = { prgi: words[at + RESPONSE_PRGI], code: words[at + RESPONSE_CODE], pasid };
-      const page = (words[at + RESPONSE_PAGE_LO] >>> 0) + words[at + RESPONSE_PAGE_HI] * 2 ** 32;
-      list.push((flags & RESPONSE_INVALIDATE) !== 0 ? { ...record, invalidate: true, page } : record);
-      this.ports[port].next();
-    }
-    this.ports[port].release();
-    return list;
+    return takeReceived(this.words, this.ports[port]);
   }
 
   /** Sends the completion of an invalidation. */
   complete(itag: number, port: number = 0): void {
-    this.ports[port].post(0, 0, REQUEST_INVALIDATED, 0, itag, this.tick);
-    this.ports[port].publish();
+    completeInvalidation(this.ports[port], itag, this.tick);
   }
 
   /** Runs hardware and pump while a promise of the driver's is under way. */
-  async during<T>(promise: Promise<T>, step?: () => void): Promise<T> {
-    let open = true;
-    const end = (): void => {
-      open = false;
-    };
-    promise.then(end, end);
-    while (open) {
+  during<T>(promise: Promise<T>, step?: () => void): Promise<T> {
+    return during(promise, () => {
       this.hw.pump(64);
       this.pump.pump(64);
       step?.();
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    }
-    return promise;
+    });
   }
 
   /** {@link during}, with endpoints that complete invalidations. What else it got is passed over. */

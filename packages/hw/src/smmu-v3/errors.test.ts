@@ -205,7 +205,7 @@ describe('CMD_SYNC', () => {
     expect(rig.hw.pump(64)).toBe(1);
     await other;
     expect(rig.functions[0].peek()).not.toBe(0);
-    expect(rig.received(0)).toEqual([{ prgi: 0, code: 3, pasid: 5, invalidates: true, page: 0x1000 }]);
+    expect(rig.received(0)).toEqual([{ prgi: 0, code: 3, pasid: 5, invalidate: true, page: 0x1000 }]);
     rig.functions[0].post(0, 0, 128, 0, 0, 0);
     rig.functions[0].publish();
     rig.hw.pump(64);

@@ -62,9 +62,9 @@ export class NestedBench {
     for (let left = 8; left > 0; left--) {
       this.rig.hw.pump(64);
       if (!this.#answers) return;
-      const told = this.rig.received(0).filter(({ invalidates }) => invalidates);
+      const told = this.rig.received(0).filter(({ invalidate }) => invalidate === true);
       for (const { prgi, page, pasid, code } of told) {
-        this.#invalidated.push({ page, pasid, code });
+        this.#invalidated.push({ page: page ?? 0, pasid, code });
         this.rig.functions[0].post(0, 0, 128, 0, prgi, 0);
       }
       this.rig.functions[0].publish();

@@ -1,8 +1,8 @@
-import { Worker } from 'node:worker_threads';
 import { Arena, planArena } from '@faultline/core/memory';
 import { Doorbell, doorbellWords, initDoorbell, LINE } from '@faultline/core/sync';
 import { expect, test } from 'vitest';
 import { initPriPort, priPortWords } from '../pcie/index.ts';
+import { startWorker } from '../testing/start-worker.ts';
 import {
   CR0_CMDQEN,
   CR0_EVTQEN,
@@ -44,14 +44,8 @@ const SMMU = {
 };
 const BELLS = ['irq', 'hardware', 'wake'];
 
-function start(task: NestedTask): Promise<NestedOutcome> {
-  const worker = new Worker(new URL('./nested.test-worker.ts', import.meta.url), { workerData: task });
-  return new Promise((resolve, reject) => {
-    worker.on('message', resolve);
-    worker.on('error', reject);
-    worker.on('exit', (code) => reject(new Error(`${task.role} ended with ${code} and no outcome`)));
-  });
-}
+const start = (task: NestedTask): Promise<NestedOutcome> =>
+  startWorker(new URL('./nested.test-worker.ts', import.meta.url), task);
 
 /** Two guests, each with a nested domain of its own number, a command queue of its own, and no vdevice yet. */
 function lay(): { arena: Arena; area: VirtualArea } {

@@ -7,8 +7,7 @@ import {
   FAULT_WORDS,
   type FaultReporter,
 } from '@faultline/core/iopf';
-import { Arena, type SharedArena } from '@faultline/core/memory';
-import { Doorbell, type Words } from '@faultline/core/sync';
+import type { Words } from '@faultline/core/sync';
 import {
   NO_RECORD,
   PRG_SUCCESS,
@@ -21,20 +20,19 @@ import {
   RESPONSE_INVALIDATE,
   RESPONSE_PRGI,
 } from '../pcie/index.ts';
+import { Role, type RoleTask } from '../testing/role.ts';
 import { PriqPump, readSmmuStats, SmmuHardware, SmmuOps } from './index.ts';
 
 // One thread of pri.threads.test.ts. Each role ends by itself: when its work is done, when told to stop, or at the deadline. Nobody wakes up by
 // a time-out before that: a lost wake-up fails the test.
 
-export interface PriTask {
+export interface PriTask extends RoleTask {
   readonly role: 'function' | 'hardware' | 'interrupt' | 'control';
-  readonly shared: SharedArena;
   readonly functions: number;
   readonly func: number;
   readonly groups: number;
   readonly pages: number;
   readonly credits: number;
-  readonly deadlineMs: number;
 }
 
 export interface PriOutcome {
@@ -46,16 +44,13 @@ export interface PriOutcome {
 }
 
 const task = workerData as PriTask;
-const arena = Arena.open(task.shared);
-const { words } = arena;
-const bell = (name: string): Doorbell => new Doorbell(words, arena.base(name));
-const deadline = performance.now() + task.deadlineMs;
-const live = (): boolean => Atomics.load(words, arena.base('stop')) === 0 && performance.now() < deadline;
+const role = new Role(task);
+const { arena, words } = role;
 
 /** Sends groups within its credits, one group index each until its answer, and completes invalidations. */
 function func(): PriOutcome {
   const port = new PriRequester(words, arena.base(`port${task.func}`));
-  const wake = bell(`wake${task.func}`);
+  const wake = role.bell(`wake${task.func}`);
   const busy = new Map<number, number>(); // group index to requests
   const atOnce = Math.floor(task.credits / task.pages);
   let sent = 0;
@@ -71,7 +66,7 @@ function func(): PriOutcome {
       sent++;
     }
   };
-  while (live()) {
+  while (role.live()) {
     for (let at = port.peek(); at !== NO_RECORD; at = port.peek()) {
       const prgi = words[at + RESPONSE_PRGI];
       if ((words[at + RESPONSE_FLAGS] & RESPONSE_INVALIDATE) !== 0) port.post(0, 0, REQUEST_INVALIDATED, 0, prgi, 0);
@@ -86,7 +81,7 @@ function func(): PriOutcome {
       Atomics.store(words, arena.base('done') + task.func, 1);
       Atomics.notify(words, arena.base('done') + task.func);
     }
-    if (!port.hasWork()) wake.sleep(() => port.hasWork() || !live(), task.deadlineMs);
+    if (!port.hasWork()) wake.sleep(() => port.hasWork() || !role.live(), task.deadlineMs);
   }
   return { role: 'function', count: answered, bad, detail: { sent } };
 }
@@ -94,14 +89,8 @@ function func(): PriOutcome {
 function hardware(): PriOutcome {
   const priPorts = Array.from({ length: task.functions }, (_, i) => arena.base(`port${i}`));
   const base = arena.base('smmu');
-  const hw = new SmmuHardware(words, base, { ports: [], priPorts, irq: bell('irq'), clock: () => 1 });
-  const own = bell('hardware');
-  let count = 0;
-  while (live()) {
-    const done = hw.pump(64);
-    count += done;
-    if (done === 0) own.sleep(() => hw.needsWork() || !live(), task.deadlineMs);
-  }
+  const hw = new SmmuHardware(words, base, { ports: [], priPorts, irq: role.bell('irq'), clock: () => 1 });
+  const count = role.pump(hw, 'hardware');
   return { role: 'hardware', count, bad: hw.outstanding, detail: readSmmuStats(words, base) };
 }
 
@@ -151,19 +140,18 @@ class Answering implements FaultReporter {
 
 function interrupt(): PriOutcome {
   const smmu = arena.base('smmu');
-  const own = bell('irq');
-  const ops = new SmmuOps(words, smmu, 0, { hardwareDoorbell: bell('hardware') });
+  const ops = new SmmuOps(words, smmu, 0, { hardwareDoorbell: role.bell('hardware') });
   const reporter = new Answering(ops);
   const pump = new PriqPump(words, smmu, { reporter, ops });
-  while (live()) if (pump.pump(64) === 0) own.sleep(() => pump.needsWork() || !live(), task.deadlineMs);
+  role.pump(pump, 'irq');
   return { role: 'interrupt', count: reporter.count, bad: reporter.bad, detail: pump.counts() };
 }
 
 /** Invalidates the functions' caches all along: each CMD_SYNC waits for completions that come the same way as the requests. */
 function control(): PriOutcome {
-  const ops = new SmmuOps(words, arena.base('smmu'), 1, { hardwareDoorbell: bell('hardware') });
+  const ops = new SmmuOps(words, arena.base('smmu'), 1, { hardwareDoorbell: role.bell('hardware') });
   let count = 0;
-  while (live() && count < task.groups / 8) {
+  while (role.live() && count < task.groups / 8) {
     for (let i = 0; i < task.functions; i++) ops.invalidateAtc(i, -1, count, 0, 1);
     ops.sync({ id: 3, spins: 10 });
     count++;

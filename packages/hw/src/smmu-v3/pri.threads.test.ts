@@ -1,9 +1,9 @@
-import { Worker } from 'node:worker_threads';
 import { FAULT_WORDS } from '@faultline/core/iopf';
 import { Arena, planArena } from '@faultline/core/memory';
 import { Doorbell, doorbellWords, initDoorbell, LINE } from '@faultline/core/sync';
 import { expect, test } from 'vitest';
 import { initPriPort, priPortWords } from '../pcie/index.ts';
+import { startWorker } from '../testing/start-worker.ts';
 import {
   CR0_CMDQEN,
   CR0_EVTQEN,
@@ -20,14 +20,8 @@ import type { PriOutcome, PriTask } from './pri.test-worker.ts';
 
 const DEADLINE_MS = 15_000;
 
-function start(task: PriTask): Promise<PriOutcome> {
-  const worker = new Worker(new URL('./pri.test-worker.ts', import.meta.url), { workerData: task });
-  return new Promise((resolve, reject) => {
-    worker.on('message', resolve);
-    worker.on('error', reject);
-    worker.on('exit', (code) => reject(new Error(`${task.role} ended with ${code} and no outcome`)));
-  });
-}
+const start = (task: PriTask): Promise<PriOutcome> =>
+  startWorker(new URL('./pri.test-worker.ts', import.meta.url), task);
 
 test('functions within their credits: no overflow, each group answered once, invalidations completed under load', async () => {
   const functions = 2;

@@ -1,35 +1,11 @@
-import {
-  FAULT_DEVICE,
-  FAULT_FLAGS,
-  FAULT_GRPID,
-  FAULT_PAGE_HI,
-  FAULT_PAGE_LO,
-  FAULT_PASID,
-  FAULT_PERM,
-  FAULT_TOKEN,
-  FAULT_WORDS,
-  type FaultReporter,
-  RESPONSE_SUCCESS,
-  type ResponseCode,
-} from '@faultline/core/iopf';
+import { FAULT_GRPID, FAULT_TOKEN, RESPONSE_SUCCESS, type ResponseCode } from '@faultline/core/iopf';
 import { Arena, planArena } from '@faultline/core/memory';
-import { Doorbell, doorbellWords, initDoorbell, LINE, type Words } from '@faultline/core/sync';
-import {
-  initPriPort,
-  NO_RECORD,
-  PriRequester,
-  priPortWords,
-  REQUEST_INVALIDATED,
-  REQUEST_PASID_VALID,
-  RESPONSE_CODE,
-  RESPONSE_FLAGS,
-  RESPONSE_INVALIDATE,
-  RESPONSE_PAGE_HI,
-  RESPONSE_PAGE_LO,
-  RESPONSE_PASID,
-  RESPONSE_PASID_VALID,
-  RESPONSE_PRGI,
-} from '../pcie/index.ts';
+import { Doorbell, LINE, type Words } from '@faultline/core/sync';
+import { initPriPort, PriRequester, priPortWords, REQUEST_PASID_VALID } from '../pcie/index.ts';
+import { bellRegions, initBells } from '../testing/arena-parts.ts';
+import { during } from '../testing/during.ts';
+import { FAKE_RECORDS, FakeReporter, type Reported } from '../testing/fake-reporter.ts';
+import { completeInvalidation, type Received, takeReceived } from '../testing/received.ts';
 import type { TlbListener } from './command-unit.ts';
 import { ownTableAt } from './context-area.ts';
 import { GuestQueues } from './guest-queues.test-help.ts';
@@ -72,6 +48,7 @@ import { CR0_CMDQEN, CR0_EVTQEN, CR0_PRIQEN, CR0_SMMUEN, CR2_RECINVSID } from '.
 import { initVirtual, VirtualArea, type VirtualConfig, VirtualEventRouter, virtualWords } from './virtual/index.ts';
 
 const CREDITS = 32;
+const BELLS = ['irq', 'hardware', 'wake', 'error'];
 
 export interface RigPort {
   readonly streamId: number;
@@ -90,63 +67,6 @@ export interface RigConfig extends Partial<SmmuConfig> {
   readonly tlb?: TlbListener;
   /** Default: all on, streams 0 to 7 translate, stall, take 16 substreams and belong to device 10 + stream. */
   readonly off?: boolean;
-}
-
-/** One fault as the reporter got it. */
-export interface Reported {
-  readonly at: number;
-  readonly device: number;
-  readonly flags: number;
-  readonly pasid: number;
-  readonly grpid: number;
-  readonly perm: number;
-  readonly pageLo: number;
-  readonly pageHi: number;
-  readonly token: number;
-}
-
-/** A core that keeps what it is told and answers when the test says so. */
-export class FakeReporter implements FaultReporter {
-  readonly #words: Words;
-  readonly #records: number;
-  readonly faults: Reported[] = [];
-  batches = 0;
-  /** What reportDeviceFault returns. */
-  verdict = 0;
-
-  constructor(words: Words, records: number) {
-    this.#words = words;
-    this.#records = records;
-  }
-
-  prepareFault(): number {
-    return this.#records + (this.faults.length % 64) * FAULT_WORDS;
-  }
-
-  reportDeviceFault(at: number): number {
-    const w = this.#words;
-    this.faults.push({
-      at,
-      device: w[at + FAULT_DEVICE],
-      flags: w[at + FAULT_FLAGS],
-      pasid: w[at + FAULT_PASID],
-      grpid: w[at + FAULT_GRPID],
-      perm: w[at + FAULT_PERM],
-      pageLo: w[at + FAULT_PAGE_LO],
-      pageHi: w[at + FAULT_PAGE_HI],
-      token: w[at + FAULT_TOKEN],
-    });
-    return this.verdict;
-  }
-
-  endBatch(): void {
-    this.batches++;
-  }
-
-  /** Takes what was reported since the last time. */
-  take(): Reported[] {
-    return this.faults.splice(0);
-  }
 }
 
 /** A whole SMMU on one thread: ports, hardware, pump and a fake core, stepped by hand. */
@@ -195,12 +115,9 @@ export class Rig {
     });
     const plan = planArena([
       { name: 'smmu', words: smmuWords(smmu) },
-      { name: 'irq', words: doorbellWords() },
-      { name: 'hardware', words: doorbellWords() },
-      { name: 'wake', words: doorbellWords() },
-      { name: 'records', words: 64 * FAULT_WORDS },
+      ...bellRegions(BELLS),
+      { name: 'records', words: FAKE_RECORDS },
       { name: 'spare', words: LINE },
-      { name: 'error', words: doorbellWords() },
       { name: 'groups', words: smmu.streams * LINE },
       { name: 'virtual', words: virtualWords(virtual(LINE)) },
       { name: 'page', words: 2048 },
@@ -212,7 +129,7 @@ export class Rig {
     this.words = words;
     this.base = arena.base('smmu');
     initSmmu(words, this.base, smmu);
-    for (const name of ['irq', 'hardware', 'wake', 'error']) initDoorbell(words, arena.base(name));
+    initBells(arena, BELLS);
     this.irq = new Doorbell(words, arena.base('irq'));
     this.hardwareBell = new Doorbell(words, arena.base('hardware'));
     this.wakeBell = new Doorbell(words, arena.base('wake'));
@@ -310,31 +227,14 @@ export class Rig {
   }
 
   /** What a function has been sent since the last time. */
-  received(func: number): { prgi: number; code: number; pasid: number; invalidates: boolean; page: number }[] {
-    const port = this.functions[func];
-    const seen = [];
-    for (let at = port.peek(); at !== NO_RECORD; at = port.peek()) {
-      const w = this.words;
-      const flags = w[at + RESPONSE_FLAGS];
-      const invalidates = (flags & RESPONSE_INVALIDATE) !== 0;
-      seen.push({
-        prgi: w[at + RESPONSE_PRGI],
-        code: w[at + RESPONSE_CODE],
-        pasid: (flags & RESPONSE_PASID_VALID) === 0 ? -1 : w[at + RESPONSE_PASID],
-        invalidates,
-        page: invalidates ? w[at + RESPONSE_PAGE_HI] * 2 ** 32 + (w[at + RESPONSE_PAGE_LO] >>> 0) : 0,
-      });
-      port.next();
-    }
-    port.release();
-    return seen;
+  received(func: number): Received[] {
+    return takeReceived(this.words, this.functions[func]);
   }
 
   /** A function completes every invalidation it is sent. @returns how many. */
   complete(func: number): number {
-    const itags = this.received(func).filter((each) => each.invalidates);
-    for (const { prgi } of itags) this.functions[func].post(0, 0, REQUEST_INVALIDATED, 0, prgi, 0);
-    this.functions[func].publish();
+    const itags = this.received(func).filter((each) => each.invalidate === true);
+    for (const { prgi } of itags) completeInvalidation(this.functions[func], prgi, 0);
     return itags.length;
   }
 
@@ -381,18 +281,11 @@ export class Rig {
   }
 
   /** Runs the hardware while a promise of the driver's is under way. */
-  async during<T>(promise: Promise<T>): Promise<T> {
-    let open = true;
-    const end = (): void => {
-      open = false;
-    };
-    promise.then(end, end);
-    while (open) {
+  during<T>(promise: Promise<T>): Promise<T> {
+    return during(promise, () => {
       this.hw.pump(64);
       this.pump.pump(64);
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    }
-    return promise;
+    });
   }
 
   get prod(): number {

@@ -1,20 +1,18 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { FAULT_GRPID, FAULT_TOKEN, FAULT_WORDS, type FaultReporter } from '@faultline/core/iopf';
-import { Arena, type SharedArena } from '@faultline/core/memory';
-import { Doorbell, type Words } from '@faultline/core/sync';
+import type { Words } from '@faultline/core/sync';
+import { Role, type RoleTask } from '../testing/role.ts';
 import { EventPump, RESUME_RETRY, SmmuHardware, SmmuOps, STALL_RETRY, StallPort } from './index.ts';
 
 // One thread of smmu.threads.test.ts. Each role ends by itself: when its work is done, when told to stop, or at the deadline.
 // Nobody wakes up by a time-out before that: a lost wake-up fails the test.
 
-export interface Task {
+export interface Task extends RoleTask {
   readonly role: 'device' | 'hardware' | 'interrupt';
-  readonly shared: SharedArena;
   readonly ports: number;
   readonly port: number;
   readonly faults: number;
   readonly perRound: number;
-  readonly deadlineMs: number;
 }
 
 /** What a role counted. */
@@ -26,22 +24,19 @@ export interface Outcome {
 }
 
 const task = workerData as Task;
-const arena = Arena.open(task.shared);
-const { words } = arena;
-const bell = (name: string): Doorbell => new Doorbell(words, arena.base(name));
-const deadline = performance.now() + task.deadlineMs;
-const live = (): boolean => Atomics.load(words, arena.base('stop')) === 0 && performance.now() < deadline;
+const role = new Role(task);
+const { arena, words } = role;
 
 function device(): Outcome {
   const port = new StallPort(words, arena.base(`port${task.port}`));
-  const wake = bell(`wake${task.port}`);
+  const wake = role.bell(`wake${task.port}`);
   let posted = 0;
   let bad = 0;
-  while (posted < task.faults && live()) {
+  while (posted < task.faults && role.live()) {
     const round = Math.min(1 + (posted % task.perRound), task.faults - posted);
     for (let i = 0; i < round; i++) port.post(posted++, task.port, 2, 0);
     port.publish();
-    while (!port.isDone() && live()) wake.sleep(() => port.isDone(), task.deadlineMs);
+    while (!port.isDone() && role.live()) wake.sleep(() => port.isDone(), task.deadlineMs);
     if (!port.isDone()) return { role: 'device', count: posted - round, bad };
     for (let slot = 0; slot < round; slot++) if (port.result(slot) !== STALL_RETRY) bad++;
     port.reset();
@@ -51,14 +46,8 @@ function device(): Outcome {
 
 function hardware(): Outcome {
   const ports = Array.from({ length: task.ports }, (_, i) => arena.base(`port${i}`));
-  const hw = new SmmuHardware(words, arena.base('smmu'), { ports, irq: bell('irq'), clock: () => 1 });
-  const own = bell('hardware');
-  let count = 0;
-  while (live()) {
-    const done = hw.pump(64);
-    count += done;
-    if (done === 0) own.sleep(() => hw.needsWork() || !live(), task.deadlineMs);
-  }
+  const hw = new SmmuHardware(words, arena.base('smmu'), { ports, irq: role.bell('irq'), clock: () => 1 });
+  const count = role.pump(hw, 'hardware');
   return { role: 'hardware', count, bad: hw.outstanding };
 }
 
@@ -104,14 +93,11 @@ class Answering implements FaultReporter {
 
 function interrupt(): Outcome {
   const smmu = arena.base('smmu');
-  const own = bell('irq');
-  const hardwareDoorbell = bell('hardware');
+  const hardwareDoorbell = role.bell('hardware');
   const reporter = new Answering(new SmmuOps(words, smmu, 1, { hardwareDoorbell }));
   const ops = new SmmuOps(words, smmu, 0, { hardwareDoorbell });
   const pump = new EventPump(words, smmu, { reporter, ops });
-  while (live()) {
-    if (pump.pump(64) === 0) own.sleep(() => pump.needsWork() || !live(), task.deadlineMs);
-  }
+  role.pump(pump, 'irq');
   return { role: 'interrupt', count: reporter.count, bad: reporter.bad, pumpCounts: pump.counts() };
 }
 

@@ -1,8 +1,8 @@
-import { Worker } from 'node:worker_threads';
 import { FAULT_WORDS } from '@faultline/core/iopf';
 import { Arena, planArena } from '@faultline/core/memory';
 import { Doorbell, doorbellWords, initDoorbell, LINE } from '@faultline/core/sync';
 import { describe, expect, test } from 'vitest';
+import { startWorker } from '../testing/start-worker.ts';
 import {
   CR0_CMDQEN,
   CR0_EVTQEN,
@@ -30,14 +30,7 @@ interface Size {
   readonly stallMax: number;
 }
 
-function start(task: Task): Promise<Outcome> {
-  const worker = new Worker(new URL('./smmu.test-worker.ts', import.meta.url), { workerData: task });
-  return new Promise((resolve, reject) => {
-    worker.on('message', resolve);
-    worker.on('error', reject);
-    worker.on('exit', (code) => reject(new Error(`${task.role} ended with ${code} and no outcome`)));
-  });
-}
+const start = (task: Task): Promise<Outcome> => startWorker(new URL('./smmu.test-worker.ts', import.meta.url), task);
 
 async function run(size: Size): Promise<{ outcomes: Outcome[]; stats: ReturnType<typeof readSmmuStats> }> {
   const { devices, faults, capacity, eventQueueEntries, commandQueueEntries, stallMax } = size;

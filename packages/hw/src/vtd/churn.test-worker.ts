@@ -8,8 +8,6 @@ import {
   FAULT_TOKEN,
   FAULT_WORDS,
 } from '@faultline/core/iopf';
-import { Arena, type SharedArena } from '@faultline/core/memory';
-import { Doorbell } from '@faultline/core/sync';
 import {
   NO_RECORD,
   PRG_INVALID,
@@ -24,21 +22,20 @@ import {
   RESPONSE_INVALIDATE,
   RESPONSE_PRGI,
 } from '../pcie/index.ts';
+import { Role, type RoleTask } from '../testing/role.ts';
 import { EventPump, type EventPumpConfig, type Procedure, VtdHardware, VtdOps, VtdProcedures } from './index.ts';
 
 // One thread of churn.threads.test.ts. The driver ends it: it says stop; each device then waits for its last answer; and the last of those
 // ends the hardware and the interrupt. Whoever waits is woken by who changes the word; only procedures, which look for errors, wake by time.
 
-export interface ChurnTask {
+export interface ChurnTask extends RoleTask {
   readonly role: 'device' | 'hardware' | 'interrupt' | 'driver';
-  readonly shared: SharedArena;
   readonly devices: number;
   readonly device: number;
   /** Detach and attach, so often for each device. */
   readonly rounds: number;
   /** Of so many invalidations a device never completes one; 0: it completes all. */
   readonly sulks: number;
-  readonly deadlineMs: number;
 }
 
 export interface ChurnOutcome {
@@ -52,23 +49,21 @@ const PASID = 5;
 /** Answers of a kind that the driver waits for between two steps. */
 const ENOUGH = 20;
 const task = workerData as ChurnTask;
-const arena = Arena.open(task.shared);
-const { words } = arena;
-const bell = (name: string): Doorbell => new Doorbell(words, arena.base(name));
-const deadline = performance.now() + task.deadlineMs;
+const role = new Role(task);
+const { arena, words } = role;
 const leftAt = arena.base('left');
 const stopAt = arena.base('stop');
-const isOver = (): boolean => Atomics.load(words, leftAt) === 0 || performance.now() >= deadline;
+const isOver = (): boolean => Atomics.load(words, leftAt) === 0 || performance.now() >= role.deadline;
 const countAt = (name: string, device: number): number => arena.base(name) + device * 32;
 const ringAll = (): void => {
   for (const name of ['irq', 'hardware', ...Array.from({ length: task.devices }, (_, i) => `wake${i}`)])
-    bell(name).ring();
+    role.bell(name).ring();
 };
 
 /** Sends groups of two pages, until it is told to stop; ends when each was answered, once. */
 function device(): ChurnOutcome {
   const port = new PriRequester(words, arena.base(`port${task.device}`));
-  const wake = bell(`wake${task.device}`);
+  const wake = role.bell(`wake${task.device}`);
   const countsAt: Record<number, number> = {
     [PRG_SUCCESS]: countAt('successes', task.device),
     [PRG_INVALID]: countAt('invalids', task.device),
@@ -80,7 +75,10 @@ function device(): ChurnOutcome {
   let answered = 0;
   let bad = 0;
   const isStopping = (): boolean => Atomics.load(words, stopAt) === 1;
-  while (performance.now() < deadline && !(isStopping() && sent === answered && Atomics.load(words, leftAt) <= 0)) {
+  while (
+    performance.now() < role.deadline &&
+    !(isStopping() && sent === answered && Atomics.load(words, leftAt) <= 0)
+  ) {
     for (let at = port.peek(); at !== NO_RECORD; at = port.peek()) {
       const prgi = words[at + RESPONSE_PRGI];
       if ((words[at + RESPONSE_FLAGS] & RESPONSE_INVALIDATE) !== 0) {
@@ -118,19 +116,18 @@ function device(): ChurnOutcome {
 function hardware(): ChurnOutcome {
   const hw = new VtdHardware(words, arena.base('vtd'), {
     ports: Array.from({ length: task.devices }, (_, i) => arena.base(`port${i}`)),
-    irq: bell('irq'),
+    irq: role.bell('irq'),
     clock: () => performance.now(),
     invalidationTimeoutTicks: 30, // milliseconds, by this clock
   });
-  const own = bell('hardware');
-  while (!isOver()) if (hw.pump(64) === 0) own.sleep(() => hw.needsWork() || isOver(), task.deadlineMs);
+  role.pump(hw, 'hardware', isOver);
   return { role: 'hardware', sent: 0, answered: 0, bad: hw.pendingWaits };
 }
 
 const ops = (thread: number): VtdOps =>
   new VtdOps(words, arena.base('vtd'), thread, {
     self: { id: thread + 1, spins: 20 },
-    hardwareDoorbell: bell('hardware'),
+    hardwareDoorbell: role.bell('hardware'),
     timeoutMs: task.deadlineMs,
   });
 
@@ -157,8 +154,7 @@ function interrupt(): ChurnOutcome {
     discardPartial: () => 0,
   };
   const pump = new EventPump(words, arena.base('vtd'), { reporter, ops: ops(1) });
-  const own = bell('irq');
-  while (!isOver()) if (pump.pump(64) === 0) own.sleep(() => pump.needsWork() || isOver(), task.deadlineMs);
+  role.pump(pump, 'irq', isOver);
   return { role: 'interrupt', sent: 0, answered, bad: pump.counts().refused + pump.counts().unknownRequester };
 }
 
@@ -176,7 +172,7 @@ function waitFor(at: number, more: number): boolean {
   for (;;) {
     const seen = Atomics.load(words, at);
     if (seen >= target) return true;
-    if (Atomics.wait(words, at, seen, Math.max(0, deadline - performance.now())) === 'timed-out') return false;
+    if (Atomics.wait(words, at, seen, Math.max(0, role.deadline - performance.now())) === 'timed-out') return false;
   }
 }
 
@@ -184,7 +180,7 @@ function waitFor(at: number, more: number): boolean {
 function driver(): ChurnOutcome {
   const own = new VtdProcedures(words, arena.base('vtd'), {
     ops: ops(2),
-    hardwareDoorbell: bell('hardware'),
+    hardwareDoorbell: role.bell('hardware'),
     timeoutMs: task.deadlineMs,
   });
   const domain = { kind: 'first-level', did: 1, faults: true } as const;

@@ -1,9 +1,9 @@
-import { Worker } from 'node:worker_threads';
 import { FAULT_WORDS } from '@faultline/core/iopf';
 import { Arena, planArena } from '@faultline/core/memory';
 import { doorbellWords, initDoorbell, LINE, mutexOwner } from '@faultline/core/sync';
 import { describe, expect, test } from 'vitest';
 import { initPriPort, priPortDropped, priPortWords } from '../pcie/index.ts';
+import { startWorker } from '../testing/start-worker.ts';
 import type { ChurnOutcome, ChurnTask } from './churn.test-worker.ts';
 import { initVtd, readVtdStats, vtdAnnounceBase, vtdWords } from './index.ts';
 import { VTD_FSTS, VTD_IQ_LOCK, VTD_PQH, VTD_PQT, VTD_PRS } from './layout.ts';
@@ -11,14 +11,8 @@ import { FSTS_QUEUE_ERRORS } from './registers.ts';
 
 const DEADLINE_MS = 20_000;
 
-function start(task: ChurnTask): Promise<ChurnOutcome> {
-  const worker = new Worker(new URL('./churn.test-worker.ts', import.meta.url), { workerData: task });
-  return new Promise((resolve, reject) => {
-    worker.on('message', resolve);
-    worker.on('error', reject);
-    worker.on('exit', (code) => reject(new Error(`${task.role} ended with ${code} and no outcome`)));
-  });
-}
+const start = (task: ChurnTask): Promise<ChurnOutcome> =>
+  startWorker(new URL('./churn.test-worker.ts', import.meta.url), task);
 
 describe('domains that come and go under a device at full rate', () => {
   test.each([

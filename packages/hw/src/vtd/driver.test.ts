@@ -103,7 +103,7 @@ describe('attaching', () => {
     expect([rig.register(VTD_GSTS), rig.received().length]).toEqual([0, 1]);
     rig.request(1);
     rig.hw.pump(64);
-    expect(rig.received()).toMatchObject([{ index: 1, code: 1 }]);
+    expect(rig.received()).toMatchObject([{ prgi: 1, code: 1 }]);
     await rig.during(rig.driver.enable());
     rig.request(2);
     rig.hw.pump(64);

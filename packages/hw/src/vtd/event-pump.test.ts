@@ -30,9 +30,18 @@ describe('a request becomes a fault', () => {
     rig.request(0x155, REQUEST_READ | REQUEST_WRITE | REQUEST_LAST, 0x1);
     rig.hw.pump(64);
     expect(rig.pump.pump(64)).toBe(2);
-    expect(rig.reporter.faults).toEqual([
-      { device: DEVICE, flags: 1 | 4, pasid: PASID, grpid: 0x155, perm: 2, page: 0x7_ff12_3456, token: RID },
-      { device: DEVICE, flags: 2, pasid: 0, grpid: 0x155, perm: 3, page: 1, token: RID },
+    expect(rig.reporter.faults).toMatchObject([
+      {
+        device: DEVICE,
+        flags: 1 | 4,
+        pasid: PASID,
+        grpid: 0x155,
+        perm: 2,
+        pageLo: 0x7_ff12_3456 | 0,
+        pageHi: 0x7,
+        token: RID,
+      },
+      { device: DEVICE, flags: 2, pasid: 0, grpid: 0x155, perm: 3, pageLo: 1, pageHi: 0, token: RID },
     ]);
     expect([rig.reporter.batches > 0, rig.pump.counts().reported, rig.notes]).toEqual([true, 2, []]);
   });
@@ -65,7 +74,7 @@ describe('the driver refuses by itself', () => {
     const got = [...rig.received(0), ...rig.received(1)];
     if ('rid' in values && values.rid === 0xffff)
       expect(got).toEqual([]); // nobody is there to get it
-    else expect(got).toMatchObject([{ kind: 'response', index: 7, code: 1, pasid: PASID }]);
+    else expect(got).toMatchObject([{ prgi: 7, code: 1, pasid: PASID }]);
   });
 
   test('a stop marker is skipped without an answer, with and without a PASID', async () => {
@@ -165,7 +174,7 @@ describe('a pass', () => {
     for (let i = 0; i < 12; i++) {
       rig.hw.pump(16);
       if (i === 10) rig.pump.pump(64);
-      for (const { index } of rig.received()) got.push(index);
+      for (const { prgi } of rig.received()) got.push(prgi);
     }
     expect([rig.reporter.faults.length, got.slice(127)]).toEqual([1, [201]]);
   });

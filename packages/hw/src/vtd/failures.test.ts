@@ -81,7 +81,7 @@ describe('attaching changes nothing if it fails, at whatever step', () => {
         expect(entryOf(rig, PASID).p).toBe(0);
         rig.request(1);
         rig.hw.pump(64);
-        expect(rig.received().filter((one) => one.kind === 'response')).toMatchObject([{ index: 1, code: 1 }]);
+        expect(rig.received().filter((one) => one.invalidate !== true)).toMatchObject([{ prgi: 1, code: 1 }]);
         rig.pump.pump(64); // takes the fault record
         await rig.during(rig.driver.attach(RID, PASID, domain));
         expect([contextOf(rig).pre, entryOf(rig, PASID).p]).toEqual([domain.faults === true ? 1 : 0, 1]);
@@ -181,7 +181,7 @@ describe('taking away can be called again if it fails, at whatever step', () => 
     await expect(rig.during(rig.driver.detach(RID, PASID), false)).rejects.toThrow('drain: timeoutMs = 60');
     rig.request(2);
     rig.hw.pump(64);
-    expect(rig.received().filter((one) => one.kind === 'response')).toMatchObject([{ index: 2, code: 1 }]); // blocked already
+    expect(rig.received().filter((one) => one.invalidate !== true)).toMatchObject([{ prgi: 2, code: 1 }]); // blocked already
     await rig.during(rig.driver.detach(RID, PASID));
     expect(rig.reporter.faults.length).toBe(1);
     await rig.during(rig.driver.attach(RID, PASID, FAULTS));
@@ -297,7 +297,7 @@ test('responses that found no room are kept for the next flush: nobody stays una
   expect(() => rig.ops[1].flushResponses()).toThrow('no descriptor was taken (ETIMEDOUT)');
   const got: number[] = [];
   const take = (): void => {
-    for (const { index } of rig.received()) got.push(index);
+    for (const { prgi } of rig.received()) got.push(prgi);
   };
   for (let i = 0; i < 10; i++) {
     rig.hw.pump(16);

@@ -67,7 +67,7 @@ describe('the queue', () => {
     for (let i = 0; i < 40; i++) rig.ops[i % 2].respond(RID, PASID, i, 0);
     for (const ops of rig.ops) ops.flushResponses();
     rig.hw.pump(64);
-    const got = rig.received().map((one) => one.index);
+    const got = rig.received().map((one) => one.prgi);
     expect(got.filter((index) => index % 2 === 0)).toEqual(Array.from({ length: 20 }, (_, i) => 2 * i));
     expect(got.filter((index) => index % 2 === 1)).toEqual(Array.from({ length: 20 }, (_, i) => 2 * i + 1));
   });
@@ -105,9 +105,9 @@ describe('the queue', () => {
     rig.ops[0].flushResponses();
     rig.hw.pump(64);
     expect(rig.received()).toMatchObject([
-      { index: 1, code: 0, pasid: PASID },
-      { index: 2, code: 1, pasid: PASID },
-      { index: 3, code: 15, pasid: -1 },
+      { prgi: 1, code: 0, pasid: PASID },
+      { prgi: 2, code: 1, pasid: PASID },
+      { prgi: 3, code: 15, pasid: -1 },
     ]);
   });
 
@@ -120,9 +120,9 @@ describe('the queue', () => {
     rig.ops[0].flushResponses();
     rig.hw.pump(64);
     expect(rig.received()).toMatchObject([
-      { index: 3, code: 0, pasid: PASID },
-      { index: 4, code: 15, pasid: -1 },
-      { index: 5, code: 2, pasid: PASID },
+      { prgi: 3, code: 0, pasid: PASID },
+      { prgi: 4, code: 15, pasid: -1 },
+      { prgi: 5, code: 2, pasid: PASID },
     ]);
     expect(stat(rig, 'strayResponses')).toBe(1);
   });
@@ -137,10 +137,10 @@ describe('a wait', () => {
     const { over, promise } = submit(rig);
     rig.hw.pump(64);
     const [invalidation] = rig.received();
-    expect(invalidation).toMatchObject({ kind: 'invalidation', pasid: PASID, page: 0x1234, code: 2 });
+    expect(invalidation).toMatchObject({ invalidate: true, pasid: PASID, page: 0x1234, code: 2 });
     rig.hw.pump(64);
     expect([spare(rig), rig.hw.pendingWaits]).toEqual([0, 2]);
-    rig.complete(invalidation.index);
+    rig.complete(invalidation.prgi);
     rig.hw.pump(64);
     await turn();
     expect([spare(rig), rig.hw.pendingWaits, over()]).toEqual([7, 0, true]);
@@ -157,8 +157,8 @@ describe('a wait', () => {
       const { promise } = submit(rig);
       rig.hw.pump(64);
       const got = rig.received();
-      expect(got.map((one) => one.kind)).toEqual(fence ? ['invalidation'] : ['invalidation', 'response']);
-      rig.complete(got[0].index);
+      expect(got.map((one) => one.invalidate === true)).toEqual(fence ? [true] : [true, false]);
+      rig.complete(got[0].prgi);
       await rig.during(promise);
       expect(rig.received().length).toBe(fence ? 1 : 0);
     }
@@ -171,7 +171,7 @@ describe('a wait', () => {
     rig.ops[0].issue(9, { rid: RID, prgi: 2 });
     const { promise } = submit(rig);
     rig.hw.pump(64);
-    expect(rig.received().map((one) => one.kind)).toEqual(['response', 'invalidation', 'response']);
+    expect(rig.received().map((one) => one.invalidate === true)).toEqual([false, true, false]);
     await rig.during(promise);
   });
 
@@ -183,7 +183,7 @@ describe('a wait', () => {
     rig.hw.pump(64);
     const [invalidation] = rig.received();
     for (let i = 0; i < 5; i++) rig.ports[0].post(i, 0, REQUEST_READ | REQUEST_LAST | REQUEST_PASID_VALID, PASID, i, 0);
-    rig.complete(invalidation.index);
+    rig.complete(invalidation.prgi);
     await rig.during(promise, false);
     expect([rig.queued, stat(rig, 'drains')]).toEqual([5, 1]);
   });
@@ -233,12 +233,12 @@ describe('a wait', () => {
     const { over, promise } = submit(rig);
     rig.hw.pump(64);
     const [[first], [second]] = [rig.received(0), rig.received(1)];
-    expect([first.index, second.code, rig.received(2)]).toEqual([second.index, 52, []]);
-    rig.complete(first.index, 1);
+    expect([first.prgi, second.code, rig.received(2)]).toEqual([second.prgi, 52, []]);
+    rig.complete(first.prgi, 1);
     rig.hw.pump(64);
     await turn();
     expect(over()).toBe(false);
-    rig.complete(first.index, 0);
+    rig.complete(first.prgi, 0);
     await rig.during(promise);
   });
 
@@ -250,11 +250,11 @@ describe('a wait', () => {
     rig.hw.pump(64);
     const got = rig.received();
     expect([got.length, rig.hw.needsWork()]).toEqual([32, false]);
-    for (const { index } of got) rig.complete(index);
+    for (const { prgi } of got) rig.complete(prgi);
     rig.hw.pump(64);
     const rest = rig.received();
     expect(rest.map((one) => one.page)).toEqual([32, 33, 34, 35, 36, 37, 38, 39]);
-    for (const { index } of rest) rig.complete(index);
+    for (const { prgi } of rest) rig.complete(prgi);
     await rig.during(promise);
   });
 });

@@ -60,10 +60,10 @@ describe('the drain', () => {
     let sent = false;
     const device = (): void => {
       for (const one of rig.received()) {
-        if (one.kind !== 'invalidation') continue;
+        if (one.invalidate !== true) continue;
         if (!sent) rig.ports[0].post(9, 0, PLAIN | REQUEST_PASID_VALID, PASID, 9, 0);
         sent = true;
-        rig.complete(one.index);
+        rig.complete(one.prgi);
       }
     };
     const clock = setInterval(device, 0);
@@ -148,7 +148,7 @@ describe('turning PRI off, as core asks for it', () => {
     for (let i = 0; i < 4; i++) rig.ops[0].respond(RID, i % 2 === 0 ? -1 : PASID, i, 1);
     rig.ops[0].flushResponses();
     await rig.during(rig.driver.fenceResponses(RID));
-    expect(rig.received().filter((one) => one.kind === 'response').length).toBe(4);
+    expect(rig.received().filter((one) => one.invalidate !== true).length).toBe(4);
     await rig.during(rig.driver.disablePri(RID));
     expect(contextOf(rig).pre).toBe(0);
     await rig.during(rig.driver.attach(RID, PASID, { kind: 'first-level', did: 1, faults: true }));

@@ -188,8 +188,8 @@ describe('an invalidation time-out', () => {
     const second = rig.ops[0].syncAsync();
     rig.hw.pump(64);
     await turn();
-    const [{ index }] = rig.received().slice(-1);
-    rig.complete(index);
+    const [{ prgi }] = rig.received().slice(-1);
+    rig.complete(prgi);
     await rig.during(second);
     expect(stat(rig, 'timeouts')).toBe(1);
   });
@@ -249,7 +249,7 @@ describe('an invalidation time-out', () => {
     rig.ops[1].respond(RID, PASID, 5, 0);
     const second = rig.ops[1].syncAsync();
     rig.hw.pump(64);
-    expect(rig.received().map((one) => one.kind)).toEqual(['invalidation', 'response']);
+    expect(rig.received().map((one) => one.invalidate === true)).toEqual([true, false]);
     rig.tick += 1000;
     rig.hw.pump(64);
     rig.driver.surpriseRemove(RID);
@@ -275,12 +275,12 @@ describe('an invalidation completion error', () => {
     rig.ops[0].invalidateDevice(RID, PASID);
     const promise = rig.ops[0].syncAsync();
     rig.hw.pump(64);
-    const [{ index }] = rig.received();
-    rig.complete(index, 1);
+    const [{ prgi }] = rig.received();
+    rig.complete(prgi, 1);
     rig.hw.pump(64);
     expect([stat(rig, 'completionErrors'), rig.hw.pendingWaits]).toEqual([1, 1]);
-    rig.complete(index);
-    rig.complete(index);
+    rig.complete(prgi);
+    rig.complete(prgi);
     rig.hw.pump(64);
     expect([stat(rig, 'completionErrors'), rig.hw.pendingWaits]).toEqual([2, 0]);
     await rig.during(promise);
@@ -290,7 +290,7 @@ describe('an invalidation completion error', () => {
     const [second] = rig.received();
     rig.tick += 1000;
     rig.hw.pump(64);
-    rig.complete(second.index);
+    rig.complete(second.prgi);
     rig.hw.pump(64);
     expect(stat(rig, 'completionErrors')).toBe(3);
     rig.completing = true;

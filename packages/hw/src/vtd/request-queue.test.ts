@@ -31,7 +31,7 @@ const LAST_READ = REQUEST_READ | REQUEST_LAST | REQUEST_PASID_VALID;
 const READ = REQUEST_READ | REQUEST_PASID_VALID;
 const STOP = REQUEST_LAST | REQUEST_PASID_VALID;
 const stat = (rig: VtdRig, name: VtdStatName): number => readVtdStats(rig.words, rig.base)[name];
-const response = (index: number, code: number, pasid = PASID): object => ({ kind: 'response', index, code, pasid });
+const response = (prgi: number, code: number, pasid = PASID): object => ({ prgi, code, pasid });
 const up = (config?: VtdRigConfig): Promise<VtdRig> => new VtdRig(config).up();
 
 function flood(rig: VtdRig, count: number, flags = LAST_READ): void {
@@ -129,7 +129,7 @@ describe('a request that is let in', () => {
     expect([rig.queued, rig.register(VTD_PQH), rig.register(VTD_PQT)]).toEqual([127, 127 * 32, 126 * 32]);
     expect(rig.pump.pump(1000)).toBe(127);
     expect(rig.reporter.faults.length).toBe(254);
-    expect(rig.reporter.faults.map((fault) => fault.page)).toEqual(
+    expect(rig.reporter.faults.map((fault) => fault.pageLo)).toEqual(
       [0, 1].flatMap(() => Array.from({ length: 127 }, (_, i) => 0x1000 + i)),
     );
     expect(stat(rig, 'peakQueued')).toBe(127);

@@ -35,7 +35,7 @@ const LAST_READ = REQUEST_READ | REQUEST_LAST | REQUEST_PASID_VALID;
 const READ = REQUEST_READ | REQUEST_PASID_VALID;
 const STOP = REQUEST_LAST | REQUEST_PASID_VALID;
 const stat = (rig: VtdRig, name: VtdStatName): number => readVtdStats(rig.words, rig.base)[name];
-const response = (index: number, code: number, pasid = PASID): object => ({ kind: 'response', index, code, pasid });
+const response = (prgi: number, code: number, pasid = PASID): object => ({ prgi, code, pasid });
 const up = (config?: VtdRigConfig): Promise<VtdRig> => new VtdRig(config).up();
 
 function flood(rig: VtdRig, count: number, flags = LAST_READ): void {

@@ -9,8 +9,7 @@ import {
   FAULT_TOKEN,
   FAULT_WORDS,
 } from '@faultline/core/iopf';
-import { Arena, type SharedArena } from '@faultline/core/memory';
-import { Doorbell, type Words } from '@faultline/core/sync';
+import type { Words } from '@faultline/core/sync';
 import {
   NO_RECORD,
   PRG_SUCCESS,
@@ -24,21 +23,20 @@ import {
   RESPONSE_INVALIDATE,
   RESPONSE_PRGI,
 } from '../pcie/index.ts';
+import { Role, type RoleTask } from '../testing/role.ts';
 import { EventPump, type EventPumpConfig, VtdHardware, VtdOps } from './index.ts';
 
 // One thread of vtd.threads.test.ts. Each role ends by itself: when everybody's work is done, or at the deadline. Nobody wakes up by a
 // time-out before that: a lost wake-up fails the test.
 
-export interface Task {
+export interface Task extends RoleTask {
   readonly role: 'device' | 'hardware' | 'interrupt' | 'control';
-  readonly shared: SharedArena;
   readonly devices: number;
   readonly device: number;
   /** Groups that each device sends, of two pages each. */
   readonly groups: number;
   /** Batches of invalidations with a wait each. */
   readonly syncs: number;
-  readonly deadlineMs: number;
 }
 
 /** What a role counted. */
@@ -51,23 +49,21 @@ export interface Outcome {
 
 const PASID = 5;
 const task = workerData as Task;
-const arena = Arena.open(task.shared);
-const { words } = arena;
-const bell = (name: string): Doorbell => new Doorbell(words, arena.base(name));
-const deadline = performance.now() + task.deadlineMs;
+const role = new Role(task);
+const { arena, words } = role;
 const leftAt = arena.base('left');
-const isOver = (): boolean => Atomics.load(words, leftAt) === 0 || performance.now() >= deadline;
+const isOver = (): boolean => Atomics.load(words, leftAt) === 0 || performance.now() >= role.deadline;
 const bells = ['irq', 'hardware', ...Array.from({ length: task.devices }, (_, i) => `wake${i}`)];
 
 /** This role's work is done; the last one's end is everybody's. */
 function finish(): void {
-  if (Atomics.sub(words, leftAt, 1) === 1) for (const name of bells) bell(name).ring();
+  if (Atomics.sub(words, leftAt, 1) === 1) for (const name of bells) role.bell(name).ring();
 }
 
 /** Sends groups of two pages, each index in use once at a time; answers invalidations, until all roles are done. */
 function device(): Outcome {
   const port = new PriRequester(words, arena.base(`port${task.device}`));
-  const wake = bell(`wake${task.device}`);
+  const wake = role.bell(`wake${task.device}`);
   const isOut = new Uint8Array(512);
   const completions: number[] = [];
   let sent = 0;
@@ -102,14 +98,8 @@ function device(): Outcome {
 
 function hardware(): Outcome {
   const ports = Array.from({ length: task.devices }, (_, i) => arena.base(`port${i}`));
-  const hw = new VtdHardware(words, arena.base('vtd'), { ports, irq: bell('irq'), clock: () => 1 });
-  const own = bell('hardware');
-  let count = 0;
-  while (!isOver()) {
-    const done = hw.pump(64);
-    count += done;
-    if (done === 0) own.sleep(() => hw.needsWork() || isOver(), task.deadlineMs);
-  }
+  const hw = new VtdHardware(words, arena.base('vtd'), { ports, irq: role.bell('irq'), clock: () => 1 });
+  const count = role.pump(hw, 'hardware', isOver);
   return { role: 'hardware', count, bad: hw.pendingWaits };
 }
 
@@ -161,15 +151,14 @@ class Answering implements Pick<EventPumpConfig, 'reporter'> {
 const ops = (thread: number): VtdOps =>
   new VtdOps(words, arena.base('vtd'), thread, {
     self: { id: thread + 1, spins: 20 },
-    hardwareDoorbell: bell('hardware'),
+    hardwareDoorbell: role.bell('hardware'),
     timeoutMs: task.deadlineMs,
   });
 
 function interrupt(): Outcome {
   const answering = new Answering(ops(0));
   const pump = new EventPump(words, arena.base('vtd'), { reporter: answering.reporter, ops: ops(1) });
-  const own = bell('irq');
-  while (!isOver()) if (pump.pump(64) === 0) own.sleep(() => pump.needsWork() || isOver(), task.deadlineMs);
+  role.pump(pump, 'irq', isOver);
   return { role: 'interrupt', count: answering.count, bad: answering.bad, pumpCounts: pump.counts() };
 }
 

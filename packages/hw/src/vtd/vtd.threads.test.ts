@@ -1,9 +1,9 @@
-import { Worker } from 'node:worker_threads';
 import { FAULT_WORDS } from '@faultline/core/iopf';
 import { Arena, planArena } from '@faultline/core/memory';
 import { Doorbell, doorbellWords, initDoorbell, LINE } from '@faultline/core/sync';
 import { describe, expect, test } from 'vitest';
 import { initPriPort, priPortDropped, priPortWords } from '../pcie/index.ts';
+import { startWorker } from '../testing/start-worker.ts';
 import { initVtd, PasidTables, readVtdStats, VtdOps, VtdProcedures, vtdAnnounceBase, vtdWords } from './index.ts';
 import { deviceEntryAt } from './unit.ts';
 import type { Outcome, Task } from './vtd.test-worker.ts';
@@ -17,14 +17,7 @@ interface Size {
   readonly syncs: number;
 }
 
-function start(task: Task): Promise<Outcome> {
-  const worker = new Worker(new URL('./vtd.test-worker.ts', import.meta.url), { workerData: task });
-  return new Promise((resolve, reject) => {
-    worker.on('message', resolve);
-    worker.on('error', reject);
-    worker.on('exit', (code) => reject(new Error(`${task.role} ended with ${code} and no outcome`)));
-  });
-}
+const start = (task: Task): Promise<Outcome> => startWorker(new URL('./vtd.test-worker.ts', import.meta.url), task);
 
 describe('device, hardware, interrupt and control threads', () => {
   test.each<[string, Size]>([

@@ -1,6 +1,6 @@
-import { Worker } from 'node:worker_threads';
 import { rwlockReaders, rwlockWriter } from '@faultline/core/sync';
 import { expect, test } from 'vitest';
+import { startWorker } from '../../testing/start-worker.ts';
 import { MASTER_LOCK } from './layout.ts';
 import { freeNested } from './nested-domain.ts';
 import { type Outcome, type Part, STOP, VirtualRig } from './virtual.test-help.ts';
@@ -8,14 +8,7 @@ import { destroyVsmmu } from './vsmmu.ts';
 
 const ROUNDS = 300;
 
-function start(part: Part): Promise<Outcome> {
-  const worker = new Worker(new URL('./virtual.test-worker.ts', import.meta.url), { workerData: part });
-  return new Promise((resolve, reject) => {
-    worker.on('message', resolve);
-    worker.on('error', reject);
-    worker.on('exit', (code) => reject(new Error(`${part.role} ended with ${code} and no outcome`)));
-  });
-}
+const start = (task: Part): Promise<Outcome> => startWorker(new URL('./virtual.test-worker.ts', import.meta.url), task);
 
 test('attaching, moving the vdevice, interrupts and guest commands, all at once', { timeout: 60_000 }, async () => {
   const rig = new VirtualRig({ queues: 1, sidPairs: 2 });

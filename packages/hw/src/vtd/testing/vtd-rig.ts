@@ -1,35 +1,10 @@
-import {
-  FAULT_DEVICE,
-  FAULT_FLAGS,
-  FAULT_GRPID,
-  FAULT_PAGE_HI,
-  FAULT_PAGE_LO,
-  FAULT_PASID,
-  FAULT_PERM,
-  FAULT_TOKEN,
-  FAULT_WORDS,
-  type FaultReporter,
-} from '@faultline/core/iopf';
 import { Arena, planArena } from '@faultline/core/memory';
-import { Doorbell, doorbellWords, initDoorbell, LINE, type Words } from '@faultline/core/sync';
-import {
-  initPriPort,
-  NO_RECORD,
-  PriRequester,
-  priPortWords,
-  REQUEST_INVALIDATED,
-  REQUEST_LAST,
-  REQUEST_PASID_VALID,
-  REQUEST_READ,
-  RESPONSE_CODE,
-  RESPONSE_FLAGS,
-  RESPONSE_INVALIDATE,
-  RESPONSE_PAGE_HI,
-  RESPONSE_PAGE_LO,
-  RESPONSE_PASID,
-  RESPONSE_PASID_VALID,
-  RESPONSE_PRGI,
-} from '../../pcie/index.ts';
+import { Doorbell, LINE, type Words } from '@faultline/core/sync';
+import { PriRequester, REQUEST_LAST, REQUEST_PASID_VALID, REQUEST_READ } from '../../pcie/index.ts';
+import { bellRegions, initBells, initPorts, portRegions } from '../../testing/arena-parts.ts';
+import { during } from '../../testing/during.ts';
+import { FAKE_RECORDS, FakeReporter } from '../../testing/fake-reporter.ts';
+import { completeInvalidation, type Received, takeReceived } from '../../testing/received.ts';
 import { VtdDriver } from '../driver.ts';
 import { EventPump, type EventPumpConfig } from '../event-pump.ts';
 import { VtdHardware } from '../hardware.ts';
@@ -39,60 +14,10 @@ import type { PumpOutcome } from '../pump-outcomes.ts';
 import { initVtd, type VtdConfig, vtdAnnounceBase, vtdWords } from '../unit.ts';
 import { VtdOps } from '../vtd-ops.ts';
 
-/** A record as the endpoint got it. */
-export interface Received {
-  readonly kind: 'response' | 'invalidation';
-  /** PRG index, or ITAG. */
-  readonly index: number;
-  /** Response code, or log2 of the pages. */
-  readonly code: number;
-  readonly pasid: number;
-  readonly page: number;
-}
-
-/** One fault as the reporter got it. */
-export interface Reported {
-  readonly device: number;
-  readonly flags: number;
-  readonly pasid: number;
-  readonly grpid: number;
-  readonly perm: number;
-  readonly page: number;
-  readonly token: number;
-}
-
-/** A core that keeps what it is told. */
-export class FakeReporter implements FaultReporter {
-  readonly #words: Words;
-  readonly #records: number;
-  readonly faults: Reported[] = [];
+/** {@link FakeReporter}, with set-aside requests to drop. */
+class DiscardingReporter extends FakeReporter {
   readonly discarded: number[] = [];
-  batches = 0;
-  verdict = 0;
 
-  constructor(words: Words, records: number) {
-    this.#words = words;
-    this.#records = records;
-  }
-  prepareFault(): number {
-    return this.#records;
-  }
-  reportDeviceFault(at: number): number {
-    const w = this.#words;
-    this.faults.push({
-      device: w[at + FAULT_DEVICE],
-      flags: w[at + FAULT_FLAGS],
-      pasid: w[at + FAULT_PASID],
-      grpid: w[at + FAULT_GRPID],
-      perm: w[at + FAULT_PERM],
-      page: w[at + FAULT_PAGE_HI] * 2 ** 32 + (w[at + FAULT_PAGE_LO] >>> 0),
-      token: w[at + FAULT_TOKEN],
-    });
-    return this.verdict;
-  }
-  endBatch(): void {
-    this.batches++;
-  }
   discardPartial(device: number): number {
     this.discarded.push(device);
     return 1;
@@ -114,6 +39,7 @@ export interface VtdRigConfig extends Partial<VtdConfig> {
 export const RID = 8;
 export const DEVICE = 3;
 export const PASID = 5;
+const BELLS = ['irq', 'hardware', 'wake'];
 
 /** A whole unit on one thread: endpoints' ports, hardware, pump and a fake core, stepped by hand. */
 export class VtdRig {
@@ -125,7 +51,7 @@ export class VtdRig {
   readonly hw: VtdHardware;
   readonly ops: VtdOps[];
   readonly driver: VtdDriver;
-  readonly reporter: FakeReporter;
+  readonly reporter: DiscardingReporter;
   readonly pump: EventPump;
   readonly notes: PumpOutcome[] = [];
   readonly spareAt: number;
@@ -151,12 +77,10 @@ export class VtdRig {
       planArena([
         { name: 'pad', words: 3 * LINE }, // so that the unit is not on a page by chance
         { name: 'vtd', words: vtdWords(vtd) },
-        { name: 'irq', words: doorbellWords() },
-        { name: 'hardware', words: doorbellWords() },
-        { name: 'wake', words: doorbellWords() },
-        { name: 'records', words: FAULT_WORDS },
+        ...bellRegions(BELLS),
+        { name: 'records', words: FAKE_RECORDS },
         { name: 'spare', words: LINE },
-        ...portRids.map((_, i) => ({ name: `port${i}`, words: priPortWords(credits) })),
+        ...portRegions(portRids.length, credits),
       ]),
     );
     const { words } = arena;
@@ -164,25 +88,10 @@ export class VtdRig {
     this.base = arena.base('vtd');
     this.spareAt = arena.base('spare');
     initVtd(words, this.base, vtd);
-    for (const name of ['irq', 'hardware', 'wake']) initDoorbell(words, arena.base(name));
+    initBells(arena, BELLS);
     this.irq = new Doorbell(words, arena.base('irq'));
     this.hardwareBell = new Doorbell(words, arena.base('hardware'));
-    const bases = portRids.map((rid, port) => {
-      const siblings = portRids.filter((other) => other === rid).length;
-      const place = portRids.slice(0, port).filter((other) => other === rid).length;
-      const groupCount = Math.floor(512 / siblings);
-      initPriPort(words, arena.base(`port${port}`), {
-        port,
-        rid,
-        credits,
-        groupFirst: place * groupCount,
-        groupCount,
-        wakeAt: arena.base('wake'),
-        announceBase: vtdAnnounceBase(words, this.base),
-        doorbellBase: arena.base('hardware'),
-      });
-      return arena.base(`port${port}`);
-    });
+    const bases = initPorts(arena, vtdAnnounceBase(words, this.base), portRids, credits);
     this.ports = bases.map((base) => new PriRequester(words, base));
     this.#received = bases.map(() => []);
     this.hw = new VtdHardware(words, this.base, {
@@ -205,7 +114,7 @@ export class VtdRig {
       timeoutMs: config.timeoutMs ?? 1000,
       ...config.driver,
     });
-    this.reporter = new FakeReporter(words, arena.base('records'));
+    this.reporter = new DiscardingReporter(words, arena.base('records'));
     this.pump = new EventPump(words, this.base, {
       reporter: config.reporter?.(words) ?? this.reporter,
       ops: this.ops[0],
@@ -243,45 +152,25 @@ export class VtdRig {
 
   /** Endpoints look at their response rings. */
   poll(): void {
-    const words = this.words;
     this.ports.forEach((port, i) => {
-      for (let at = port.peek(); at !== NO_RECORD; at = port.peek()) {
-        const flags = words[at + RESPONSE_FLAGS];
-        const invalidation = (flags & RESPONSE_INVALIDATE) !== 0;
-        this.#received[i].push({
-          kind: invalidation ? 'invalidation' : 'response',
-          index: words[at + RESPONSE_PRGI],
-          code: words[at + RESPONSE_CODE],
-          pasid: (flags & RESPONSE_PASID_VALID) !== 0 ? words[at + RESPONSE_PASID] : -1,
-          page: invalidation ? words[at + RESPONSE_PAGE_HI] * 2 ** 32 + (words[at + RESPONSE_PAGE_LO] >>> 0) : 0,
-        });
-        if (invalidation && this.completing) this.complete(words[at + RESPONSE_PRGI], i);
-        port.next();
-      }
-      port.release();
+      const list = takeReceived(this.words, port);
+      this.#received[i].push(...list);
+      if (this.completing) for (const { invalidate, prgi } of list) if (invalidate === true) this.complete(prgi, i);
     });
   }
 
   /** Sends the completion of an invalidation. */
   complete(itag: number, port = 0): void {
-    this.ports[port].post(0, 0, REQUEST_INVALIDATED, 0, itag, this.tick);
-    this.ports[port].publish();
+    completeInvalidation(this.ports[port], itag, this.tick);
   }
 
   /** Runs the hardware, the endpoints and the pump while a promise is under way. */
-  async during<T>(promise: Promise<T>, pumping = true): Promise<T> {
-    let open = true;
-    const end = (): void => {
-      open = false;
-    };
-    promise.then(end, end);
-    while (open) {
+  during<T>(promise: Promise<T>, pumping = true): Promise<T> {
+    return during(promise, () => {
       this.hw.pump(64);
       this.poll();
       if (pumping) this.pump.pump(64);
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    }
-    return promise;
+    });
   }
 
   register(offset: number): number {

@@ -25,12 +25,15 @@ export interface Reported {
   readonly token: number;
 }
 
-/** A core that keeps what it is told and answers when the test says so. */
+export const FAKE_RECORDS: number = 64 * FAULT_WORDS;
+
+/** A core that keeps what it is told and answers when the test says so. It fills its FAKE_RECORDS words in turn. */
 export class FakeReporter implements FaultReporter {
   readonly #words: Words;
   readonly #records: number;
   readonly faults: Reported[] = [];
   batches = 0;
+  /** What reportDeviceFault returns. */
   verdict = 0;
 
   constructor(words: Words, records: number) {
@@ -58,6 +61,7 @@ export class FakeReporter implements FaultReporter {
   endBatch(): void {
     this.batches++;
   }
+  /** Takes what was reported since the last time. */
   take(): Reported[] {
     return this.faults.splice(0);
   }
