@@ -8,7 +8,7 @@ import {
   openFaultPath,
 } from '@faultline/core/iopf';
 import type { Arena } from '@faultline/core/memory';
-import type { RcuThread, ThreadSelf, Words } from '@faultline/core/sync';
+import type { ThreadSelf, Words } from '@faultline/core/sync';
 import { Xarray } from '@faultline/core/xarray';
 import type { MappableFile, UserMemory } from '../caller/index.ts';
 import type { Context } from '../context/context.ts';
@@ -45,8 +45,8 @@ export interface MachineParts {
   readonly work?: GroupSink;
   /** Where the thread's allocations are made to fail. Default: one of its own. */
   readonly fail?: FailPoint;
-  /** This thread as a reader, where it is one already. */
-  readonly reader?: RcuThread;
+  /** This thread's view of the arena's fault path, where it has one already. Default: opened here. */
+  readonly system?: IopfSystem;
   /** A process's memory, by its number. */
   memoryOf(mm: number): UserMemory;
   /** A memfd or device buffer, by its number. */
@@ -93,7 +93,7 @@ export class Machine {
     this.self = self;
     this.driver = parts.driver;
     this.ops = parts.ops;
-    this.system = new IopfSystem(arena, self, parts.reader);
+    this.system = parts.system ?? new IopfSystem(arena, self);
     const at = arena.base(MACHINE_REGION);
     this.contexts = words[at];
     this.processes = words[at + 1];
