@@ -1,7 +1,7 @@
 export type { Caller, MappableFile, UserMemory } from './caller/index.ts';
 export { destroy } from './context/destroy.ts';
 export { openFiles } from './context/files.ts';
-export { Context, callCommand, openContext } from './context/index.ts';
+export { type Command, Context, callCommand, openContext } from './context/index.ts';
 export { attachDevice, bindDevice, detachDevice, replaceDevice, unbindDevice } from './device/index.ts';
 export type {
   DeviceTraits,
@@ -17,7 +17,7 @@ export { faultQueueAlloc } from './fault-queue/alloc.ts';
 export { CookieTable } from './fault-queue/cookie-table.ts';
 export * from './fault-queue/index.ts';
 export { FaultFile } from './files/fault-file.ts';
-export { FILE_FAULT, FILE_OBJECT, FileTable } from './files/index.ts';
+export { FILE_REFS, FILE_WORDS, FileTable } from './files/index.ts';
 export { hwptAlloc } from './hwpt/alloc.ts';
 export { ioasAlloc } from './ioas/alloc.ts';
 export { type IommufdConfig, initIommufd, iommufdConfig, iommufdRegions, Machine } from './machine/index.ts';

@@ -1,7 +1,7 @@
 import { FAULT_DEVICE, GROUP_STATE, groupDomainOf, REQUEST_WORDS, RESPONSE_INVALID } from '@faultline/core/iopf';
-import { CookieTable } from './cookie-table.ts';
 import { Delivery } from './delivery.ts';
 import type { AnswerParts } from './fault-queue.ts';
+import type { GroupKeys } from './group-keys.ts';
 
 /** Whose groups: of a device (0: every one) under a domain (0: every one). */
 export interface Whose {
@@ -12,11 +12,12 @@ export interface Whose {
 /** Answers Invalid what of some groups waits in a queue, and what its readers hold and have not answered: turning faults off waits for
  * nobody in user space. Answers that come later are refused, as their cookies name nothing any more. Any thread, online, which may wait for
  * a reader's copy; nothing is reported any more that is meant: the attach handle is gone, and a grace period has passed.
- * @param base of the queue. @returns groups answered or let go. @see Linux drivers/iommu/iommufd/eventq.c iommufd_auto_response_faults() */
-export function autoRespond(parts: AnswerParts, base: number, { device, domain }: Whose): number {
+ * @param base of the queue. @param keys as its readers have. @returns groups answered or let go. @see Linux drivers/iommu/iommufd/eventq.c iommufd_auto_response_faults() */
+export function autoRespond(parts: AnswerParts, base: number, { device, domain }: Whose, keys?: GroupKeys): number {
   const { system, path, ops } = parts;
   const { words } = system;
-  const delivery = new Delivery(system, base);
+  const delivery = new Delivery(system, base, keys);
+  const readers = delivery.keys;
   const { objects } = system.requests;
   const isMeant = (group: number): boolean => {
     const at = objects + group * REQUEST_WORDS;
@@ -34,11 +35,11 @@ export function autoRespond(parts: AnswerParts, base: number, { device, domain }
   delivery.lock();
   try {
     delivery.remove(isMeant, end);
-    for (let slot = 1; slot <= delivery.cookies.slots; slot++) {
-      const held = delivery.cookies.heldAt(slot);
+    for (let slot = 1; slot <= readers.slots; slot++) {
+      const held = readers.heldAt(slot);
       // Read before it is ours: redeeming finds `held` unchanged only if the group was in place all the time.
-      if (held === 0 || !isMeant(CookieTable.groupOf(held)) || !delivery.cookies.redeemSlot(slot, held)) continue;
-      end(CookieTable.groupOf(held));
+      if (held === 0 || !isMeant(readers.groupOf(held)) || !readers.redeemSlot(slot, held)) continue;
+      end(readers.groupOf(held));
     }
   } finally {
     delivery.unlock();

@@ -51,7 +51,7 @@ test('an answer and a taking back: one gets the group', () => {
   const cookies = open();
   const cookie = cookies.give(7);
   const held = cookies.heldAt(1);
-  expect(CookieTable.groupOf(held)).toBe(7);
+  expect(cookies.groupOf(held)).toBe(7);
   let taken = false;
   between(() => {
     taken = cookies.redeemSlot(1, held);

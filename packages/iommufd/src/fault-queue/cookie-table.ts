@@ -7,18 +7,23 @@
 // and a taking back, one wins, and alone may touch the group. A group is freed after that only, so an entry never outlives it.
 // An old cookie fits again only when its slot is in use and a whole multiple of 2^11 to 2^15 groups was delivered since.
 //
-// Ordering. [P] give: the group's words, then its slot (under the queue's lock)    pairs with  [C] redeem: the slot, then the group
+// Ordering. [P] give, publish: the group's words, then its slot (under the queue's lock)    pairs with  [C] redeem: the slot, then the group
+//
+// Where a user can see the cookie before its group is delivered (in the record that a read has copied, while it copies the next), it
+// is reserved first: it names no group, and an answer to it is refused, until the read has put the group out of its hands.
 import type { Words } from '@faultline/core/sync';
 import { Xarray } from '@faultline/core/xarray';
+import type { GroupKeys } from './group-keys.ts';
 import { NUMBER_BITS, QUEUE_COOKIES, QUEUE_GROUPS, QUEUE_NUMBER, QUEUE_SEQUENCE } from './layout.ts';
 
 const COOKIE_BITS = 31;
 const GROUP_BITS = 16;
 const GROUP_MASK = (1 << GROUP_BITS) - 1;
+/** What the slot of a reserved cookie holds: no group. */
+const RESERVED = 1 << GROUP_BITS;
 
 /** The cookies of one fault queue. Any thread may open it. */
-export class CookieTable {
-  /** Slots are 1 to this. */
+export class CookieTable implements GroupKeys {
   readonly slots: number;
   readonly #words: Words;
   readonly #held: Xarray;
@@ -46,30 +51,49 @@ export class CookieTable {
 
   /** Gives a group its cookie. @returns 0 while other threads' changes hide the free slot: there is one a group; try again. */
   give(group: number): number {
-    const generation = Atomics.add(this.#words, this.#sequence, 1) & this.#generationMask;
-    const slot = this.#held.alloc((generation << GROUP_BITS) | group, 1, this.slots); // [P]
+    const generation = this.#nextGeneration();
+    return this.#cookie(generation, this.#held.alloc((generation << GROUP_BITS) | group, 1, this.slots)); // [P]
+  }
+
+  reserve(): number {
+    const generation = this.#nextGeneration();
+    return this.#cookie(generation, this.#held.alloc(RESERVED, 1, this.slots));
+  }
+
+  publish(cookie: number, group: number): void {
+    const held = ((cookie >> this.#shift) << GROUP_BITS) | group;
+    this.#held.store(cookie & this.#slotMask, held); // [P]
+  }
+
+  abort(cookie: number): void {
+    this.#held.erase(cookie & this.#slotMask);
+  }
+
+  #nextGeneration(): number {
+    return Atomics.add(this.#words, this.#sequence, 1) & this.#generationMask;
+  }
+
+  #cookie(generation: number, slot: number): number {
     return slot < 0 ? 0 : (generation << this.#shift) | this.#number | slot;
   }
 
-  /** Takes a cookie back. Any number may be asked. @returns its group, which is the caller's now, or 0: the cookie is nobody's. */
   redeem(cookie: number): number {
     if ((cookie | 0) !== cookie || (cookie & this.#numberMask) !== this.#number) return 0;
     const slot = cookie & this.#slotMask;
     const held = this.#held.load(slot); // [C]
-    if (held === 0 || held >> GROUP_BITS !== cookie >> this.#shift) return 0;
-    return this.redeemSlot(slot, held) ? held & GROUP_MASK : 0;
+    const group = held & GROUP_MASK; // 0 of a reserved one
+    if (group === 0 || held >> GROUP_BITS !== cookie >> this.#shift) return 0;
+    return this.redeemSlot(slot, held) ? group : 0;
   }
 
-  /** What a slot holds, 0 for nothing: for {@link redeemSlot}. */
   heldAt(slot: number): number {
     return this.#held.load(slot); // [C]
   }
 
-  static groupOf(held: number): number {
+  groupOf(held: number): number {
     return held & GROUP_MASK;
   }
 
-  /** Takes the cookie back that `held` stands for, if it is still out. */
   redeemSlot(slot: number, held: number): boolean {
     return this.#held.compareExchange(slot, held, 0) === held;
   }

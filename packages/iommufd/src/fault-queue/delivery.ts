@@ -4,22 +4,23 @@ import { GROUP_COOKIE, type IopfSystem, REQUEST_WORDS } from '@faultline/core/io
 import { MpmcConsumer } from '@faultline/core/ring';
 import { mutexLock, mutexUnlock, type Words } from '@faultline/core/sync';
 import { CookieTable } from './cookie-table.ts';
+import type { GroupKeys } from './group-keys.ts';
 import { GONE, QUEUE_LOCK, QUEUE_RING, QUEUE_SLEEPERS, QUEUE_WAKE } from './layout.ts';
 
 /** One thread's read end. */
 export class Delivery {
-  readonly cookies: CookieTable;
+  readonly keys: GroupKeys;
   readonly #system: IopfSystem;
   readonly #words: Words;
   readonly #base: number;
   readonly #ring: MpmcConsumer;
 
-  constructor(system: IopfSystem, base: number) {
+  constructor(system: IopfSystem, base: number, keys: GroupKeys = new CookieTable(system.words, base)) {
     this.#system = system;
     this.#words = system.words;
     this.#base = base;
     this.#ring = new MpmcConsumer(this.#words, base + QUEUE_RING);
-    this.cookies = new CookieTable(this.#words, base);
+    this.keys = keys;
   }
 
   /** Context: may block, on other readers only; the calls below want the lock. */
@@ -40,20 +41,22 @@ export class Delivery {
     return group;
   }
 
-  /** Gives the head its cookie. It is delivered by {@link take}; until then {@link undo} puts it back whole. */
-  give(group: number): number {
-    let cookie = this.cookies.give(group);
-    while (cookie === 0) cookie = this.cookies.give(group); // there is one a group: an answer on another thread hides it for a moment
+  /** Sets a cookie aside for the head. Nobody can answer it until {@link deliver}; {@link abort} leaves the group where it is, whole. */
+  reserve(group: number): number {
+    let cookie = this.keys.reserve(group);
+    while (cookie === 0) cookie = this.keys.reserve(group); // there is one a group: an answer on another thread hides it for a moment
     this.#words[this.#system.requests.objects + group * REQUEST_WORDS + GROUP_COOKIE] = cookie;
     return cookie;
   }
 
-  take(): void {
+  /** Delivers the head under its cookie: the group is whoever's answers it. */
+  deliver(group: number, cookie: number): void {
     this.#ring.pop();
+    this.keys.publish(cookie, group);
   }
 
-  undo(cookie: number): void {
-    this.cookies.redeem(cookie);
+  abort(cookie: number): void {
+    this.keys.abort(cookie);
   }
 
   /** Takes groups that wait out of the queue: the caller answers and frees each. */

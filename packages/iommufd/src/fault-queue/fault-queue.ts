@@ -8,6 +8,7 @@ import {
 } from '@faultline/core/iopf';
 import { Delivery } from './delivery.ts';
 import { FaultCursor } from './fault-cursor.ts';
+import type { GroupKeys } from './group-keys.ts';
 import { checkFaultQueue, QUEUE_GROUPS } from './layout.ts';
 
 /** What answers go through: all of it the calling thread's own. */
@@ -20,6 +21,8 @@ export interface AnswerParts {
 export interface FaultQueueParts extends AnswerParts {
   /** Word offset of the queue (initFaultQueue). */
   readonly base: number;
+  /** What user space answers by. Default, and the only safe one: cookies of ours. */
+  readonly keys?: GroupKeys;
 }
 
 /** User space's end of a fault queue: groups out, answers in. Each thread opens its own; several may read one queue, and a cookie
@@ -51,7 +54,7 @@ export class FaultQueue {
     this.#system = system;
     this.#path = parts.path;
     this.#ops = parts.ops;
-    this.#delivery = new Delivery(system, base);
+    this.#delivery = new Delivery(system, base, parts.keys);
   }
 
   /** Delivers the oldest group that waits; {@link fault} is on its first fault. Passes a quiescent state; waits for other readers of the
@@ -62,13 +65,10 @@ export class FaultQueue {
     const delivery = this.#delivery;
     delivery.lock();
     const group = delivery.head();
-    let cookie = 0;
-    if (group !== 0) {
-      cookie = delivery.give(group);
-      delivery.take();
-    }
+    const cookie = group === 0 ? 0 : delivery.reserve(group);
+    this.#show(group); // while nobody can answer it
+    if (group !== 0) delivery.deliver(group, cookie);
     delivery.unlock();
-    this.#show(group);
     return cookie;
   }
 
@@ -79,7 +79,7 @@ export class FaultQueue {
   respond(cookie: number, code: number): boolean {
     if (code !== RESPONSE_SUCCESS && code !== RESPONSE_INVALID)
       throw new IommuError('EINVAL', 'FaultQueue.respond', 'code', code, 'must be Success (0) or Invalid (1)');
-    const group = this.#delivery.cookies.redeem(cookie);
+    const group = this.#delivery.keys.redeem(cookie);
     if (group === 0)
       throw new IommuError('EINVAL', 'FaultQueue.respond', 'cookie', cookie, 'no group of this queue waits under it');
     if (group === this.#shown) this.#show(0);

@@ -151,3 +151,26 @@ test('replaced, detached, destroyed: what was read or not is answered Invalid, o
   unbindDevice(context, id);
   rig.expectNothingLeft();
 });
+
+test('a cookie is good once its group is out: an answer to what is still being copied is refused, and the group stays whole', () => {
+  const { file, memory, buffer, read, record, trigger, write, cookieOf, lab } = faultRig();
+  trigger(7, { last: false });
+  trigger(7);
+  const early: string[] = [];
+  const copying: typeof memory = Object.create(memory, {
+    write: {
+      value(address: bigint, from: Uint8Array) {
+        memory.write(address, from.subarray(0, RECORD));
+        early.push(refusalOf(() => file.queue.respond(cookieOf(0), 0)));
+        return false;
+      },
+    },
+  });
+  expect(refusalOf(() => file.read(copying, buffer, 2 * RECORD))).toBe('EFAULT buffer');
+  expect(early).toEqual(['EINVAL cookie']);
+  expect(lab.answers).toEqual([]);
+  expect(read(2 * RECORD)).toBe(2 * RECORD);
+  expect(record(1)[PGFAULT.grpid / 4]).toBe(7);
+  write([cookieOf(1), 0]);
+  expect(lab.answers).toEqual([{ grpid: 7, code: 0 }]);
+});

@@ -87,13 +87,13 @@ export class FaultFile {
         if (done === 0) throw new IommuError('ENOMEM', 'read', 'cookie', 0, 'made to fail');
         return done;
       }
-      const cookie = this.#delivery.give(group);
+      const cookie = this.#delivery.reserve(group);
       if (!this.#copyGroup(memory, address + BigInt(done * PGFAULT.bytes), group, records, cookie)) {
-        this.#delivery.undo(cookie);
+        this.#delivery.abort(cookie);
         if (done === 0) throw new IommuError('EFAULT', 'read', 'buffer', address, 'cannot be written');
         return done;
       }
-      this.#delivery.take();
+      this.#delivery.deliver(group, cookie);
       done += records;
     }
   }
