@@ -25,8 +25,10 @@ class DmaBuf extends MemoryFile {
     this.#driver.mapped.revoke(this.frames, revoked);
   }
 
-  override isRevoked(): boolean {
-    return this.#revoked;
+  checkMap(call: string, start: bigint, length: bigint): void {
+    if (this.#revoked) throw new IommuError('ENODEV', call, 'fd', start, 'was taken away');
+    if (length === 0n || start + length > this.size)
+      throw new IommuError('EINVAL', call, 'start', start, `${length} bytes from there leave the buffer`);
   }
 }
 

@@ -40,7 +40,7 @@ export function testOps(lab: MockLab): readonly TestOp[] {
     replaceTestAccess,
     setTempMemoryLimit(driver),
     triggerIopf(driver),
-    triggerVevent,
+    triggerVevent(driver),
   ] as readonly TestOp[];
 }
 
