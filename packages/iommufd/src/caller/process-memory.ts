@@ -189,7 +189,7 @@ export class ProcessMemory implements UserMemory {
 
   pin(address: bigint, writable: boolean): number {
     return this.#locked(() => {
-      const frame = this.#frameFor(this.#pageOf(address), writable);
+      const frame = this.#frameFor(this.#pageOf(address), writable, true);
       if (frame <= 0) return frame === 0 ? PIN_FAULT : PIN_NO_MEMORY;
       this.ram.pin(frame);
       return frame * PAGE_BYTES;
@@ -277,12 +277,13 @@ export class ProcessMemory implements UserMemory {
     return true;
   }
 
-  /** The frame of a page, which gets one of its own first when it is to be written and is shared. @returns 0: fault; -1: no frame is left. */
-  #frameFor(page: number, writes: boolean): number {
+  /** The frame of a page, which gets one of its own first when it is shared and to be written, or to stay where it is: a pin for reading
+   * would otherwise see the page move with the next write. @returns 0: fault; -1: no frame is left. */
+  #frameFor(page: number, writes: boolean, stays: boolean = writes): number {
     const pte = this.#at(page);
     if (pte === 0 || (writes && (pte & PTE_WRITE) === 0)) return 0;
     const frame = pte >> PTE_FRAME;
-    if (!writes || (pte & PTE_COPY) === 0) return frame;
+    if (!stays || (pte & PTE_COPY) === 0) return frame;
     let own = frame;
     if (this.ram.refs(frame) > 1) {
       own = this.ram.alloc(1);
@@ -290,7 +291,7 @@ export class ProcessMemory implements UserMemory {
       this.ram.copy(frame, own);
       this.ram.put(frame);
     }
-    this.#words[this.#pte(page)] = (own << PTE_FRAME) | PTE_WRITE;
+    this.#words[this.#pte(page)] = (own << PTE_FRAME) | (pte & PTE_WRITE);
     return own;
   }
 

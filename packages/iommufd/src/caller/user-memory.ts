@@ -22,7 +22,7 @@ export interface UserMemory {
   /** Copies to the caller. @returns false when not all of it can be written: what could be, in order, has been. */
   write(address: bigint, from: Uint8Array): boolean;
   /** Pins the page at an address (a multiple of PAGE_BYTES): it keeps its place until {@link unpin}.
-   * Pinning for writing gives a page that was shared for copying to this process first. Pins of a page are counted.
+   * A page that was shared for copying is given to this process first. Pins of a page are counted.
    * @returns its physical address; PIN_FAULT: no memory is there, or none that may be written (EFAULT); PIN_NO_MEMORY. */
   pin(address: bigint, writable: boolean): number;
   /** @throws IommuError EINVAL the page is not pinned. */
