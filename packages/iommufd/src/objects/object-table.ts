@@ -9,7 +9,8 @@
 //   [P] finalize: the object's words, then its slot      pairs with  [C] get: the slot, then the words
 //   [U] get: RUNNING + 1, then the slot again            pairs with  [D] destroy: the slot, then RUNNING
 // A row is reused for another object at any time after its destruction: a get that meets one notices by [U], and gives back what it
-// took. RUNNING may be raised for that moment on a stranger: it is waited for, never taken for a user.
+// took. RUNNING may be raised for that moment on a stranger: it is waited for, by who destroys or aborts that one too, never taken for a
+// user. Whoever gives it back looks at WAITING after that, when the row may be yet another's: at worst somebody is woken for nothing.
 import { IommuError } from '@faultline/core/errors';
 import type { ThreadSelf, Words } from '@faultline/core/sync';
 import type { Xarray } from '@faultline/core/xarray';
@@ -99,10 +100,15 @@ export class ObjectTable {
     return id;
   }
 
-  /** Takes a reserved object back that was never published: the caller has undone what it held. */
+  /** Takes a reserved object back that was never published: the caller has undone what it held. Nobody has found it; who found what was
+   * in its row before may be counted on it for a moment, and is waited for: the row's next object has none but its own.
+   * @throws IommuError EBUSY such a call did not end. */
   abort(object: number): void {
-    this.#ids.erase(this.idOf(object));
-    this.#pool.free(object); // never in its slot: nobody has seen it
+    const id = this.idOf(object);
+    const calls = this.#waitForRunning(this.at(object));
+    if (calls > 0) throw new IommuError('EBUSY', 'abort', 'id', id, `${calls} calls on its row did not end`);
+    this.#ids.erase(id);
+    this.#pool.free(object);
   }
 
   /** Finds an object of one of the types and holds it for a running call: {@link put} it.
@@ -174,12 +180,10 @@ export class ObjectTable {
       throw new IommuError('ENOENT', call, 'id', id, 'is being destroyed');
     const same = this.#ids.load(id) === object;
     const ended = same && this.#endUsers(at);
-    this.#doneRunning(at);
+    const busy = same && !ended ? `the ${OBJECT_NAMES[this.typeOf(object)]} has ${this.users(object)} users` : '';
+    this.#doneRunning(at); // the row may be another's from here on
     if (!same) throw new IommuError('ENOENT', call, 'id', id, 'names no object');
-    if (!ended) {
-      const name = OBJECT_NAMES[this.#words[at + OBJECT_TYPE]];
-      throw new IommuError('EBUSY', call, 'id', id, `the ${name} has ${this.users(object)} users`);
-    }
+    if (!ended) throw new IommuError('EBUSY', call, 'id', id, busy);
     this.finish(call, object, 0);
   }
 
