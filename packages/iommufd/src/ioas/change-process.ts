@@ -20,6 +20,7 @@ export const ioasChangeProcess: Command<typeof IOAS_CHANGE_PROCESS> = {
     mutexLock(words, context.at + CONTEXT_CHANGE_LOCK, machine.self);
     const held = objects.ofType(OBJ_IOAS);
     try {
+      if (machine.fail.fails('ioas list')) throw new IommuError('ENOMEM', CALL, 'ioas', held.length, 'made to fail');
       withAllAreas(
         held.map((object) => new Ioas(context, object)),
         (all) => change(context, caller, all),
