@@ -1,5 +1,5 @@
 import { IommuError } from '@faultline/core/errors';
-import type { PhysicalMemory } from './physical-memory.ts';
+import { hugeAlign, type PhysicalMemory } from './physical-memory.ts';
 import { type MappableFile, PAGE_BYTES, PIN_FAULT } from './user-memory.ts';
 
 /** A file in memory, such as memfd_create makes. Travels to other threads as its frames. */
@@ -17,7 +17,7 @@ export class MemoryFile implements MappableFile {
   /** Makes a file of fresh zeroed pages, which it refers to until {@link close}. @throws IommuError ENOMEM */
   static create(ram: PhysicalMemory, bytes: number, options: { readonly huge?: boolean } = {}): MemoryFile {
     const count = Math.ceil(bytes / PAGE_BYTES);
-    const run = options.huge === true ? ram.alloc(count) : 0;
+    const run = options.huge === true ? ram.alloc(count, hugeAlign(count)) : 0;
     const frames: number[] = [];
     for (let i = 0; i < count; i++) {
       const frame = run === 0 ? ram.alloc(1) : run + i;

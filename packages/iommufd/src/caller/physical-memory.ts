@@ -37,6 +37,14 @@ export function initPhysicalMemory(words: Words, base: number, frames: number): 
   words[base + NEXT] = 1;
 }
 
+/** Frames of the largest page that physical memory is handed out in: 2 MiB. */
+const HUGE_FRAMES = 512;
+
+/** How a run of frames is aligned that is to be as few large pages as possible. */
+export function hugeAlign(count: number): number {
+  return Math.min(HUGE_FRAMES, 2 ** Math.floor(Math.log2(count)));
+}
+
 /** One thread's view of RAM. */
 export class PhysicalMemory {
   readonly words: Words;
@@ -60,14 +68,16 @@ export class PhysicalMemory {
     checkInteger('PhysicalMemory', 'ram.byteLength', ram.byteLength, (this.frames + 1) * PAGE_BYTES, 2 ** 40);
   }
 
-  /** Takes a run of frames, zeroed, each with one reference. @returns the first, 0 when there is none. */
-  alloc(count: number): number {
+  /** Takes a run of frames, zeroed, each with one reference. @param align frames that the first's number is a multiple of.
+   * @returns the first, 0 when there is none. */
+  alloc(count: number, align: number = 1): number {
     if (this.#fail.fails('page')) return 0;
     return this.#locked(() => {
       const { words, frames } = this;
       if (words[this.#base + FREE] < count) return 0;
       const next = words[this.#base + NEXT];
-      const first = this.#findRun(next, frames, count) || this.#findRun(1, Math.min(next + count, frames), count);
+      const end = Math.min(next + count + align, frames);
+      const first = this.#findRun(next, frames, count, align) || this.#findRun(1, end, count, align);
       if (first === 0) return 0;
       for (let frame = first; frame < first + count; frame++) words[this.#at(frame) + REFS] = 1;
       words[this.#base + FREE] -= count;
@@ -77,10 +87,10 @@ export class PhysicalMemory {
     });
   }
 
-  #findRun(from: number, to: number, count: number): number {
+  #findRun(from: number, to: number, count: number, align: number): number {
     let run = 0;
     for (let frame = from; frame <= to; frame++) {
-      run = this.#isFree(frame) ? run + 1 : 0;
+      run = this.#isFree(frame) && (run > 0 || frame % align === 0) ? run + 1 : 0;
       if (run === count) return frame - count + 1;
     }
     return 0;

@@ -3,7 +3,7 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import { alignLine, checkRegion } from '@faultline/core/memory';
 import { LINE, mutexLock, mutexUnlock, type Words } from '@faultline/core/sync';
-import type { PhysicalMemory } from './physical-memory.ts';
+import { hugeAlign, type PhysicalMemory } from './physical-memory.ts';
 import {
   ACCOUNT_NONE,
   ACCOUNT_PROCESS,
@@ -70,7 +70,7 @@ export function initProcessMemory(
 export interface MmapOptions {
   /** Default true. */
   readonly writable?: boolean;
-  /** Physically contiguous, as a huge page is; aligned to its length in the window, a power of two. */
+  /** Physically contiguous and aligned, as a huge page is; aligned to its length in the window, a power of two. */
   readonly huge?: boolean;
   /** Frames to share instead of fresh ones: a memfd's. One for each page. */
   readonly frames?: readonly number[];
@@ -101,7 +101,7 @@ export class ProcessMemory implements UserMemory {
     return this.#locked(() => {
       const first = this.#findFree(count, huge ? count : 1);
       if (first < 0) throw new IommuError('ENOMEM', 'mmap', 'bytes', bytes, 'no room in the window');
-      const run = huge && frames === undefined ? this.#allocFrames(count, bytes) : 0;
+      const run = huge && frames === undefined ? this.#allocFrames(count, bytes, hugeAlign(count)) : 0;
       for (let i = 0; i < count; i++) {
         const frame = frames?.[i] ?? (run === 0 ? this.#allocFrames(1, bytes) : run + i);
         if (frames !== undefined) this.ram.get(frame);
@@ -112,8 +112,8 @@ export class ProcessMemory implements UserMemory {
     });
   }
 
-  #allocFrames(count: number, bytes: number): number {
-    const frame = this.ram.alloc(count);
+  #allocFrames(count: number, bytes: number, align: number = 1): number {
+    const frame = this.ram.alloc(count, align);
     if (frame === 0) throw new IommuError('ENOMEM', 'mmap', 'bytes', bytes, 'no frames are left');
     return frame;
   }
