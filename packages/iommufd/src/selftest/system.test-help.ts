@@ -30,6 +30,7 @@ export const MOCK_PAGE: number = PAGE_BYTES / 2;
 export const HUGE: number = 2 ** 21;
 /** Pages of scratch memory for structs, and for what they point to. */
 const SCRATCH_PAGES = 4;
+const MAX_FDS = 1024;
 
 /** A process's request by its type and number. */
 export function request(nr: number): number {
@@ -123,11 +124,25 @@ export class Process {
 
   /** A memfd of fresh pages. */
   memfd(bytes: number, options: { readonly huge?: boolean } = {}): { readonly fd: number; readonly file: MemoryFile } {
+    const { number, file } = this.makeFile(bytes, options);
+    return { fd: this.openFile(number), file };
+  }
+
+  /** Its pages, which stay until the end of the test, and */
+  makeFile(
+    bytes: number,
+    options: { readonly huge?: boolean } = {},
+  ): { readonly number: number; readonly file: MemoryFile } {
     const { lab } = this.system;
     const file = MemoryFile.create(lab.ram, bytes, options);
     const number = Math.max(0, ...lab.mappable.keys()) + 1;
     lab.mappable.set(number, file);
-    return { fd: this.files.install('memfd', FILE_MEMORY, 0, number), file };
+    return { number, file };
+  }
+
+  /** a descriptor of them. */
+  openFile(number: number): number {
+    return this.files.install('memfd', FILE_MEMORY, 0, number);
   }
 
   /** Encodes a struct where ioctls are called with. @param more bytes behind the struct. @returns its address. */
@@ -171,6 +186,16 @@ export class Process {
   }
 }
 
+/** What had to succeed and did not. */
+export class Refused extends Error {
+  readonly errno: string;
+
+  constructor(call: string, errno: string, cause: Error | undefined) {
+    super(`${call}: ${errno}: ${cause?.message}`, { cause });
+    this.errno = errno;
+  }
+}
+
 /** An open /dev/iommu of a process. */
 export class Device {
   readonly process: Process;
@@ -189,7 +214,7 @@ export class Device {
   /** Calls what must succeed. @returns the struct as it came back. */
   call<S extends Struct>(struct: S, args: Partial<Args<S>> = {}): Args<S> {
     const { errno, out } = this.raw(struct, args);
-    if (errno !== '') throw new Error(`${struct.name}: ${errno}: ${this.process.system.dispatcher.lastError?.message}`);
+    if (errno !== '') throw new Refused(struct.name, errno, this.process.system.dispatcher.lastError);
     return out;
   }
 
@@ -246,15 +271,21 @@ export class System {
     process.memory.exit();
   }
 
-  /** The end of a test: every descriptor is closed, and everything is back. */
-  expectNothingLeft(): void {
+  /** Closes every descriptor of the test's process, and asks for everything back but its memory. */
+  closeAll(): void {
     const { lab, process } = this;
-    for (let fd = 0; process.files.count() > 0 && fd < 1024; fd++) if (isOpen(process, fd)) process.files.close(fd);
-    const { live } = { live: lab.machine.live() };
+    for (let fd = 0; process.files.count() > 0 && fd < MAX_FDS; fd++) if (isOpen(process, fd)) process.files.close(fd);
+    const live = lab.machine.live();
     expect(live).toEqual(Object.fromEntries(Object.keys(live).map((name) => [name, 0])));
     expect(lab.ram.pinned()).toBe(0);
     expect(lab.driver.pages.used()).toBe(0);
     expect(lab.machine.system.handles.live()).toBe(0);
+  }
+
+  /** The end of a test: everything is back. */
+  expectNothingLeft(): void {
+    const { lab, process } = this;
+    this.closeAll();
     process.memory.exit();
     for (const file of lab.mappable.values()) (file as MemoryFile).close();
     expect(lab.ram.used()).toBe(0);
