@@ -128,6 +128,18 @@ describe('numbers', () => {
     expect(drain()).toBe('0 L2');
   });
 
+  test('an event that comes back when a later one has been read already', () => {
+    const { queue, report, drain, file } = queueRig(2);
+    report();
+    const event = queue.take();
+    if (event === undefined) throw new Error('nothing waits');
+    report();
+    expect(file.next()?.sequence).toBe(1);
+    queue.restore(event);
+    report();
+    expect(drain()).toBe('0 2');
+  });
+
   test('a lost header goes back only where nothing waits', () => {
     const { queue, report, drain } = queueRig(1);
     for (let i = 0; i < 2; i++) report();
@@ -145,7 +157,7 @@ describe('numbers', () => {
   });
 
   test('as a plain list of at most depth events and a header at its end', () => {
-    const step = fc.constantFrom('report', 'read', 'fail', 'hold', 'give');
+    const step = fc.constantFrom('report', 'read', 'fail', 'hold', 'give', 'back');
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 60 }), (depth, steps) => {
         const { queue, report, drain } = queueRig(depth);
@@ -166,14 +178,15 @@ describe('numbers', () => {
             next++;
             continue;
           }
-          const event = each === 'give' ? held.shift() : queue.take();
+          const isTaken = each === 'give' || each === 'back';
+          const event = isTaken ? held.shift() : queue.take();
           if (event === undefined) {
-            if (each !== 'give') expect(list).toEqual([]);
+            if (!isTaken) expect(list).toEqual([]);
             continue;
           }
-          if (each !== 'give') expect(name(event)).toBe(list.shift());
+          if (!isTaken) expect(name(event)).toBe(list.shift());
           if (each === 'hold' && event.record !== 0) held.push(event);
-          else if (each === 'fail') {
+          else if (each === 'fail' || each === 'back') {
             queue.restore(event);
             restore(name(event));
           } else queue.delivered(event);
