@@ -1,7 +1,10 @@
 import { destroyAccess } from '../access/index.ts';
+import { Delivery } from '../fault-queue/index.ts';
 import { FileTable } from '../files/file-table.ts';
 import { FILE_ACCESS, FILE_CONTEXT, FILE_EVENTS, FILE_FAULT, FILE_KIND, FILE_OBJECT } from '../files/layout.ts';
 import type { Machine } from '../machine/index.ts';
+import { FAULT_QUEUE, VEVENTQ_BODY } from '../objects/index.ts';
+import { EventQueue } from '../veventq/event-queue.ts';
 import { Context } from './context.ts';
 
 /** Opens a process's descriptors in this thread. A file of a context keeps it: /dev/iommu itself, fault and event files, accesses. */
@@ -21,7 +24,16 @@ function endFile(machine: Machine, fileAt: number): void {
   if (number === 0) return;
   const context = new Context(machine, number);
   const kind = words[fileAt + FILE_KIND];
-  if (kind === FILE_FAULT || kind === FILE_EVENTS) context.objects.release(words[fileAt + FILE_OBJECT]);
-  else if (kind === FILE_ACCESS) destroyAccess(context, words[fileAt + FILE_OBJECT]);
+  const object = words[fileAt + FILE_OBJECT];
+  if (kind === FILE_FAULT || kind === FILE_EVENTS) {
+    wakeReaders(context, kind, context.objects.at(object));
+    context.objects.release(object);
+  } else if (kind === FILE_ACCESS) destroyAccess(context, object);
   context.put();
+}
+
+/** Who sleeps until something can be read of a file that is closed. */
+function wakeReaders({ machine, words }: Context, kind: number, objectAt: number): void {
+  if (kind === FILE_EVENTS) new EventQueue(machine, words[objectAt + VEVENTQ_BODY]).wake();
+  else new Delivery(machine.system, machine.faultQueueAt(words[objectAt + FAULT_QUEUE])).wake();
 }

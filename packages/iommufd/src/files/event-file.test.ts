@@ -15,7 +15,7 @@ const EVENT = HEADER + 4;
 function fileRig(depth = 8) {
   const rig = makeViommuRig();
   const { context, lab, memory, page } = rig;
-  const { id } = rig.allocQueue(rig.allocViommu(), depth);
+  const { id, fd } = rig.allocQueue(rig.allocViommu(), depth);
   const object = context.objects.get('test', 'veventq_id', id, OBJ_VEVENTQ);
   const at = context.objects.at(object);
   context.objects.put(object);
@@ -24,7 +24,7 @@ function fileRig(depth = 8) {
   const report = (...words: readonly number[]): void =>
     reportEvent(lab.machine, viommu, MOCK_VEVENTQ_TYPE, new Uint8Array(Uint32Array.from(words).buffer));
   const read = (count: number, address = page): number => file.read(memory, address, count);
-  return { ...rig, file, report, read };
+  return { ...rig, fd, file, report, read };
 }
 
 test('header and payload, by byte; nothing behind a lost header', () => {
@@ -105,13 +105,13 @@ test('poll: readable while an event or the word of lost ones waits, writable nev
 });
 
 test('who waits is woken by a report, and by a close; a wait for what is there does not sleep', async () => {
-  const { file, report, read } = fileRig();
+  const { file, report, read, lab, fd } = fileRig();
   const woken = file.waitAsync(60_000);
   report(1);
   await woken;
   file.wait(60_000);
   read(EVENT);
   const again = file.waitAsync(60_000);
-  file.wake();
+  lab.caller(1).files.close(fd);
   await again;
 });

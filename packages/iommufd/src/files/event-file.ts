@@ -80,7 +80,7 @@ export class EventFile {
     return this.#queue.isWaiting() ? POLLIN | POLLRDNORM : 0;
   }
 
-  /** Sleeps until an event waits, or for so long; offline meanwhile. May return early: as when the file is closed. */
+  /** Sleeps until an event waits, or for so long; offline meanwhile. Returns early when the file is closed. */
   wait(timeoutMs: number): void {
     this.#machine.blocking(() => this.#queue.park(timeoutMs));
   }
@@ -88,10 +88,5 @@ export class EventFile {
   /** As {@link wait}, for event loops. */
   async waitAsync(timeoutMs: number): Promise<void> {
     await this.#queue.parkAsync(timeoutMs);
-  }
-
-  /** Wakes who waits: for whoever closes the file. */
-  wake(): void {
-    this.#queue.wake();
   }
 }
