@@ -20,6 +20,8 @@ export { FaultFile } from './files/fault-file.ts';
 export { FILE_REFS, FILE_WORDS, FileTable } from './files/index.ts';
 export { hwptAlloc } from './hwpt/alloc.ts';
 export { ioasAlloc } from './ioas/alloc.ts';
+export { Iommufd } from './iommufd.ts';
+export * from './iommufd-inputs.ts';
 export { type IommufdConfig, initIommufd, iommufdConfig, iommufdRegions, Machine } from './machine/index.ts';
 export { FailPoint, RecordPool } from './memory/index.ts';
 export * from './objects/index.ts';

@@ -1,3 +1,4 @@
+export * from './bytes-memory.ts';
 export * from './caller.ts';
 export * from './memory-file.ts';
 export * from './physical-memory.ts';

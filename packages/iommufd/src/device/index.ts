@@ -1,2 +1,3 @@
 export * from './attach.ts';
 export * from './bind.ts';
+export { releaseDevice } from './release.ts';
