@@ -1,5 +1,6 @@
 // Lock order, outermost first. A lock may be taken while those above it are held, never the other way round. The fault path (report,
-// deliver, answer) takes none of them but the last of its own queue. A driver's locks come below 1 to 8: it may hold them as it reports.
+// deliver, answer) takes none of them but its own queue's, 10. A driver's locks come below 1 to 8, and above 9 and 11: it may hold them as it
+// reports an event.
 //
 //   1  group         GROUP_LOCK            mutex    bind, attach, replace, detach, vdevice alloc and end
 //   2  hwpt list     IOAS_LIST_LOCK        mutex    the HWPTs of an IOAS; whether an automatic one is made or goes
