@@ -1,5 +1,19 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
+  VFIO_API_VERSION,
+  VFIO_CHECK_EXTENSION,
+  VFIO_GET_API_VERSION,
+  VFIO_IOMMU_DIRTY_PAGES,
+  VFIO_IOMMU_GET_INFO,
+  VFIO_IOMMU_MAP_DMA,
+  VFIO_IOMMU_UNMAP_DMA,
+  VFIO_SET_IOMMU,
+  VFIO_TYPE1_IOMMU,
+  VFIO_TYPE1V2_IOMMU,
+  VFIO_UNMAP_ALL,
+  VFIO_UPDATE_VADDR,
+} from '../compat/index.ts';
+import {
   DESTROY,
   FAULT_QUEUE_ALLOC,
   GET_HW_INFO,
@@ -23,6 +37,10 @@ import {
   type Struct,
   VDEVICE_ALLOC,
   VEVENTQ_ALLOC,
+  VFIO_IOAS,
+  VFIO_IOAS_CLEAR,
+  VFIO_IOAS_GET,
+  VFIO_IOAS_SET,
   VIOMMU_ALLOC,
 } from '../uapi/index.ts';
 import { type Device, errnoName, request, System } from './system.test-help.ts';
@@ -106,5 +124,59 @@ describe('iommufd', () => {
       expect(device.errno(OPTION, { optionId: OPTION_HUGE_PAGES, op })).toBe('ENOENT');
     device.call(IOAS_ALLOC);
     expect(set(1n)).toBe('EBUSY');
+  });
+
+  /** A legacy struct, as bytes. */
+  const legacy = (nr: number, words: readonly number[], more: readonly bigint[]): string => {
+    const bytes = new Uint8Array(words.length * 4 + more.length * 8);
+    bytes.set(new Uint8Array(Uint32Array.from(words).buffer));
+    bytes.set(new Uint8Array(BigUint64Array.from(more).buffer), words.length * 4);
+    return ioctl(nr, system.process.place(bytes));
+  };
+
+  test('simple_ioctls', () => {
+    const call = (nr: number, argument: number): number => system.process.ioctl(device.fd, nr, BigInt(argument));
+    expect(call(VFIO_GET_API_VERSION, 0)).toBe(VFIO_API_VERSION);
+    for (const type of [VFIO_TYPE1V2_IOMMU, VFIO_TYPE1_IOMMU, VFIO_UNMAP_ALL])
+      expect(call(VFIO_CHECK_EXTENSION, type)).toBe(1);
+    for (const type of [2, 7, VFIO_UPDATE_VADDR]) expect(call(VFIO_CHECK_EXTENSION, type)).toBe(0);
+    expect(errnoName(call(VFIO_IOMMU_DIRTY_PAGES, 0))).toBe('ENOTTY');
+  });
+
+  test('unmap_cmd', () => {
+    const unmap = (argsz: number, flags: number): string =>
+      legacy(VFIO_IOMMU_UNMAP_DMA, [argsz, flags], [1n << 24n, 4096n]);
+    expect([unmap(1, 0), unmap(24, 1 << 31), unmap(24, 0)]).toEqual(['EINVAL', 'EINVAL', 'ENODEV']);
+  });
+
+  test('map_cmd', () => {
+    const buffer = system.process.memory.mmap(4096);
+    const map = (argsz: number, flags: number): string =>
+      legacy(VFIO_IOMMU_MAP_DMA, [argsz, flags], [buffer, 1n << 24n, 4096n]);
+    expect([map(1, 3), map(32, 1 << 31), map(32, 3)]).toEqual(['EINVAL', 'EINVAL', 'ENODEV']);
+  });
+
+  test('info_cmd', () => {
+    const info = (argsz: number): string => legacy(VFIO_IOMMU_GET_INFO, [argsz, 0], [0n, 0n]);
+    expect([info(1), info(24)]).toEqual(['EINVAL', 'ENODEV']);
+  });
+
+  test('set_iommu_cmd', () => {
+    const set = (type: number): string => ioctl(VFIO_SET_IOMMU, BigInt(type));
+    expect([set(VFIO_TYPE1V2_IOMMU), set(VFIO_TYPE1_IOMMU), set(2)]).toEqual(['ENODEV', 'ENODEV', 'EINVAL']);
+  });
+
+  test('vfio_ioas', () => {
+    const compat = (op: number, ioasId: number = 0): string => device.errno(VFIO_IOAS, { op, ioasId });
+    expect([compat(VFIO_IOAS_GET), compat(VFIO_IOAS_CLEAR), compat(9)]).toEqual(['ENODEV', '', 'EOPNOTSUPP']);
+    expect(compat(VFIO_IOAS_SET, 99)).toBe('ENOENT');
+    const ioasId = device.call(IOAS_ALLOC).outIoasId;
+    expect(compat(VFIO_IOAS_SET, ioasId)).toBe('');
+    expect(device.call(VFIO_IOAS, { op: VFIO_IOAS_GET }).ioasId).toBe(ioasId);
+    expect(compat(VFIO_IOAS_CLEAR)).toBe('');
+    expect(compat(VFIO_IOAS_GET)).toBe('ENODEV');
+    expect(compat(VFIO_IOAS_SET, ioasId)).toBe('');
+    expect(device.errno(DESTROY, { id: ioasId })).toBe('');
+    expect(compat(VFIO_IOAS_GET)).toBe('ENODEV'); // it went with its IOAS
   });
 });

@@ -2,6 +2,7 @@
 import { ERRNO, IommuError } from '@faultline/core/errors';
 import { expect } from 'vitest';
 import { type Caller, MemoryFile, PAGE_BYTES, type ProcessMemory } from '../caller/index.ts';
+import { vfioIoctl } from '../compat/index.ts';
 import { Context, type Dispatcher, openContext } from '../context/index.ts';
 import { EventFile } from '../files/event-file.ts';
 import { FaultFile } from '../files/fault-file.ts';
@@ -42,6 +43,8 @@ export class Process {
   readonly system: System;
   readonly caller: Caller & { readonly memory: ProcessMemory };
   readonly memory: ProcessMemory;
+  /** CAP_SYS_RESOURCE and CAP_IPC_LOCK. */
+  privileged = true;
   readonly #argument: bigint;
 
   constructor(system: System, number: number) {
@@ -80,7 +83,8 @@ export class Process {
       const { lab, dispatcher } = this.system;
       const { words } = lab.machine;
       expect(words[fileAt + FILE_KIND]).toBe(FILE_IOMMU);
-      return dispatcher.ioctl(new Context(lab.machine, words[fileAt + FILE_CONTEXT]), this.caller, nr, address);
+      const caller = { ...this.caller, privileged: this.privileged };
+      return dispatcher.ioctl(new Context(lab.machine, words[fileAt + FILE_CONTEXT]), caller, nr, address);
     } finally {
       this.files.put(fileAt);
     }
@@ -255,7 +259,7 @@ export class System {
 
   constructor(config: MockLabConfig = {}) {
     this.lab = openMockLab(createMockLab(config));
-    this.dispatcher = testDispatcher(this.lab);
+    this.dispatcher = testDispatcher(this.lab, vfioIoctl);
     this.process = new Process(this, 1);
   }
 
