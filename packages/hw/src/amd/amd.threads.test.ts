@@ -14,13 +14,13 @@ import {
   WorkSink,
 } from '@faultline/core/iopf';
 import { Arena, planArena } from '@faultline/core/memory';
-import { Doorbell, doorbellWords, initDoorbell, LINE } from '@faultline/core/sync';
+import { Doorbell, LINE } from '@faultline/core/sync';
 import { describe, expect, test } from 'vitest';
 import { AtsCapability } from '../pcie/ats-capability.ts';
 import { readEndpointStats } from '../pcie/endpoint-stats.ts';
 import { functionWords, initFunction, PRI_STATUS_STOPPED } from '../pcie/function.layout.ts';
 import { PriCapability } from '../pcie/pri-capability.ts';
-import { initPriPort, priPortWords } from '../pcie/pri-port.layout.ts';
+import { bellRegions, initBells, initPorts, portRegions } from '../testing/arena-parts.ts';
 import { startWorker } from '../testing/start-worker.ts';
 import type { Outcome, Task } from './amd.test-worker.ts';
 import { AmdDriver, AmdEventPump, AmdOps, amdAnnounceBase, amdWords, initAmd, readAmdStats } from './index.ts';
@@ -56,8 +56,8 @@ describe('endpoints, hardware, interrupt and handler threads', () => {
         { name: 'amd', words: amdWords(amd) },
         { name: 'stop', words: LINE },
         { name: 'progress', words: LINE },
-        ...bells.map((name) => ({ name, words: doorbellWords() })),
-        ...places.map((i) => ({ name: `port${i}`, words: priPortWords(CREDITS) })),
+        ...bellRegions(bells),
+        ...portRegions(DEVICES, CREDITS),
         ...places.map((i) => ({ name: `function${i}`, words: functionWords() })),
         ...places.map((i) => ({ name: `stats${i}`, words: LINE })),
       ]),
@@ -67,14 +67,9 @@ describe('endpoints, hardware, interrupt and handler threads', () => {
     const bell = (name: string): Doorbell => new Doorbell(words, arena.base(name));
     initIopf(arena, iopf);
     initAmd(words, base, amd);
-    for (const name of bells) initDoorbell(words, arena.base(name));
-    for (const i of places) {
-      initFunction(words, arena.base(`function${i}`), { capacity: CREDITS });
-      initPriPort(words, arena.base(`port${i}`), {
-        ...{ port: i, rid: deviceId(i), credits: CREDITS, wakeAt: arena.base(`wake${i}`) },
-        ...{ announceBase: amdAnnounceBase(words, base), doorbellBase: arena.base('hardware') },
-      });
-    }
+    initBells(arena, bells);
+    for (const i of places) initFunction(words, arena.base(`function${i}`), { capacity: CREDITS });
+    initPorts(arena, amdAnnounceBase(words, base), places.map(deviceId), CREDITS, (place) => `wake${place}`);
     const common = {
       ...{ shared: arena.share(), devices: DEVICES, rounds: ROUNDS, perRound: PER_ROUND, deadlineMs: DEADLINE_MS },
     };

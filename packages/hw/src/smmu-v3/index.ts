@@ -1,3 +1,4 @@
+export { spanLg2 as atcSpanLog2 } from '../pcie/ats-range.ts';
 export { describeFields, type Field, type FieldValues } from '../record/fields.ts';
 export type { RecordView } from '../record/view.ts';
 export { ATS_COMPLETER_ABORT, ATS_TRANSLATE, ATS_UNSUPPORTED, type AtsUnit } from './ats-unit.ts';
@@ -65,7 +66,7 @@ export * from './priq-records.ts';
 export { probeSmmu, readFeatures, type SmmuFeatures } from './probe.ts';
 export * from './registers.ts';
 export { type FaultUse, SmmuMaster, type SmmuMasterConfig } from './smmu-master.ts';
-export { atcSpanLog2, PRI_TOKEN, SmmuOps, type SmmuOpsConfig } from './smmu-ops.ts';
+export { PRI_TOKEN, SmmuOps, type SmmuOpsConfig } from './smmu-ops.ts';
 export {
   initStallPort,
   STALL_ABORT,

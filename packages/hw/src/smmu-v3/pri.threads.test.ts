@@ -1,8 +1,8 @@
 import { FAULT_WORDS } from '@faultline/core/iopf';
 import { Arena, planArena } from '@faultline/core/memory';
-import { Doorbell, doorbellWords, initDoorbell, LINE } from '@faultline/core/sync';
+import { Doorbell, LINE } from '@faultline/core/sync';
 import { expect, test } from 'vitest';
-import { initPriPort, priPortWords } from '../pcie/index.ts';
+import { bellRegions, initBells, initPorts, portRegions } from '../testing/arena-parts.ts';
 import { startWorker } from '../testing/start-worker.ts';
 import {
   CR0_CMDQEN,
@@ -45,25 +45,17 @@ test('functions within their credits: no overflow, each group answered once, inv
       { name: 'stop', words: LINE },
       { name: 'done', words: LINE },
       { name: 'records', words: 128 * FAULT_WORDS },
-      ...bells.map((name) => ({ name, words: doorbellWords() })),
-      ...numbers.map((i) => ({ name: `port${i}`, words: priPortWords(credits) })),
+      ...bellRegions(bells),
+      ...portRegions(numbers.length, credits),
     ]),
   );
   const { words } = arena;
   const base = arena.base('smmu');
   initSmmu(words, base, smmu);
-  for (const name of bells) initDoorbell(words, arena.base(name));
-  for (const rid of numbers) {
+  initBells(arena, bells);
+  for (const rid of numbers)
     writeStream(words, base, rid, { config: STE_TRANSLATE, stall: false, substreams: 2, device: rid + 1 });
-    initPriPort(words, arena.base(`port${rid}`), {
-      port: rid,
-      rid,
-      credits,
-      wakeAt: arena.base(`wake${rid}`),
-      announceBase: smmuPriAnnounceBase(words, base),
-      doorbellBase: arena.base('hardware'),
-    });
-  }
+  initPorts(arena, smmuPriAnnounceBase(words, base), numbers, credits, (port) => `wake${port}`);
   Atomics.store(words, base + SMMU_CR0, CR0_SMMUEN | CR0_EVTQEN | CR0_CMDQEN | CR0_PRIQEN);
   const task = { ...size, shared: arena.share(), func: 0 };
   const control = start({ ...task, role: 'control' });

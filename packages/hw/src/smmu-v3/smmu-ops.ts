@@ -11,6 +11,7 @@ import {
   type ResponseCode,
 } from '@faultline/core/iopf';
 import type { Doorbell, ThreadSelf, Words } from '@faultline/core/sync';
+import { spanLg2 } from '../pcie/ats-range.ts';
 import { announceBit } from '../queue/announce.ts';
 import { queueAdvance, queueFull, queueIndex, queueSlot } from '../queue/index.ts';
 import type { FieldValues } from '../record/fields.ts';
@@ -269,7 +270,7 @@ export class SmmuOps implements IommuOps {
    * everything. Only after a {@link sync} of the TLB invalidation before it: it could be filled again from there. */
   invalidateAtc(streamId: number, substreamId: number, pageLo: number, pageHi: number, pages: number): void {
     const first = pageHi * 2 ** 32 + (pageLo >>> 0);
-    const size = pages === 0 ? ATC_SIZE_ALL : atcSpanLog2(first, first + pages - 1);
+    const size = pages === 0 ? ATC_SIZE_ALL : spanLg2(first, first + pages - 1);
     const span = 2 ** size;
     const page = size >= ATC_SIZE_ALL ? 0 : Math.floor(first / span) * span;
     const low = (page % 2 ** 32) | 0;
@@ -391,12 +392,4 @@ export class SmmuOps implements IommuOps {
     }
     acknowledgeGlobalErrors(words, this.#base, GERROR_MSI_CMDQ);
   }
-}
-
-/** log2 of the smallest naturally aligned span of pages that covers both: one past the highest bit in which they differ. Page numbers have
- * 52 bits, so in two halves. */
-export function atcSpanLog2(first: number, last: number): number {
-  const high = Math.floor(first / 2 ** 32) ^ Math.floor(last / 2 ** 32);
-  if (high !== 0) return 64 - Math.clz32(high);
-  return 32 - Math.clz32((first % 2 ** 32) ^ (last % 2 ** 32));
 }

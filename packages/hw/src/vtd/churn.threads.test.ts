@@ -1,8 +1,9 @@
 import { FAULT_WORDS } from '@faultline/core/iopf';
 import { Arena, planArena } from '@faultline/core/memory';
-import { doorbellWords, initDoorbell, LINE, mutexOwner } from '@faultline/core/sync';
+import { LINE, mutexOwner } from '@faultline/core/sync';
 import { describe, expect, test } from 'vitest';
-import { initPriPort, priPortDropped, priPortWords } from '../pcie/index.ts';
+import { priPortDropped } from '../pcie/index.ts';
+import { bellRegions, initBells, initPorts, portRegions } from '../testing/arena-parts.ts';
 import { startWorker } from '../testing/start-worker.ts';
 import type { ChurnOutcome, ChurnTask } from './churn.test-worker.ts';
 import { initVtd, readVtdStats, vtdAnnounceBase, vtdWords } from './index.ts';
@@ -33,24 +34,17 @@ describe('domains that come and go under a device at full rate', () => {
           { name: 'stop', words: LINE },
           ...['successes', 'invalids', 'reports'].map((name) => ({ name, words: devices * LINE })),
           { name: 'records', words: 65 * FAULT_WORDS },
-          ...bells.map((name) => ({ name, words: doorbellWords() })),
-          ...numbers.map((i) => ({ name: `port${i}`, words: priPortWords(credits) })),
+          ...bellRegions(bells),
+          ...portRegions(numbers.length, credits),
         ]),
       );
       const { words } = arena;
       const base = arena.base('vtd');
       initVtd(words, base, vtd);
-      for (const name of bells) initDoorbell(words, arena.base(name));
+      initBells(arena, bells);
       words[arena.base('left')] = devices;
-      for (const port of numbers)
-        initPriPort(words, arena.base(`port${port}`), {
-          port,
-          rid: port + 1,
-          credits,
-          wakeAt: arena.base(`wake${port}`),
-          announceBase: vtdAnnounceBase(words, base),
-          doorbellBase: arena.base('hardware'),
-        });
+      const rids = numbers.map((port) => port + 1);
+      initPorts(arena, vtdAnnounceBase(words, base), rids, credits, (port) => `wake${port}`);
       const task = { shared: arena.share(), devices, device: 0, rounds, sulks, deadlineMs: DEADLINE_MS };
       const outcomes = await Promise.all([
         start({ ...task, role: 'hardware' }),

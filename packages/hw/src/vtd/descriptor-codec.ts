@@ -1,3 +1,5 @@
+import { codedHi, codedLo, codedSizeLg2, firstHi, firstLo } from '../pcie/ats-range.ts';
+import { INVALIDATE_ALL } from '../pcie/pri-port.layout.ts';
 import {
   CONTEXT_DEVICE,
   CONTEXT_GLOBAL,
@@ -26,7 +28,7 @@ export const WAIT_FENCE: number = 1 << 6;
 export const WAIT_DRAIN: number = 1 << 7;
 
 /** Covers every address. */
-export const ALL_PAGES = 52;
+export const ALL_PAGES: number = INVALIDATE_ALL;
 
 const PASID_PRESENT = 1 << 4;
 const DEVICE_TLB_S = 1;
@@ -112,8 +114,7 @@ export function writePasidIotlbInvalidation(
   else put(words, at, w0 | (PASID_IOTLB_PAGE << 4), pasid, (pageLo << 12) | sizeLg2, (pageLo >>> 20) | (pageHi << 12));
 }
 
-/** Device-TLB: 2^sizeLg2 pages from an aligned page on, or ALL_PAGES. The size stands in the address: bits 12 to 10 + k are ones, bit
- * 11 + k is zero, and S is set; for every address that is 0x7FFFFFFF_FFFFF in bits 63:12.
+/** Device-TLB: 2^sizeLg2 pages that hold a page, or ALL_PAGES; coded as in ../pcie/ats-range.ts.
  * @param pasid the PASID, or -1: translations without one, and with any (ATS 2.0). */
 export function writeDeviceTlbInvalidation(
   words: Int32Array,
@@ -124,22 +125,11 @@ export function writeDeviceTlbInvalidation(
   pageHi: number,
   sizeLg2: number,
 ): void {
-  const all = sizeLg2 >= ALL_PAGES;
-  // Ones in bits 0 to k - 2 of the page number, whose two halves have 32 and 20 bits.
-  const ones = sizeLg2 === 0 ? 0 : sizeLg2 - 1;
-  const lo = all ? -1 : pageLo | (ones >= 32 ? -1 : (1 << ones) - 1);
-  const hi = all ? 0x7ffff : ones > 32 ? pageHi | ((1 << (ones - 32)) - 1) : pageHi;
+  const lo = codedLo(pageLo, sizeLg2);
+  const w3 = (lo >>> 20) | (codedHi(pageHi, sizeLg2) << 12);
   const sized = sizeLg2 > 0;
-  if (pasid < 0) put(words, at, INV_DEVICE_TLB, rid, (lo << 12) | (sized ? DEVICE_TLB_S : 0), (lo >>> 20) | (hi << 12));
-  else
-    put(
-      words,
-      at,
-      INV_PASID_DEVICE_TLB | (rid << 16),
-      pasid,
-      (lo << 12) | (sized ? PASID_DEVICE_TLB_S : 0),
-      (lo >>> 20) | (hi << 12),
-    );
+  if (pasid < 0) put(words, at, INV_DEVICE_TLB, rid, (lo << 12) | (sized ? DEVICE_TLB_S : 0), w3);
+  else put(words, at, INV_PASID_DEVICE_TLB | (rid << 16), pasid, (lo << 12) | (sized ? PASID_DEVICE_TLB_S : 0), w3);
 }
 
 export function responseRid(words: Int32Array, at: number): number {
@@ -179,23 +169,13 @@ export function deviceTlbPasid(words: Int32Array, at: number): number {
 export function deviceTlbSize(words: Int32Array, at: number): number {
   const s = (words[at] & 15) === INV_DEVICE_TLB ? DEVICE_TLB_S : PASID_DEVICE_TLB_S;
   if ((words[at + 2] & s) === 0) return 0;
-  const lo = (words[at + 2] >>> 12) | (words[at + 3] << 20);
-  if (lo !== -1) return lowestZero(lo) + 1;
-  const hi = words[at + 3] >>> 12;
-  return Math.min(33 + lowestZero(hi), ALL_PAGES);
+  return codedSizeLg2((words[at + 2] >>> 12) | (words[at + 3] << 20), words[at + 3] >>> 12);
 }
 
 /** Page number's two halves, with the bits that code the size cleared. */
 export function deviceTlbPageLo(words: Int32Array, at: number, sizeLg2: number): number {
-  const lo = (words[at + 2] >>> 12) | (words[at + 3] << 20);
-  return sizeLg2 >= 32 ? 0 : lo & ~((1 << sizeLg2) - 1);
+  return firstLo((words[at + 2] >>> 12) | (words[at + 3] << 20), sizeLg2);
 }
 export function deviceTlbPageHi(words: Int32Array, at: number, sizeLg2: number): number {
-  if (sizeLg2 >= ALL_PAGES) return 0;
-  const hi = words[at + 3] >>> 12;
-  return sizeLg2 <= 32 ? hi : hi & ~((1 << (sizeLg2 - 32)) - 1);
-}
-
-function lowestZero(bits: number): number {
-  return 31 - Math.clz32(~bits & (bits + 1));
+  return firstHi(words[at + 3] >>> 12, sizeLg2);
 }

@@ -10,6 +10,7 @@ import {
   type ResponseCode,
 } from '@faultline/core/iopf';
 import type { Doorbell, ThreadSelf, Words } from '@faultline/core/sync';
+import { firstHi, firstLo, spanLg2 } from '../pcie/ats-range.ts';
 import { type Procedure, runProcedure } from '../procedure/procedure.ts';
 import type { FieldValues } from '../record/fields.ts';
 import {
@@ -138,14 +139,16 @@ export class VtdOps implements IommuOps {
   /** IOTLB: `pages` pages from a page on, of a PASID, or (-1) of a domain. One descriptor, which may cover more: a power
    * of two of pages, or, beyond what the unit can select, the whole PASID or domain. */
   invalidateRange(did: number, pasid: number, pageLo: number, pageHi: number, pages: number): void {
-    const lg2 = coverLg2(pageLo, pageHi, pages);
+    const first = pageHi * 2 ** 32 + (pageLo >>> 0);
+    const lg2 = spanLg2(first, first + pages - 1);
     if (lg2 > this.#maxRangeLg2) {
       this.invalidateAll(did, pasid);
       return;
     }
-    const lo = pageLo & ~((1 << lg2) - 1);
-    if (pasid < 0) writeIotlbInvalidation(this.#batch.descriptors, this.#claim(), did, lo, pageHi, lg2);
-    else writePasidIotlbInvalidation(this.#batch.descriptors, this.#claim(), did, pasid, lo, pageHi, lg2);
+    const lo = firstLo(pageLo, lg2);
+    const hi = firstHi(pageHi, lg2);
+    if (pasid < 0) writeIotlbInvalidation(this.#batch.descriptors, this.#claim(), did, lo, hi, lg2);
+    else writePasidIotlbInvalidation(this.#batch.descriptors, this.#claim(), did, pasid, lo, hi, lg2);
   }
 
   /** IOTLB: a whole PASID, or (-1) a whole domain. */
@@ -156,10 +159,9 @@ export class VtdOps implements IommuOps {
 
   /** Device-TLB of a requester: every address, or a range; of a PASID, or (-1) of all. After the IOTLB's, or a device refills from it. */
   invalidateDevice(rid: number, pasid: number, pageLo: number = 0, pageHi: number = 0, pages: number = Infinity): void {
-    const lg2 = pages === Infinity ? ALL_PAGES : coverLg2(pageLo, pageHi, pages);
-    const lo = lg2 >= 32 ? 0 : pageLo & ~((1 << lg2) - 1);
-    const hi = lg2 <= 32 ? pageHi : lg2 >= ALL_PAGES ? 0 : pageHi & ~((1 << (lg2 - 32)) - 1);
-    writeDeviceTlbInvalidation(this.#batch.descriptors, this.#claim(), rid, pasid, lo, hi, lg2);
+    const first = pageHi * 2 ** 32 + (pageLo >>> 0);
+    const lg2 = pages === Infinity ? ALL_PAGES : spanLg2(first, first + pages - 1);
+    writeDeviceTlbInvalidation(this.#batch.descriptors, this.#claim(), rid, pasid, pageLo, pageHi, lg2);
   }
 
   /** A wait without status write, such as the fence that a drain begins with. @param flags WAIT_* */
@@ -244,13 +246,4 @@ export class VtdOps implements IommuOps {
     if (this.#batch.room === 0) this.sync({ id: 0, spins: 0 });
     return this.#batch.claim();
   }
-}
-
-/** Log2 of the smallest aligned power of two of pages that covers the range: as many as bits up to the first in which first and last differ. */
-function coverLg2(pageLo: number, pageHi: number, pages: number): number {
-  const lo = pageLo >>> 0;
-  const last = lo + pages - 1; // may run into the high half
-  const high = Math.floor(last / 2 ** 32);
-  if (high !== 0) return 64 - Math.clz32((pageHi + high) ^ pageHi);
-  return 32 - Math.clz32(lo ^ last);
 }

@@ -1,8 +1,9 @@
 import { FAULT_WORDS } from '@faultline/core/iopf';
 import { Arena, planArena } from '@faultline/core/memory';
-import { Doorbell, doorbellWords, initDoorbell, LINE } from '@faultline/core/sync';
+import { Doorbell, LINE } from '@faultline/core/sync';
 import { describe, expect, test } from 'vitest';
-import { initPriPort, priPortDropped, priPortWords } from '../pcie/index.ts';
+import { priPortDropped } from '../pcie/index.ts';
+import { bellRegions, initBells, initPorts, portRegions } from '../testing/arena-parts.ts';
 import { startWorker } from '../testing/start-worker.ts';
 import { initVtd, PasidTables, readVtdStats, VtdOps, VtdProcedures, vtdAnnounceBase, vtdWords } from './index.ts';
 import { deviceEntryAt } from './unit.ts';
@@ -35,14 +36,14 @@ describe('device, hardware, interrupt and control threads', () => {
           { name: 'vtd', words: vtdWords(vtd) },
           { name: 'left', words: LINE },
           { name: 'records', words: 65 * FAULT_WORDS },
-          ...bells.map((name) => ({ name, words: doorbellWords() })),
-          ...numbers.map((i) => ({ name: `port${i}`, words: priPortWords(credits) })),
+          ...bellRegions(bells),
+          ...portRegions(numbers.length, credits),
         ]),
       );
       const { words } = arena;
       const base = arena.base('vtd');
       initVtd(words, base, vtd);
-      for (const name of bells) initDoorbell(words, arena.base(name));
+      initBells(arena, bells);
       words[arena.base('left')] = devices + 1;
       const tables = new PasidTables(words, base);
       for (const port of numbers) {
@@ -51,15 +52,9 @@ describe('device, hardware, interrupt and control threads', () => {
         tables.writeContext(rid);
         tables.enablePageRequests(rid, true);
         tables.writePasid(rid, 5, { kind: 'first-level', did: 1 });
-        initPriPort(words, arena.base(`port${port}`), {
-          port,
-          rid,
-          credits,
-          wakeAt: arena.base(`wake${port}`),
-          announceBase: vtdAnnounceBase(words, base),
-          doorbellBase: arena.base('hardware'),
-        });
       }
+      const rids = numbers.map((port) => port + 1);
+      initPorts(arena, vtdAnnounceBase(words, base), rids, credits, (port) => `wake${port}`);
       const hardwareDoorbell = new Doorbell(words, arena.base('hardware'));
       const ops = new VtdOps(words, base, 0, { self: { id: 1, spins: 0 }, hardwareDoorbell });
       new VtdProcedures(words, base, { ops, hardwareDoorbell }).enable().next(); // the hardware finds itself switched on
