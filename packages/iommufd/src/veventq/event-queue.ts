@@ -11,6 +11,7 @@ import {
   EVENT_NEXT,
   EVENT_PAYLOAD,
   EVENT_SEQUENCE,
+  MAX_EVENT_BYTES,
   SEQUENCE_LAST,
   VEVENTQ_DEPTH,
   VEVENTQ_EVENTS,
@@ -22,6 +23,10 @@ import {
   VEVENTQ_TAIL,
   VEVENTQ_WAKE,
 } from './layout.ts';
+
+// What is shared is words: they become a payload's bytes in the thread's own memory.
+const scratch = new Int32Array(MAX_EVENT_BYTES / 4);
+const scratchBytes = new Uint8Array(scratch.buffer);
 
 /** An event that was taken out of the list: owed one {@link EventQueue.delivered} or {@link EventQueue.restore}. */
 export interface TakenEvent {
@@ -128,9 +133,9 @@ export class EventQueue {
 
   /** Copies a taken event's payload. @param into {@link bytesOf} or more. */
   copyPayload(event: TakenEvent, into: Uint8Array): void {
-    const from = (this.#events.at(event.record) + EVENT_PAYLOAD) * 4;
-    const { buffer, byteOffset } = this.#words;
-    into.set(new Uint8Array(buffer, byteOffset + from, this.bytesOf(event)));
+    const from = this.#events.at(event.record) + EVENT_PAYLOAD;
+    for (let i = 0; i < scratch.length; i++) scratch[i] = this.#words[from + i];
+    into.set(scratchBytes.subarray(0, this.bytesOf(event)));
   }
 
   /** Whether an event waits, or the word that some were lost. */

@@ -1,11 +1,14 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
-import { mutexLock, mutexUnlock, type Words } from '@faultline/core/sync';
+import { mutexLock, mutexUnlock } from '@faultline/core/sync';
 import type { Machine } from '../machine/index.ts';
 import { VEVENTQ_BODY, VEVENTQ_NEXT, VEVENTQ_TYPE, VIOMMU_EVENT_LOCK, VIOMMU_EVENTQS } from '../objects/index.ts';
 import { EventQueue } from './event-queue.ts';
 import { EVENT_BYTES, EVENT_PAYLOAD, MAX_EVENT_BYTES } from './layout.ts';
 
 const CALL = 'reportEvent';
+// What is shared is words: a payload's bytes become words in the thread's own memory.
+const scratch = new Int32Array(MAX_EVENT_BYTES / 4);
+const scratchBytes = new Uint8Array(scratch.buffer);
 
 /** Reports an event of a vIOMMU to user space. For drivers, on any thread: takes the event queues' locks only, and waits for no reader's
  * copy. What finds its queue full is counted by its number, and lost; this is no error.
@@ -33,16 +36,13 @@ function fill({ words, pools }: Machine, bytes: Uint8Array): { event: number; re
     const event = pools.events.alloc(CALL);
     const at = pools.events.at(event);
     words[at + EVENT_BYTES] = bytes.length;
-    payloadOf(words, at).set(bytes);
+    scratchBytes.set(bytes);
+    for (let i = 0; i < scratch.length; i++) words[at + EVENT_PAYLOAD + i] = scratch[i];
     return { event };
   } catch (error) {
     if (error instanceof IommuError) return { event: 0, refusal: error };
     throw error;
   }
-}
-
-function payloadOf(words: Words, eventAt: number): Uint8Array {
-  return new Uint8Array(words.buffer, words.byteOffset + (eventAt + EVENT_PAYLOAD) * 4, MAX_EVENT_BYTES);
 }
 
 /** The queue of a type, locked before the list is let go of: its destroyer takes it off the list, then waits for the queue's lock. */
