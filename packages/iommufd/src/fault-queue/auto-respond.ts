@@ -38,8 +38,8 @@ export function autoRespond(parts: AnswerParts, base: number, { device, domain }
     for (let slot = 1; slot <= readers.slots; slot++) {
       const held = readers.heldAt(slot);
       // Read before it is ours: redeeming finds `held` unchanged only if the group was in place all the time.
-      if (held === 0 || !isMeant(readers.groupOf(held)) || !readers.redeemSlot(slot, held)) continue;
-      end(readers.groupOf(held));
+      if (held === 0 || !isMeant(readers.groupOf(slot, held)) || !readers.redeemSlot(slot, held)) continue;
+      end(readers.groupOf(slot, held));
     }
   } finally {
     delivery.unlock();

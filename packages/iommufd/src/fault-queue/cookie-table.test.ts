@@ -5,19 +5,26 @@ import { faultQueueWords, initFaultQueue } from './layout.ts';
 
 const config = { number: 0, entries: 16, groups: 100 };
 const words = new Int32Array(new SharedArrayBuffer(4 * (LINE + faultQueueWords(config))));
-const load = Atomics.load;
+/** Of a slot: 31 bits less those of 100 slots and of the queue's number. */
+const GENERATIONS = 2 ** (31 - 7 - 4);
+const exchange = Atomics.compareExchange;
 afterEach(() => {
-  Atomics.load = load;
+  Atomics.compareExchange = exchange;
 });
 
-/** Runs `other` after the first atomic load of what follows: as a thread that comes between. */
+/** Runs `other` before the first compare-exchange of what follows: as a thread that comes between. */
 function between(other: () => void): void {
-  Atomics.load = ((...args: Parameters<typeof load>) => {
-    Atomics.load = load;
-    const value = load(...args);
+  Atomics.compareExchange = ((...args: Parameters<typeof exchange>) => {
+    Atomics.compareExchange = exchange;
     other();
-    return value;
-  }) as typeof load;
+    return exchange(...args);
+  }) as typeof exchange;
+}
+
+function give(cookies: CookieTable, group: number): number {
+  const cookie = cookies.reserve(group);
+  cookies.publish(cookie, group);
+  return cookie;
 }
 
 function open(): CookieTable {
@@ -27,7 +34,7 @@ function open(): CookieTable {
 
 test('of two answers at the same time, one gets the group', () => {
   const cookies = open();
-  const cookie = cookies.give(7);
+  const cookie = give(cookies, 7);
   const got: number[] = [];
   between(() => got.push(cookies.redeem(cookie)));
   got.push(cookies.redeem(cookie));
@@ -36,11 +43,11 @@ test('of two answers at the same time, one gets the group', () => {
 
 test('an answer that is late by a whole life of the slot gets nothing, though the same group is there again', () => {
   const cookies = open();
-  const cookie = cookies.give(7);
+  const cookie = give(cookies, 7);
   let next = 0;
   between(() => {
     cookies.redeem(cookie);
-    next = cookies.give(7);
+    next = give(cookies, 7);
   });
   expect(cookies.redeem(cookie)).toBe(0);
   expect(next).not.toBe(cookie);
@@ -49,12 +56,12 @@ test('an answer that is late by a whole life of the slot gets nothing, though th
 
 test('an answer and a taking back: one gets the group', () => {
   const cookies = open();
-  const cookie = cookies.give(7);
-  const held = cookies.heldAt(1);
-  expect(cookies.groupOf(held)).toBe(7);
+  const cookie = give(cookies, 7);
+  const held = cookies.heldAt(7);
+  expect(cookies.groupOf(7)).toBe(7);
   let taken = false;
   between(() => {
-    taken = cookies.redeemSlot(1, held);
+    taken = cookies.redeemSlot(7, held);
   });
   expect(cookies.redeem(cookie)).toBe(0);
   expect(taken).toBe(true);
@@ -63,12 +70,21 @@ test('an answer and a taking back: one gets the group', () => {
 test('the generation wraps, and cookies stay positive and apart', () => {
   const cookies = open();
   const seen = new Set<number>();
-  for (let i = 0; i < 2 ** 15; i++) {
-    const cookie = cookies.give(1 + (i % 100));
+  for (let i = 0; i < GENERATIONS; i++) {
+    const cookie = give(cookies, 100);
     seen.add(cookie);
-    expect(cookie).toBeGreaterThan(0);
-    cookies.redeem(cookie);
+    if (cookie <= 0 || cookies.redeem(cookie) !== 100) throw new Error(`cookie ${cookie}`);
   }
-  expect(seen.size).toBe(2 ** 15);
-  expect(seen.has(cookies.give(1))).toBe(true);
+  expect(seen.size).toBe(GENERATIONS);
+  expect(seen.has(give(cookies, 100))).toBe(true);
+});
+
+test('a reserved cookie is nobody’s until it is published, and never again once it was aborted', () => {
+  const cookies = open();
+  const aborted = cookies.reserve(7);
+  expect(cookies.redeem(aborted)).toBe(0);
+  expect(cookies.heldAt(7)).toBe(0);
+  cookies.abort(aborted);
+  const next = give(cookies, 7);
+  expect([cookies.redeem(aborted), cookies.redeem(next)]).toEqual([0, 7]);
 });

@@ -43,8 +43,7 @@ export class Delivery {
 
   /** Sets a cookie aside for the head. Nobody can answer it until {@link deliver}; {@link abort} leaves the group where it is, whole. */
   reserve(group: number): number {
-    let cookie = this.keys.reserve(group);
-    while (cookie === 0) cookie = this.keys.reserve(group); // there is one a group: an answer on another thread hides it for a moment
+    const cookie = this.keys.reserve(group);
     this.#words[this.#system.requests.objects + group * REQUEST_WORDS + GROUP_COOKIE] = cookie;
     return cookie;
   }

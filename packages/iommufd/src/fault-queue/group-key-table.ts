@@ -58,7 +58,7 @@ export class GroupKeyTable implements GroupKeys {
     return Atomics.load(this.#words, this.#base + slot);
   }
 
-  groupOf(held: number): number {
+  groupOf(_slot: number, held: number): number {
     return held;
   }
 

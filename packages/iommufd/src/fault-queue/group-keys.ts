@@ -3,8 +3,7 @@
 export interface GroupKeys {
   /** Slots are 1 to this. */
   readonly slots: number;
-  /** Sets a key aside that names nothing yet: {@link publish} it, or {@link abort}.
-   * @returns 0 while other threads' changes hide the free slot: there is one a group; try again. */
+  /** Sets a key aside that names nothing yet: {@link publish} it, or {@link abort}. */
   reserve(group: number): number;
   /** From here on a reserved key is the group's. */
   publish(key: number, group: number): void;
@@ -14,7 +13,7 @@ export interface GroupKeys {
   redeem(key: number): number;
   /** What a slot holds, 0 for nothing: for {@link groupOf} and {@link redeemSlot}. */
   heldAt(slot: number): number;
-  groupOf(held: number): number;
+  groupOf(slot: number, held: number): number;
   /** Takes the key back that `held` stands for, if it is still out. */
   redeemSlot(slot: number, held: number): boolean;
 }
