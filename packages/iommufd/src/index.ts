@@ -20,6 +20,7 @@ export * from './fault-queue/index.ts';
 export { EventFile } from './files/event-file.ts';
 export { FaultFile } from './files/fault-file.ts';
 export { FILE_REFS, FILE_WORDS, FileTable } from './files/index.ts';
+export * from './files/streams/index.ts';
 export { hwptAlloc } from './hwpt/alloc.ts';
 export { ioasAlloc } from './ioas/alloc.ts';
 export { ioasMap } from './ioas/map-commands.ts';

@@ -7,6 +7,7 @@ import { COMMANDS, type Command, Context, callCommand, Dispatcher, openContext }
 import { attachDevice, bindDevice, detachDevice, releaseDevice, replaceDevice, unbindDevice } from './device/index.ts';
 import type { IovaRange } from './driver/index.ts';
 import { FILE_CONTEXT, FILE_IOMMU, FILE_KIND } from './files/layout.ts';
+import { OpenEventFile, OpenFaultFile } from './files/streams/index.ts';
 import { bitmapBytes, dataArgs, decodeRanges, encodeRanges, hwptFlags, mapFlags, RANGE_BYTES } from './iommufd-args.ts';
 import type * as input from './iommufd-inputs.ts';
 import type { Machine } from './machine/index.ts';
@@ -208,6 +209,16 @@ export class Iommufd {
   veventqAlloc({ viommuId, type, depth }: input.VeventqInput): { veventqId: number; veventqFd: number } {
     const args = this.#call(uapi.VEVENTQ_ALLOC, { viommuId, type, veventqDepth: depth });
     return { veventqId: args.outVeventqId, veventqFd: args.outVeventqFd };
+  }
+
+  /** Opens a fault queue's file in this thread: groups by `for await`, or as a stream of bytes. @throws IommuError EBADF */
+  openFaultFile(fd: number): OpenFaultFile {
+    return new OpenFaultFile(this.machine, this.caller.files, fd);
+  }
+
+  /** Opens an event queue's file in this thread, likewise. @throws IommuError EBADF */
+  openEventFile(fd: number): OpenEventFile {
+    return new OpenEventFile(this.machine, this.caller.files, fd);
   }
 
   // Virtual machines

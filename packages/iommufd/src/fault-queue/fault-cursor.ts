@@ -15,6 +15,7 @@ import {
   REQUEST_WORDS,
 } from '@faultline/core/iopf';
 import type { Words } from '@faultline/core/sync';
+import { userFaultFlags } from '../driver/fault-flags.ts';
 
 const USER_FLAGS = FAULT_FLAG_PASID_VALID | FAULT_FLAG_LAST_PAGE;
 
@@ -36,7 +37,7 @@ export class FaultCursor {
 
   /** FAULT_FLAG_PASID_VALID and, on the group's last fault, FAULT_FLAG_LAST_PAGE. */
   get flags(): number {
-    return this.#words[this.#at + FAULT_FLAGS] & USER_FLAGS;
+    return userFaultFlags(this.#words[this.#at + FAULT_FLAGS]) & USER_FLAGS;
   }
   /** Index in the core's device table. */
   get devId(): number {
@@ -58,6 +59,10 @@ export class FaultCursor {
   get page(): number {
     return (this.#words[this.#at + FAULT_PAGE_HI] >>> 0) * 2 ** 32 + (this.#words[this.#at + FAULT_PAGE_LO] >>> 0);
   }
+  /** The I/O virtual address in bytes, of the page's first. */
+  get addr(): bigint {
+    return BigInt(this.page) << 12n;
+  }
   /** The same for all faults of a group. */
   get cookie(): number {
     return this.#words[this.#groupAt + GROUP_COOKIE];
@@ -74,10 +79,23 @@ export class FaultCursor {
     return true;
   }
 
+  /** Back to the group's first fault. */
+  rewind(): void {
+    this.#show(this.#groupAt === 0 ? 0 : this.#words[this.#groupAt + GROUP_FAULTS]);
+  }
+
+  /** Another view on the same group, on its first fault: for who holds several groups at once. */
+  copy(): FaultCursor {
+    const copy = new FaultCursor(this.#words, this.#objects);
+    copy.#groupAt = this.#groupAt;
+    copy.rewind();
+    return copy;
+  }
+
   /** Shows the first fault of a group; of 0, nothing. For the queue. */
   place(group: number): void {
     this.#groupAt = group === 0 ? 0 : this.#objects + group * REQUEST_WORDS;
-    this.#show(group === 0 ? 0 : this.#words[this.#groupAt + GROUP_FAULTS]);
+    this.rewind();
   }
 
   /** The members that were set aside come first; the last request is the group itself. */
