@@ -8,7 +8,7 @@ import { INVALIDATE_ALL } from './pri-port.layout.ts';
 export function spanLg2(first: number, last: number): number {
   const high = Math.floor(first / 2 ** 32) ^ Math.floor(last / 2 ** 32);
   if (high !== 0) return 64 - Math.clz32(high);
-  return 32 - Math.clz32((first % 2 ** 32) ^ (last % 2 ** 32));
+  return 32 - Math.clz32((first | 0) ^ (last | 0));
 }
 
 /** Bits 31:0 of the page number with the size in it. `pageLo` need not be aligned. */

@@ -43,26 +43,31 @@ export class Announcements {
 
   /** Takes the announcements one by one. @returns a port that has announced itself, or NO_PORT when every word was looked at once. */
   next(): number {
-    for (;;) {
-      if (this.#bits !== 0) {
-        const port = this.#first + 31 - Math.clz32(this.#bits & -this.#bits);
-        this.#bits &= this.#bits - 1;
-        if (port < this.#count) return port; // a bit beyond them is nobody's
-      } else if (this.#at === this.#end) {
-        this.#at = this.#base;
-        return NO_PORT;
-      } else {
-        const at = this.#at;
-        this.#first = ((at - this.#base) / LINE) * PORTS_PER_ANNOUNCE;
-        this.#at = at + LINE;
-        if (Atomics.load(this.#words, at) !== 0) this.#bits = Atomics.exchange(this.#words, at, 0); // [C]
-      }
+    while (this.#bits !== 0 || this.#takeWord()) {
+      const bits = this.#bits;
+      this.#bits = bits & (bits - 1);
+      const port = this.#first + 31 - Math.clz32(bits & -bits);
+      if (port < this.#count) return port; // a bit beyond them is nobody's
     }
+    return NO_PORT;
   }
 
   /** Whether a port has announced itself since. */
   pending(): boolean {
     for (let at = this.#base; at < this.#end; at += LINE) if (Atomics.load(this.#words, at) !== 0) return true;
+    return false;
+  }
+
+  /** @returns whether a word from the next one on has bits; if not, the first is the next again. */
+  #takeWord(): boolean {
+    for (let at = this.#at; at < this.#end; at += LINE) {
+      if (Atomics.load(this.#words, at) === 0) continue;
+      this.#bits = Atomics.exchange(this.#words, at, 0); // [C]
+      this.#first = ((at - this.#base) / LINE) * PORTS_PER_ANNOUNCE;
+      this.#at = at + LINE;
+      return true;
+    }
+    this.#at = this.#base;
     return false;
   }
 }
