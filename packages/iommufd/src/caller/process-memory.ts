@@ -3,6 +3,7 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import { alignLine, checkRegion } from '@faultline/core/memory';
 import { LINE, mutexLock, mutexUnlock, type Words } from '@faultline/core/sync';
+import { highHalf, lowHalf } from '../memory/u64.ts';
 import { hugeAlign, type PhysicalMemory } from './physical-memory.ts';
 import {
   ACCOUNT_NONE,
@@ -43,6 +44,7 @@ const PTE_FRAME = 3;
 
 /** Where the window begins: below it nothing is ever mapped. */
 export const WINDOW: bigint = 0x10_0000_0000n;
+const WINDOW_START = Number(WINDOW);
 
 export const UNLIMITED: number = 2 ** 31 - 1;
 
@@ -172,19 +174,11 @@ export class ProcessMemory implements UserMemory {
   }
 
   read(address: bigint, into: Uint8Array): boolean {
-    return this.#locked(() =>
-      this.#each(address, into.length, false, (physical, at, bytes) => {
-        into.set(this.ram.bytes.subarray(physical, physical + bytes), at);
-      }),
-    );
+    return this.#copy(address, into, false);
   }
 
   write(address: bigint, from: Uint8Array): boolean {
-    return this.#locked(() =>
-      this.#each(address, from.length, true, (physical, at, bytes) => {
-        this.ram.bytes.set(from.subarray(at, at + bytes), physical);
-      }),
-    );
+    return this.#copy(address, from, true);
   }
 
   pin(address: bigint, writable: boolean): number {
@@ -258,23 +252,25 @@ export class ProcessMemory implements UserMemory {
     return this.#at(this.#pageOf(address)) >> PTE_FRAME;
   }
 
-  #each(
-    address: bigint,
-    length: number,
-    writes: boolean,
-    visit: (physical: number, at: number, bytes: number) => void,
-  ): boolean {
-    const start = Number(BigInt.asUintN(64, address) - WINDOW);
-    for (let at = 0; at < length; ) {
-      const offset = start + at;
-      const frame = this.#frameFor(Math.floor(offset / PAGE_BYTES), writes);
-      if (frame <= 0) return false;
-      const inPage = offset % PAGE_BYTES;
-      const bytes = Math.min(length - at, PAGE_BYTES - inPage);
-      visit(frame * PAGE_BYTES + inPage, at, bytes);
-      at += bytes;
+  #copy(address: bigint, bytes: Uint8Array, writes: boolean): boolean {
+    const start = offsetOf(address);
+    const length = bytes.length;
+    mutexLock(this.#words, this.#base + LOCK, this.ram.self);
+    try {
+      for (let at = 0; at < length; ) {
+        const frame = this.#frameFor(Math.floor((start + at) / PAGE_BYTES), writes);
+        if (frame <= 0) return false;
+        const inPage = (start + at) % PAGE_BYTES;
+        const part = Math.min(length - at, PAGE_BYTES - inPage);
+        const physical = frame * PAGE_BYTES + inPage;
+        if (writes) copyBytes(bytes, at, this.ram.bytes, physical, part);
+        else copyBytes(this.ram.bytes, physical, bytes, at, part);
+        at += part;
+      }
+      return true;
+    } finally {
+      mutexUnlock(this.#words, this.#base + LOCK, this.ram.self);
     }
-    return true;
   }
 
   /** The frame of a page, which gets one of its own first when it is shared and to be written, or to stay where it is: a pin for reading
@@ -305,7 +301,7 @@ export class ProcessMemory implements UserMemory {
   }
 
   #pageOf(address: bigint): number {
-    return Math.floor(Number(BigInt.asUintN(64, address) - WINDOW) / PAGE_BYTES);
+    return Math.floor(offsetOf(address) / PAGE_BYTES);
   }
 
   #at(page: number): number {
@@ -324,4 +320,17 @@ export class ProcessMemory implements UserMemory {
       mutexUnlock(this.#words, this.#base + LOCK, this.ram.self);
     }
   }
+}
+
+/** Offset in the window, as far as it lies in one; exact up to 2^53. */
+function offsetOf(address: bigint): number {
+  return highHalf(address) * 2 ** 32 + lowHalf(address) - WINDOW_START;
+}
+
+/** Structs are short: a loop beats a view made for them. */
+const SHORT_BYTES = 128;
+
+function copyBytes(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number, length: number): void {
+  if (length > SHORT_BYTES) to.set(from.subarray(fromAt, fromAt + length), toAt);
+  else for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i];
 }

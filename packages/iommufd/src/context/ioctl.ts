@@ -25,13 +25,30 @@ interface Entry {
   readonly command: AnyCommand;
   readonly request: number;
   readonly responds: boolean;
+  /** For one call's struct: a call from within a call of the same command has bytes of its own. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+  isBusy: boolean;
+}
+
+function entryOf(command: AnyCommand): Entry {
+  const { struct } = command;
+  const bytes = new Uint8Array(struct.bytes);
+  return {
+    command,
+    request: (IOMMUFD_TYPE << 8) | struct.nr,
+    responds: hasOutputs(struct),
+    bytes,
+    view: new DataView(bytes.buffer),
+    isBusy: false,
+  };
 }
 
 /** The ioctls of /dev/iommu by number. Make one a thread. */
 export class Dispatcher {
-  readonly #entries = new Map<number, Entry>();
-  readonly #highest: number;
+  readonly #entries: readonly (Entry | undefined)[];
   readonly #size = new Uint8Array(SIZE_BYTES);
+  readonly #sizeView = new DataView(this.#size.buffer);
   /** Legacy VFIO numbers. */
   readonly #legacy: ((context: Context, caller: Caller, request: number, address: bigint) => number) | undefined;
   /** What was refused last, for who got a number only. */
@@ -41,11 +58,9 @@ export class Dispatcher {
     commands: readonly AnyCommand[],
     legacy?: (context: Context, caller: Caller, request: number, address: bigint) => number,
   ) {
-    for (const command of commands) {
-      const { nr } = command.struct;
-      this.#entries.set(nr, { command, request: (IOMMUFD_TYPE << 8) | nr, responds: hasOutputs(command.struct) });
-    }
-    this.#highest = Math.max(...this.#entries.keys());
+    const entries: (Entry | undefined)[] = [];
+    for (const command of commands) entries[command.struct.nr] = entryOf(command);
+    this.#entries = Array.from(entries); // holes become undefined
     this.#legacy = legacy;
   }
 
@@ -63,58 +78,64 @@ export class Dispatcher {
 
   #dispatch(context: Context, caller: Caller, request: number, address: bigint): number {
     const nr = request & 0xff;
-    if (nr < CMD_BASE || nr > this.#highest) {
+    if (nr < CMD_BASE || nr >= this.#entries.length) {
       if (this.#legacy !== undefined) return this.#legacy(context, caller, request, address);
       throw new IommuError('ENOTTY', 'ioctl', 'request', request, 'no such request');
     }
     if (!caller.memory.read(address, this.#size))
       throw new IommuError('EFAULT', 'ioctl', 'argument', address, 'its size cannot be read');
-    const entry = this.#entries.get(nr);
+    const entry = this.#entries[nr];
     if (entry === undefined || entry.request !== request)
       throw new IommuError('ENOTTY', 'ioctl', 'request', request, 'no such request');
-    return this.#call(context, caller, entry, address);
-  }
 
-  #call(context: Context, caller: Caller, { command, responds }: Entry, address: bigint): number {
-    const { struct } = command;
-    const size = new DataView(this.#size.buffer).getUint32(0, true);
-    if (size < struct.minBytes)
-      throw new IommuError('EINVAL', struct.name, 'size', size, `must be at least ${struct.minBytes}`);
-    const bytes = this.#copyIn(caller, struct, size, address);
-    const view = new DataView(bytes.buffer);
-    const args = decodeStruct(struct, view);
-    const given = Math.min(size, struct.bytes);
-    const respond = (): void => {
-      encodeOutputs(struct, args, view);
-      if (!caller.memory.write(address, bytes.subarray(0, given)))
-        throw new IommuError('EFAULT', struct.name, 'argument', address, 'cannot be written back');
-      responded = true;
-    };
-    let responded = !responds;
+    const size = this.#sizeView.getUint32(0, true);
+    if (entry.isBusy) return call(context, caller, entryOf(entry.command), size, address);
+    entry.isBusy = true;
     try {
-      const reserved = reservedInUse(struct, view);
-      if (reserved !== undefined) {
-        if (command.alwaysResponds === true) clearOutputs(struct, args); // nothing was handled
-        throw new IommuError('EOPNOTSUPP', struct.name, reserved, 1, 'must be 0');
-      }
-      const ucmd = { caller, args, respond, result: 0 };
-      (command as Command).run(context, ucmd);
-      if (!responded) respond();
-      return ucmd.result;
-    } catch (error) {
-      if (command.alwaysResponds === true && !responded) respond();
-      throw error;
+      return call(context, caller, entry, size, address);
+    } finally {
+      entry.isBusy = false;
     }
   }
+}
 
-  /** The struct as this version knows it: a tail that the caller did not give is 0, one that is not known must be 0. */
-  #copyIn(caller: Caller, struct: Struct, size: number, address: bigint): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(struct.bytes);
-    if (!caller.memory.read(address, bytes.subarray(0, Math.min(size, struct.bytes))))
-      throw new IommuError('EFAULT', struct.name, 'argument', address, `${size} bytes cannot be read`);
-    if (size > struct.bytes) checkTail(caller, struct, size, address);
-    return bytes;
+function call(context: Context, caller: Caller, entry: Entry, size: number, address: bigint): number {
+  const { command, responds, bytes, view } = entry;
+  const { struct } = command;
+  if (size < struct.minBytes)
+    throw new IommuError('EINVAL', struct.name, 'size', size, `must be at least ${struct.minBytes}`);
+  const given = size < struct.bytes ? bytes.subarray(0, size) : bytes;
+  copyIn(caller, struct, given, size, address);
+  if (size < struct.bytes) bytes.fill(0, size); // a tail that the caller did not give
+  const args = decodeStruct(struct, view);
+  let responded = !responds;
+  const respond = (): void => {
+    encodeOutputs(struct, args, view);
+    if (!caller.memory.write(address, given))
+      throw new IommuError('EFAULT', struct.name, 'argument', address, 'cannot be written back');
+    responded = true;
+  };
+  try {
+    const reserved = reservedInUse(struct, view);
+    if (reserved !== undefined) {
+      if (command.alwaysResponds === true) clearOutputs(struct, args); // nothing was handled
+      throw new IommuError('EOPNOTSUPP', struct.name, reserved, 1, 'must be 0');
+    }
+    const ucmd = { caller, args, respond, result: 0 };
+    (command as Command).run(context, ucmd);
+    if (!responded) respond();
+    return ucmd.result;
+  } catch (error) {
+    if (command.alwaysResponds === true && !responded) respond();
+    throw error;
   }
+}
+
+/** The struct as this version knows it. @throws IommuError EFAULT; E2BIG what it does not know is not 0. */
+function copyIn(caller: Caller, struct: Struct, given: Uint8Array, size: number, address: bigint): void {
+  if (!caller.memory.read(address, given))
+    throw new IommuError('EFAULT', struct.name, 'argument', address, `${size} bytes cannot be read`);
+  if (size > struct.bytes) checkTail(caller, struct, size, address);
 }
 
 /** @throws IommuError EFAULT; E2BIG bytes that this version does not know are not 0. */

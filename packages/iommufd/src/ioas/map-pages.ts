@@ -9,6 +9,7 @@ import {
   AREA_PAGES,
   AREA_PROT,
   IOAS_ALIGNMENT,
+  IOAS_FILLED,
   IOAS_NO_LARGE,
   IOAS_RESERVED,
   PAGES_START,
@@ -36,34 +37,38 @@ export function mapPieces(
   fixed: bigint | undefined,
   field: string = 'iova',
 ): bigint {
-  const { machine } = ioas.context;
-  const areas = pieces.map(() => 0);
+  const { machine, words } = ioas.context;
+  const { areas: pool } = machine.pools;
+  const areas: number[] = [];
   let inserted = 0;
   return ioas.readDomains(() => {
     try {
-      for (let i = 0; i < pieces.length; i++) areas[i] = machine.pools.areas.alloc(call);
+      for (let i = 0; i < pieces.length; i++) areas.push(pool.alloc(call));
+      const isFilled = words[ioas.at + IOAS_FILLED] > 0;
+      const publish = (): void => {
+        for (let i = 0; i < pieces.length; i++) words[pool.at(areas[i]) + AREA_PAGES] = pieces[i].pages;
+      };
       const first = ioas.writeAreas(() => {
         const start = choosePlace(ioas, call, pieces, fixed, field);
         let iova = start;
-        pieces.forEach((piece, i) => {
-          insertArea(ioas, call, areas[i], piece, iova, prot);
+        for (const piece of pieces) {
+          insertArea(ioas, call, areas[inserted], piece, iova, prot);
           inserted++;
           iova += piece.length;
-        });
+        }
+        if (!isFilled) publish();
         return start;
       });
-      fillAll(ioas, call, pieces, areas);
-      ioas.writeAreas(() => {
-        pieces.forEach(({ pages }, i) => {
-          ioas.context.words[machine.pools.areas.at(areas[i]) + AREA_PAGES] = pages;
-        });
-      });
+      if (isFilled) {
+        fillAll(ioas, call, pieces, areas);
+        ioas.writeAreas(publish);
+      }
       return first;
     } catch (error) {
       ioas.writeAreas(() => {
         for (let i = 0; i < inserted; i++) ioas.areas.remove(areas[i]);
       });
-      for (const area of areas) if (area !== 0) machine.pools.areas.free(area); // out of the list, or never in it
+      for (const area of areas) pool.free(area); // out of the list, or never in it
       throw error;
     }
   });
@@ -79,7 +84,8 @@ function choosePlace(
 ): bigint {
   const { machine, words } = ioas.context;
   const alignment = BigInt(words[ioas.at + IOAS_ALIGNMENT]);
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0n);
+  let { length } = pieces[0];
+  for (let i = 1; i < pieces.length; i++) length += pieces[i].length;
   if (length === 0n || length % alignment !== 0n)
     throw new IommuError('EINVAL', call, 'length', length, `must be a positive multiple of ${alignment}`);
   if (fixed === undefined) {

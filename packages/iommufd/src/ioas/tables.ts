@@ -36,7 +36,10 @@ export class Ioas {
   /** The domains that it fills, oldest first. Context: the domains lock. */
   domains(): number[] {
     const { words } = this.context;
-    return Array.from({ length: words[this.at + IOAS_FILLED] }, (_, i) => words[this.at + IOAS_DOMAIN + 2 * i]);
+    const filled = words[this.at + IOAS_FILLED];
+    const domains: number[] = [];
+    for (let i = 0; i < filled; i++) domains.push(words[this.at + IOAS_DOMAIN + 2 * i]);
+    return domains;
   }
 
   #reading<T>(lockAt: number, body: () => T): T {

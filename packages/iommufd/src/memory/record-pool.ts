@@ -71,7 +71,7 @@ export class RecordPool {
     const index = this.#take();
     if (index === 0) throw new IommuError('ENOMEM', call, this.#name, this.capacity, 'all are in use');
     const at = this.at(index);
-    this.words.fill(0, at, at + this.recordWords);
+    for (let i = at + this.recordWords - 1; i >= at; i--) this.words[i] = 0;
     return index;
   }
 

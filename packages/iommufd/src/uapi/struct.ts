@@ -28,32 +28,52 @@ export type Args<S> =
     ? { -readonly [N in keyof F as F[N][2] extends 'reserved' ? never : N]: ValueOf<F[N][0]> }
     : never;
 
+/** A struct's fields as lists, made once: what is walked in every call. */
+interface Plan {
+  readonly read: readonly Step[];
+  readonly written: readonly Step[];
+  readonly reserved: readonly Step[];
+}
+interface Step {
+  readonly name: string;
+  readonly kind: Kind;
+  readonly at: number;
+  readonly way: Way;
+}
+const plans = new WeakMap<Fields, Plan>();
+
+function planOf(fields: Fields): Plan {
+  let plan = plans.get(fields);
+  if (plan === undefined) {
+    const steps = Object.entries(fields).map(([name, [kind, at, way]]) => ({ name, kind, at, way }));
+    plan = {
+      read: steps.filter(({ way }) => way !== 'reserved'),
+      written: steps.filter(({ way }) => way === 'out' || way === 'inout'),
+      reserved: steps.filter(({ way }) => way === 'reserved'),
+    };
+    plans.set(fields, plan);
+  }
+  return plan;
+}
+
 /** Reads the fields that are not reserved. @param view at least the struct's bytes, what the caller did not give being 0. */
 export function decodeStruct<S extends Struct>({ fields }: S, view: DataView): Args<S> {
   const args: Record<string, number | bigint> = {};
-  for (const name in fields) {
-    const [kind, at, way] = fields[name];
-    if (way !== 'reserved') args[name] = way === 'out' ? (kind === 'u64' ? 0n : 0) : get(view, kind, at);
-  }
+  for (const { name, kind, at, way } of planOf(fields).read)
+    args[name] = way === 'out' ? (kind === 'u64' ? 0n : 0) : get(view, kind, at);
   return args as Args<S>;
 }
 
 /** Name of a reserved field that is not 0, undefined when all are. */
 export function reservedInUse({ fields }: Struct, view: DataView): string | undefined {
-  for (const name in fields) {
-    const [kind, at, way] = fields[name];
-    if (way === 'reserved' && Number(get(view, kind, at)) !== 0) return name;
-  }
+  for (const { name, kind, at } of planOf(fields).reserved) if (Number(get(view, kind, at)) !== 0) return name;
   return undefined;
 }
 
 /** Writes what goes back to the caller; the rest stays as it is. */
 export function encodeOutputs<S extends Struct>({ fields }: S, args: Args<S>, view: DataView): void {
   const values = args as Readonly<Record<string, number | bigint>>;
-  for (const name in fields) {
-    const [kind, at, way] = fields[name];
-    if (way === 'out' || way === 'inout') set(view, kind, at, values[name]);
-  }
+  for (const { name, kind, at } of planOf(fields).written) set(view, kind, at, values[name]);
 }
 
 /** Sets what goes back to the caller to 0. */
@@ -101,7 +121,7 @@ function get(view: DataView, kind: Kind, at: number): number | bigint {
 }
 
 function set(view: DataView, kind: Kind, at: number, value: number | bigint): void {
-  if (kind === 'u64') view.setBigUint64(at, BigInt(value), true);
+  if (kind === 'u64') view.setBigUint64(at, typeof value === 'bigint' ? value : BigInt(value), true);
   else if (kind === 'i32') view.setInt32(at, Number(value), true);
   else if (kind === 'u32') view.setUint32(at, Number(value), true);
   else if (kind === 'u16') view.setUint16(at, Number(value), true);
