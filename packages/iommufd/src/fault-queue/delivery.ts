@@ -58,6 +58,11 @@ export class Delivery {
     this.keys.abort(cookie);
   }
 
+  /** The group `ahead` places behind the oldest: 0 none, GONE one that is no more. */
+  at(ahead: number): number {
+    return this.#ring.peek(ahead);
+  }
+
   /** Takes groups that wait out of the queue: the caller answers and frees each. */
   remove(isMeant: (group: number) => boolean, end: (group: number) => void): void {
     for (let ahead = 0; ; ahead++) {

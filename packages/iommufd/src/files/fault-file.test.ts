@@ -174,3 +174,27 @@ test('a cookie is good once its group is out: an answer to what is still being c
   write([cookieOf(1), 0]);
   expect(lab.answers).toEqual([{ grpid: 7, code: 0 }]);
 });
+
+test('groups that are copied at once: those before the one that cannot be copied are delivered, the others wait in order', () => {
+  const { memory, buffer, read, record, trigger, write, cookieOf, file, lab } = faultRig();
+  for (const grpid of [1, 2, 3, 4]) trigger(grpid);
+  const copying: typeof memory = Object.create(memory, {
+    write: {
+      // A page ends behind the second record.
+      value: (address: bigint, from: Uint8Array) =>
+        address + BigInt(from.length) <= buffer + BigInt(2 * RECORD) && memory.write(address, from),
+    },
+  });
+  expect(file.read(copying, buffer, 4 * RECORD)).toBe(2 * RECORD);
+  const cookies = [cookieOf(0), cookieOf(1)];
+  expect([0, 1].map((at) => record(at)[PGFAULT.grpid / 4])).toEqual([1, 2]);
+  expect(read(4 * RECORD)).toBe(2 * RECORD);
+  expect([0, 1].map((at) => record(at)[PGFAULT.grpid / 4])).toEqual([3, 4]);
+  write([cookies[1], 0], [cookies[0], 1], [cookieOf(0), 0], [cookieOf(1), 1]);
+  expect(lab.answers.map(({ grpid, code }) => [grpid, code])).toEqual([
+    [2, 0],
+    [1, 1],
+    [3, 0],
+    [4, 1],
+  ]);
+});

@@ -17,7 +17,8 @@ import {
 import type { Words } from '@faultline/core/sync';
 import type { UserMemory } from '../caller/index.ts';
 import { userFaultFlags } from '../driver/index.ts';
-import { Delivery, FaultQueue } from '../fault-queue/index.ts';
+import { Delivery, FaultQueue, refusal } from '../fault-queue/index.ts';
+import { GONE } from '../fault-queue/layout.ts';
 import type { Machine } from '../machine/index.ts';
 import { PAGE_RESPONSE, PGFAULT } from '../uapi/index.ts';
 
@@ -36,6 +37,8 @@ export class FaultFile {
   readonly #machine: Machine;
   readonly #words: Words;
   readonly #delivery: Delivery;
+  readonly #groups = new Int32Array(BATCH);
+  readonly #cookies = new Int32Array(BATCH);
   readonly #records = new Int32Array(BATCH * WORDS);
   readonly #bytes = new Uint8Array(this.#records.buffer);
   readonly #response = new Int32Array(BATCH * (PAGE_RESPONSE.bytes / 4));
@@ -69,51 +72,120 @@ export class FaultFile {
   #readLocked(memory: UserMemory, address: bigint, room: number): number {
     let done = 0;
     for (;;) {
-      const group = this.#delivery.head();
-      if (group === 0) return done;
-      const records = this.#words[this.#at(group) + GROUP_COUNT];
-      if (records > room - done) {
-        if (done === 0)
-          throw new IommuError(
-            'EINVAL',
-            'read',
-            'count',
-            room * PGFAULT.bytes,
-            `the first group has ${records} records`,
-          );
+      const left = room - done;
+      const records = this.#gather(left);
+      if (this.#count === 0) {
+        if (done === 0) this.#refuseRead(left);
         return done;
       }
-      if (this.#machine.fail.fails('cookie')) {
-        if (done === 0) throw new IommuError('ENOMEM', 'read', 'cookie', 0, 'made to fail');
-        return done;
-      }
-      const cookie = this.#delivery.reserve(group);
-      if (!this.#copyGroup(memory, address + BigInt(done * PGFAULT.bytes), group, records, cookie)) {
-        this.#delivery.abort(cookie);
-        if (done === 0) throw new IommuError('EFAULT', 'read', 'buffer', address, 'cannot be written');
-        return done;
-      }
-      this.#delivery.deliver(group, cookie);
-      done += records;
+      const at = address + BigInt(done * PGFAULT.bytes);
+      const whole = this.#isLarge ? this.#copyLarge(memory, at, records) : this.#copy(memory, at, records);
+      done += whole;
+      if (whole === records) continue;
+      if (done === 0) throw new IommuError('EFAULT', 'read', 'buffer', address, 'cannot be written');
+      return done;
     }
   }
 
-  #copyGroup(memory: UserMemory, address: bigint, group: number, records: number, cookie: number): boolean {
-    const words = this.#words;
-    const groupAt = this.#at(group);
-    let member = words[groupAt + GROUP_FAULTS];
+  /** Nothing was gathered: none waits, or the first group is refused. */
+  #refuseRead(room: number): void {
+    const group = this.#delivery.head();
+    if (group === 0) return;
+    const records = this.#words[this.#at(group) + GROUP_COUNT];
+    if (records > room)
+      throw new IommuError('EINVAL', 'read', 'count', room * PGFAULT.bytes, `the first group has ${records} records`);
+    throw new IommuError('ENOMEM', 'read', 'cookie', 0, 'made to fail');
+  }
+
+  // Groups that are copied at once: whole ones, as many as BATCH records hold, or one that is larger than that.
+  #count = 0;
+  #isLarge = false;
+
+  /** Reserves cookies for the oldest groups, in order, and composes their records. They wait in their places. @returns records. */
+  #gather(room: number): number {
+    const most = Math.min(room, BATCH);
+    let records = 0;
+    this.#count = 0;
+    this.#isLarge = false;
+    for (let ahead = 0; ; ahead++) {
+      const group = this.#delivery.at(ahead);
+      if (group === 0) return records;
+      if (group === GONE) continue;
+      const size = this.#words[this.#at(group) + GROUP_COUNT];
+      if (size > most - records && (this.#count > 0 || size > room)) return records;
+      if (this.#machine.fail.fails('cookie')) return records;
+      const cookie = this.#delivery.reserve(group);
+      this.#groups[this.#count] = group;
+      this.#cookies[this.#count++] = cookie;
+      this.#isLarge = size > BATCH;
+      if (this.#isLarge) return size;
+      this.#composeGroup(records, group, cookie);
+      records += size;
+    }
+  }
+
+  /** @returns records of groups that were copied whole, and are delivered now. */
+  #copy(memory: UserMemory, address: bigint, records: number): number {
+    if (memory.write(address, this.#view(0, records))) {
+      this.#deliver(this.#count);
+      return records;
+    }
+    // A group at a time, up to the one that cannot be copied.
+    let done = 0;
+    let whole = 0;
+    for (; this.#count > 1 && whole < this.#count; whole++) {
+      const size = this.#words[this.#at(this.#groups[whole]) + GROUP_COUNT];
+      if (!memory.write(address + BigInt(done * PGFAULT.bytes), this.#view(done, done + size))) break;
+      done += size;
+    }
+    this.#deliver(whole);
+    return done;
+  }
+
+  /** The same for a group that is composed in parts. */
+  #copyLarge(memory: UserMemory, address: bigint, records: number): number {
+    const groupAt = this.#at(this.#groups[0]);
+    let member = this.#words[groupAt + GROUP_FAULTS];
     for (let done = 0; done < records; ) {
       const batch = Math.min(records - done, BATCH);
-      for (let i = 0; i < batch; i++) {
-        const at = member === 0 ? groupAt : this.#at(member);
-        this.#compose(i * WORDS, at, cookie);
-        if (member !== 0) member = words[at + REQUEST_CHAIN];
+      member = this.#composeMembers(0, batch, groupAt, member, this.#cookies[0]);
+      if (!memory.write(address + BigInt(done * PGFAULT.bytes), this.#view(0, batch))) {
+        this.#deliver(0);
+        return 0;
       }
-      const bytes = this.#bytes.subarray(0, batch * PGFAULT.bytes);
-      if (!memory.write(address + BigInt(done * PGFAULT.bytes), bytes)) return false;
       done += batch;
     }
-    return true;
+    this.#deliver(1);
+    return records;
+  }
+
+  /** Delivers the first groups of those that were gathered; the cookies of the others were never good. */
+  #deliver(count: number): void {
+    for (let i = 0; i < count; i++) {
+      this.#delivery.head(); // past those that are gone
+      this.#delivery.deliver(this.#groups[i], this.#cookies[i]);
+    }
+    for (let i = count; i < this.#count; i++) this.#delivery.abort(this.#cookies[i]);
+  }
+
+  #view(from: number, to: number): Uint8Array {
+    return this.#bytes.subarray(from * PGFAULT.bytes, to * PGFAULT.bytes);
+  }
+
+  #composeGroup(to: number, group: number, cookie: number): void {
+    const groupAt = this.#at(group);
+    this.#composeMembers(to, this.#words[groupAt + GROUP_COUNT], groupAt, this.#words[groupAt + GROUP_FAULTS], cookie);
+  }
+
+  /** @param member the first, 0: the group itself, its last request. @returns the next. */
+  #composeMembers(to: number, count: number, groupAt: number, member: number, cookie: number): number {
+    let next = member;
+    for (let i = 0; i < count; i++) {
+      const at = next === 0 ? groupAt : this.#at(next);
+      this.#compose((to + i) * WORDS, at, cookie);
+      if (next !== 0) next = this.#words[at + REQUEST_CHAIN];
+    }
+    return next;
   }
 
   /** One record of the user's from one of the core's. */
@@ -152,12 +224,11 @@ export class FaultFile {
         if (done > 0) return done;
         throw new IommuError('EFAULT', 'write', 'buffer', address, 'cannot be read');
       }
-      for (let i = 0; i < batch; i++, done++) {
-        const refusal = this.#answer(this.#response[2 * i], this.#response[2 * i + 1] >>> 0);
-        if (refusal === undefined) continue;
-        if (done > 0) return done;
-        throw refusal;
-      }
+      const answered = this.queue.respondAll(this.#response, batch);
+      done += answered;
+      if (answered === batch) continue;
+      if (done > 0) return done;
+      throw refusal(this.#response[0], this.#response[1]);
     }
     return count;
   }
@@ -172,16 +243,6 @@ export class FaultFile {
       if (!memory.read(from + BigInt(at), this.#responseBytes.subarray(at, at + PAGE_RESPONSE.bytes))) break;
     }
     return whole;
-  }
-
-  #answer(cookie: number, code: number): IommuError | undefined {
-    try {
-      this.queue.respond(cookie, code);
-      return undefined;
-    } catch (error) {
-      if (error instanceof IommuError) return error;
-      throw error;
-    }
   }
 
   /** POLLOUT always; POLLIN and POLLRDNORM while a group waits. */
