@@ -74,12 +74,15 @@ export class Delivery {
     }
   }
 
-  /** Whether a group waits. A reading: needs no lock. */
+  /** Whether a group waits. A reading. Waits for other readers where none is to be seen at the head: it may be behind others that are gone,
+   * and only with the lock does the head stay where it is. */
   isWaiting(): boolean {
-    for (let ahead = 0; ; ahead++) {
-      const group = this.#ring.peek(ahead);
-      if (group !== GONE) return group !== 0;
-    }
+    const seen = this.#ring.peek(0);
+    if (seen !== 0 && seen !== GONE) return true;
+    this.lock();
+    const group = this.head();
+    this.unlock();
+    return group !== 0;
   }
 
   /** Sleeps until groups are published, or for so long. May return early. */
