@@ -2,7 +2,8 @@
 import { type CheckContext, type Context, type Scenario, scenario } from '@faultline/bench/explore';
 import { detachDomain, RESPONSE_INVALID, RESPONSE_SUCCESS } from '@faultline/core/iopf';
 import { answerOutcome } from '../kit/answers.ts';
-import { DEVICE, HWPT, IOAS, IommuSystem, type IommuThread, makeAttached, NEXT_ID } from '../kit/iommu-machine.ts';
+import { IommuSystem, type IommuThread } from '../kit/iommu-machine.ts';
+import { DEVICE, HWPT, IOAS, makeAttached, NEXT_ID } from '../kit/iommu-start.ts';
 import { CookieTable, detachDevice, hwptAlloc, replaceDevice } from '../kit/iommufd.ts';
 import { refusalOf } from '../kit/refusal.ts';
 import { guardSlabs } from '../kit/use-after-free.ts';

@@ -2,7 +2,8 @@
 import { type CheckContext, type Scenario, scenario } from '@faultline/bench/explore';
 import { attachDomain, RESPONSE_SUCCESS } from '@faultline/core/iopf';
 import { answerOutcome } from '../kit/answers.ts';
-import { DEVICE, HWPT, IommuSystem, type IommuThread, makeAttached } from '../kit/iommu-machine.ts';
+import { IommuSystem, type IommuThread } from '../kit/iommu-machine.ts';
+import { DEVICE, HWPT, makeAttached } from '../kit/iommu-start.ts';
 import { attachDevice, detachDevice, HWPT_DOMAIN, routeDomain, unrouteDomain } from '../kit/iommufd.ts';
 
 const GRPID = 7;

@@ -1,18 +1,8 @@
 // An object is destroyed while a call uses it, for each type that stands; its row is taken for another object at once.
 import { type Scenario, scenario } from '@faultline/bench/explore';
 import { makeEventQueue } from '../kit/events.ts';
-import {
-  DEVICE,
-  FAULT_FD,
-  HWPT,
-  IOAS,
-  IommuSystem,
-  type IommuThread,
-  makeFaulting,
-  makeViommu,
-  NEXT_ID,
-  VIOMMU,
-} from '../kit/iommu-machine.ts';
+import { IommuSystem, type IommuThread } from '../kit/iommu-machine.ts';
+import { DEVICE, FAULT_FD, HWPT, IOAS, makeFaulting, makeViommu, NEXT_ID, VIOMMU } from '../kit/iommu-start.ts';
 import {
   ACCESS_KIND,
   bindDevice,

@@ -2,7 +2,8 @@
 import { type Scenario, scenario } from '@faultline/bench/explore';
 import { RESPONSE_SUCCESS } from '@faultline/core/iopf';
 import { answerOutcome } from '../kit/answers.ts';
-import { IommuSystem, type IommuThread, makeAttached } from '../kit/iommu-machine.ts';
+import { IommuSystem, type IommuThread } from '../kit/iommu-machine.ts';
+import { makeAttached } from '../kit/iommu-start.ts';
 import { CookieTable, Delivery, type FaultFile, type FaultQueue, PGFAULT } from '../kit/iommufd.ts';
 import { refusalOf } from '../kit/refusal.ts';
 
@@ -36,7 +37,8 @@ class User {
     const delivery = new Delivery(system, base);
     const cookies = new CookieTable(words, base);
     delivery.lock();
-    const cookie = cookies.give(delivery.head());
+    const cookie = cookies.reserve();
+    cookies.publish(cookie, delivery.head());
     this.me.user.showFirst(cookie);
     cookies.redeem(cookie); // the second record cannot be written
     delivery.unlock();

@@ -1,6 +1,7 @@
 // Two users of an object that goes with its last one, as an automatic HWPT does, give it up at once.
 import { type CheckContext, type Scenario, scenario } from '@faultline/bench/explore';
-import { HWPT, IOAS, IommuSystem, type IommuThread, makeFaulting } from '../kit/iommu-machine.ts';
+import { IommuSystem, type IommuThread } from '../kit/iommu-machine.ts';
+import { HWPT, IOAS, makeFaulting } from '../kit/iommu-start.ts';
 import { destroy } from '../kit/iommufd.ts';
 
 const COUNT_FIRST = 'let go, then look';

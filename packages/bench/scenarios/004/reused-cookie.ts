@@ -3,7 +3,8 @@ import { type Context, type Scenario, scenario } from '@faultline/bench/explore'
 import { RESPONSE_INVALID, RESPONSE_SUCCESS } from '@faultline/core/iopf';
 import { initXarray, Xarray, xarrayWords } from '@faultline/core/xarray';
 import { answersTo } from '../kit/answers.ts';
-import { IommuSystem, type IommuThread, makeAttached } from '../kit/iommu-machine.ts';
+import { IommuSystem, type IommuThread } from '../kit/iommu-machine.ts';
+import { makeAttached } from '../kit/iommu-start.ts';
 import type { FaultQueue, GroupKeys } from '../kit/iommufd.ts';
 import { refusalOf } from '../kit/refusal.ts';
 

@@ -2,7 +2,8 @@
 import { type Context, type Scenario, scenario } from '@faultline/bench/explore';
 import { RESPONSE_INVALID, RESPONSE_SUCCESS } from '@faultline/core/iopf';
 import { answersTo } from '../kit/answers.ts';
-import { IommuSystem, type IommuThread, makeAttached } from '../kit/iommu-machine.ts';
+import { IommuSystem, type IommuThread } from '../kit/iommu-machine.ts';
+import { makeAttached } from '../kit/iommu-start.ts';
 import { type FaultQueue, GroupKeyTable, groupKeyTableWords } from '../kit/iommufd.ts';
 
 const GRPID = 7;

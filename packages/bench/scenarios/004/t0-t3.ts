@@ -2,16 +2,8 @@
 import { type CheckContext, type Scenario, scenario } from '@faultline/bench/explore';
 import { detachDomain } from '@faultline/core/iopf';
 import { answerOutcome } from '../kit/answers.ts';
-import {
-  DEVICE,
-  FAULT,
-  FAULT_FD,
-  HWPT,
-  IOAS,
-  IommuSystem,
-  type IommuThread,
-  makeAttached,
-} from '../kit/iommu-machine.ts';
+import { IommuSystem, type IommuThread } from '../kit/iommu-machine.ts';
+import { DEVICE, FAULT, FAULT_FD, HWPT, IOAS, makeAttached } from '../kit/iommu-start.ts';
 import { autoRespond, destroy, detachDevice, unbindDevice } from '../kit/iommufd.ts';
 import { guardSlabs } from '../kit/use-after-free.ts';
 

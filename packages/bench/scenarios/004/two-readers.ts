@@ -1,6 +1,7 @@
 // Two threads read a fault file through its descriptor, which a third closes.
 import { type Scenario, scenario, type ThreadContext } from '@faultline/bench/explore';
-import { FAULT, FAULT_FD, IommuSystem, type IommuThread, makeAttached } from '../kit/iommu-machine.ts';
+import { IommuSystem, type IommuThread } from '../kit/iommu-machine.ts';
+import { FAULT, FAULT_FD, makeAttached } from '../kit/iommu-start.ts';
 import { FaultFile, PGFAULT } from '../kit/iommufd.ts';
 import { refusalOf } from '../kit/refusal.ts';
 

@@ -1,7 +1,8 @@
 // A device faults while the reader of its fault queue goes to sleep.
 import { type Scenario, scenario } from '@faultline/bench/explore';
-import { IommuSystem, type IommuThread, makeAttached } from '../kit/iommu-machine.ts';
+import { IommuSystem, type IommuThread } from '../kit/iommu-machine.ts';
 import { QUEUE } from '../kit/iommu-names.ts';
+import { makeAttached } from '../kit/iommu-start.ts';
 import { Delivery } from '../kit/iommufd.ts';
 
 const LOOK_FIRST = 'look, announce, sleep';

@@ -1,5 +1,6 @@
 // A vIOMMU's event queue: setup makes it, devices' events go in, a read takes them out.
-import { type IommuThread, makeViommu, NEXT_ID, VIOMMU } from './iommu-machine.ts';
+import type { IommuThread } from './iommu-machine.ts';
+import { makeViommu, NEXT_ID, VIOMMU } from './iommu-start.ts';
 import { EventFile, reportEvent, VEVENTQ_BODY, veventqAlloc } from './iommufd.ts';
 
 const TYPE = 1;

@@ -1,5 +1,4 @@
 // iommufd whole, in small: a machine with one context, a few devices behind an IOMMU that does nothing, and one fault queue.
-// Setup makes what the schedules start from by the same calls that a VMM makes; ids are given out lowest first, so they are known.
 import {
   balance,
   type CheckContext,
@@ -26,32 +25,24 @@ import { answersRegion, CountingOps } from './answers.ts';
 import { filePoolNames, iommuRacy, objectPoolNames, QUEUE, xarrayNames } from './iommu-names.ts';
 import {
   type Args,
-  attachDevice,
-  bindDevice,
   type Caller,
   type Command,
   callCommand,
   FaultFile,
   FaultQueue,
-  faultQueueAlloc,
   type GroupKeys,
-  HWPT_ALLOC_NEST_PARENT,
-  HWPT_FAULT_ID_VALID,
-  hwptAlloc,
   Context as IommuContext,
   type IommufdConfig,
   initIommufd,
-  ioasAlloc,
   iommufdConfig,
   iommufdRegions,
   Machine,
   openContext,
   openFiles,
   type Struct,
-  viommuAlloc,
 } from './iommufd.ts';
 import { systemNames } from './names.ts';
-import { STILL_VIOMMU, StillDriver } from './still-driver.ts';
+import { StillDriver } from './still-driver.ts';
 import { UserRecords, userRegion } from './user-records.ts';
 
 const TINY: Partial<IommufdConfig> = {
@@ -226,42 +217,4 @@ function report(
   words[at + FAULT_TOKEN] = 0;
   path.reportDeviceFault(at);
   path.endBatch();
-}
-
-/** Ids of {@link makeFaulting}'s objects. */
-export const DEVICE = 1;
-export const IOAS = 2;
-export const FAULT = 3;
-export const HWPT = 4;
-/** Of what is made next. */
-export const NEXT_ID = 5;
-/** The fault file's descriptor. */
-export const FAULT_FD = 3;
-
-/** Device 1 is bound; an IOAS, a fault queue, and an HWPT that faults go through are there. */
-export function makeFaulting({ context, call }: IommuThread): void {
-  expectId(DEVICE, bindDevice(context, 1));
-  expectId(IOAS, call(ioasAlloc, {}).outIoasId);
-  expectId(FAULT, call(faultQueueAlloc, {}).outFaultId);
-  const flags = HWPT_FAULT_ID_VALID;
-  expectId(HWPT, call(hwptAlloc, { flags, devId: DEVICE, ptId: IOAS, faultId: FAULT }).outHwptId);
-}
-
-/** And the device is attached to it. */
-export function makeAttached(first: IommuThread): void {
-  makeFaulting(first);
-  attachDevice(first.context, DEVICE, { ptId: HWPT });
-}
-
-/** Device 1 is bound; a nesting parent and a vIOMMU on it are there, objects 3 and 4. */
-export function makeViommu({ context, call }: IommuThread): void {
-  expectId(DEVICE, bindDevice(context, 1));
-  expectId(IOAS, call(ioasAlloc, {}).outIoasId);
-  const hwptId = call(hwptAlloc, { flags: HWPT_ALLOC_NEST_PARENT, devId: DEVICE, ptId: IOAS }).outHwptId;
-  expectId(VIOMMU, call(viommuAlloc, { type: STILL_VIOMMU, devId: DEVICE, hwptId }).outViommuId);
-}
-export const VIOMMU = 4;
-
-function expectId(expected: number, id: number | bigint): void {
-  if (id !== expected) throw new Error(`setup: an object got id ${id}, not ${expected}`);
 }

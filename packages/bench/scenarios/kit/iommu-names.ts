@@ -18,7 +18,7 @@ const POOL_HEADER = 32;
 const BLOCK = 1024;
 const SLOTS_NAMED = 10;
 /** Offsets in a fault queue's words (fault-queue/layout.ts). */
-export const QUEUE = { COOKIES: 2, SEQUENCE: 32, LOCK: 64, WAKE: 96, SLEEPERS: 97 };
+export const QUEUE = { COOKIES: 2, SEQUENCE: 32, LOCK: 64, WAKE: 96, SLEEPERS: 97, RING: 128 };
 const OBJECT = { ID: OBJECT_ID, USERS: OBJECT_USERS, RUNNING: OBJECT_RUNNING, WAITING: OBJECT_WAITING };
 
 /** Words of a pool of the machine's, by record. */

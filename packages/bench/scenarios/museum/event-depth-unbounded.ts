@@ -2,7 +2,8 @@
 // that is charged to nobody, until the queue was full: at 2^32 - 1 events, never.
 import type { Scenario } from '@faultline/bench/explore';
 import { allocEventQueue } from '../kit/events.ts';
-import { IommuSystem, makeViommu } from '../kit/iommu-machine.ts';
+import { IommuSystem } from '../kit/iommu-machine.ts';
+import { makeViommu } from '../kit/iommu-start.ts';
 import { EVENT, SHARED, SHARED_FIELDS } from './event-read.ts';
 import { type Kernel, List } from './kernel.ts';
 import { EINVAL, readExhibit } from './read-exhibit.ts';

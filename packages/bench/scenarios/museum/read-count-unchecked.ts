@@ -1,7 +1,8 @@
 // From 6.11 to 7.1 a read of the fault file too small for the first group answered 0, as when nothing waits, while poll went on to say that
 // something does: the reader went round for ever.
 import type { Scenario } from '@faultline/bench/explore';
-import { IommuSystem, makeAttached } from '../kit/iommu-machine.ts';
+import { IommuSystem } from '../kit/iommu-machine.ts';
+import { makeAttached } from '../kit/iommu-start.ts';
 import { ALL_FIXES, faultRead, GROUP, queueGroup, RECORD_BYTES, SHARED_FIELDS } from './fault-read.ts';
 import { EINVAL, readExhibit } from './read-exhibit.ts';
 

@@ -1,7 +1,8 @@
 // From 6.11 to 7.1 a copy that failed left the loop over a group's records, and not the one over groups: the group was put back, fetched
 // again, and failed again, for as long as the user's buffer was not to be written; a signal did not end it.
 import type { Scenario } from '@faultline/bench/explore';
-import { IommuSystem, makeAttached } from '../kit/iommu-machine.ts';
+import { IommuSystem } from '../kit/iommu-machine.ts';
+import { makeAttached } from '../kit/iommu-start.ts';
 import { ALL_FIXES, faultRead, GROUP, queueGroup, RECORD_BYTES, SHARED_FIELDS } from './fault-read.ts';
 import { EFAULT, readExhibit } from './read-exhibit.ts';
 

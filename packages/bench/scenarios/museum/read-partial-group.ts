@@ -1,7 +1,8 @@
 // From 6.11 to 7.1 a read of the fault file whose copy failed inside a group counted the records before the failure. The group went back,
 // and its cookie with it: the user was told of half a group, by a cookie that named nothing.
 import type { Scenario } from '@faultline/bench/explore';
-import { IommuSystem, makeAttached } from '../kit/iommu-machine.ts';
+import { IommuSystem } from '../kit/iommu-machine.ts';
+import { makeAttached } from '../kit/iommu-start.ts';
 import { ALL_FIXES, faultRead, GROUP, queueGroup, RECORD_BYTES, SHARED_FIELDS } from './fault-read.ts';
 import { EFAULT, readExhibit } from './read-exhibit.ts';
 
