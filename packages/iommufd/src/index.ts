@@ -1,19 +1,53 @@
-export { createAccess, destroyAccess } from './access/index.ts';
-export type { Caller, MappableFile, UserMemory } from './caller/index.ts';
+export { type ErrnoName, IommuError } from '@faultline/core/errors';
+export {
+  FAULT_FLAG_LAST_PAGE,
+  FAULT_FLAG_PASID_VALID,
+  FAULT_PERM_EXEC,
+  FAULT_PERM_PRIV,
+  FAULT_PERM_READ,
+  FAULT_PERM_WRITE,
+  RESPONSE_INVALID,
+  RESPONSE_SUCCESS,
+  type ResponseCode,
+} from '@faultline/core/iopf';
+export {
+  type AccessRange,
+  type AccessSpec,
+  accessBytes,
+  attachAccess,
+  createAccess,
+  destroyAccess,
+  detachAccess,
+  pinAccess,
+  replaceAccess,
+  unpinAccess,
+} from './access/index.ts';
+export {
+  ACCOUNT_NONE,
+  ACCOUNT_PROCESS,
+  ACCOUNT_USER,
+  type Account,
+  type Caller,
+  type MappableFile,
+  PAGE_BYTES,
+  PIN_FAULT,
+  PIN_NO_MEMORY,
+  type UserMemory,
+} from './caller/index.ts';
+export * from './compat/index.ts';
 export { destroy } from './context/destroy.ts';
 export { openFiles } from './context/files.ts';
-export { type Command, Context, callCommand, openContext } from './context/index.ts';
+export {
+  type AnyCommand,
+  COMMANDS,
+  type Command,
+  Context,
+  callCommand,
+  Dispatcher,
+  openContext,
+} from './context/index.ts';
 export { attachDevice, bindDevice, detachDevice, replaceDevice, unbindDevice } from './device/index.ts';
-export type {
-  DeviceTraits,
-  DirtySink,
-  DomainGeometry,
-  DriverData,
-  DriverEntries,
-  HwInfo,
-  IommufdDriver,
-  IovaRange,
-} from './driver/index.ts';
+export * from './driver/index.ts';
 export { faultQueueAlloc } from './fault-queue/alloc.ts';
 export { CookieTable } from './fault-queue/cookie-table.ts';
 export * from './fault-queue/index.ts';
@@ -31,4 +65,4 @@ export { FailPoint, RecordPool } from './memory/index.ts';
 export * from './objects/index.ts';
 export * from './uapi/index.ts';
 export { EventQueue, reportEvent, veventqAlloc } from './veventq/index.ts';
-export { hwQueueAlloc, vdeviceAlloc, viommuAlloc } from './viommu/index.ts';
+export { hwQueueAlloc, type MappedRegion, mmapRegion, unmapRegion, vdeviceAlloc, viommuAlloc } from './viommu/index.ts';
