@@ -13,19 +13,21 @@ export function spanLg2(first: number, last: number): number {
 
 /** Bits 31:0 of the page number with the size in it. `pageLo` need not be aligned. */
 export function codedLo(pageLo: number, sizeLg2: number): number {
-  if (sizeLg2 > 32) return -1;
-  return sizeLg2 === 0 ? pageLo : (pageLo & ~(1 << (sizeLg2 - 1))) | ((1 << (sizeLg2 - 1)) - 1);
+  if (sizeLg2 === 0) return pageLo;
+  const zero = 1 << (sizeLg2 - 1);
+  return sizeLg2 > 32 ? -1 : (pageLo & ~zero) | (zero - 1);
 }
 
 /** Bits 51:32. */
 export function codedHi(pageHi: number, sizeLg2: number): number {
-  if (sizeLg2 >= INVALIDATE_ALL) return 0x7ffff;
-  return sizeLg2 <= 32 ? pageHi : (pageHi & ~(1 << (sizeLg2 - 33))) | ((1 << (sizeLg2 - 33)) - 1);
+  if (sizeLg2 <= 32) return pageHi;
+  const zero = 1 << (sizeLg2 - 33);
+  return sizeLg2 >= INVALIDATE_ALL ? 0x7ffff : (pageHi & ~zero) | (zero - 1);
 }
 
-/** log2 of the pages, of a coded page number with S. */
+/** log2 of the pages, of a coded page number with S: one past its lowest zero. */
 export function codedSizeLg2(lo: number, hi: number): number {
-  return lo !== -1 ? 1 + lowestZero(lo) : Math.min(33 + lowestZero(hi), INVALIDATE_ALL);
+  return lo !== -1 ? 32 - Math.clz32(~lo & (lo + 1)) : Math.min(64 - Math.clz32(~hi & (hi + 1)), INVALIDATE_ALL);
 }
 
 /** Half of the first page's number, the bits that code the size cleared. */
@@ -34,8 +36,4 @@ export function firstLo(lo: number, sizeLg2: number): number {
 }
 export function firstHi(hi: number, sizeLg2: number): number {
   return sizeLg2 <= 32 ? hi : sizeLg2 >= INVALIDATE_ALL ? 0 : hi & -(1 << (sizeLg2 - 32));
-}
-
-function lowestZero(bits: number): number {
-  return 31 - Math.clz32(~bits & (bits + 1));
 }
