@@ -37,8 +37,9 @@ class User {
     const delivery = new Delivery(system, base);
     const cookies = new CookieTable(words, base);
     delivery.lock();
-    const cookie = cookies.reserve();
-    cookies.publish(cookie, delivery.head());
+    const group = delivery.head();
+    const cookie = cookies.reserve(group);
+    cookies.publish(cookie, group);
     this.me.user.showFirst(cookie);
     cookies.redeem(cookie); // the second record cannot be written
     delivery.unlock();
