@@ -6,7 +6,6 @@ import { LINE, mutexLock, mutexUnlock, type Words } from '@faultline/core/sync';
 import { highHalf, lowHalf } from '../memory/u64.ts';
 import { hugeAlign, type PhysicalMemory } from './physical-memory.ts';
 import {
-  ACCOUNT_NONE,
   ACCOUNT_PROCESS,
   ACCOUNT_USER,
   type Account,
@@ -23,7 +22,7 @@ import {
 //   PAGES    1       constant     pages of the window; 0: no process was laid out here
 //   LIMIT    2       LOCK         pages that may be locked
 //   CHARGED  3       LOCK         pages that are: charged to the process itself
-//   PINNED   4       LOCK         pages that are pinned for it, whoever is charged
+//   PINNED   4       atomic       pages that are pinned for it, whoever is charged
 //   USER     5       constant     base of the process that counts for all of the user's
 //   LOCKED   6       atomic       of that one: pages that are charged to the user
 //   (LINE)   one word a page: frame << 3 | PTE_*, 0 for none
@@ -195,17 +194,18 @@ export class ProcessMemory implements UserMemory {
   }
 
   charge(pages: number, account: Account = ACCOUNT_PROCESS): boolean {
-    return this.#locked(() => {
-      const words = this.#words;
-      const limit = words[this.#base + LIMIT];
-      if (account === ACCOUNT_USER && !this.#chargeUser(pages, limit)) return false;
-      if (account === ACCOUNT_PROCESS) {
-        if (words[this.#base + CHARGED] + pages > limit) return false;
-        words[this.#base + CHARGED] += pages;
-      }
-      words[this.#base + PINNED] += pages;
-      return true;
-    });
+    const limit = this.#words[this.#base + LIMIT];
+    if (account === ACCOUNT_USER && !this.#chargeUser(pages, limit)) return false;
+    if (account === ACCOUNT_PROCESS && !this.#locked(() => this.#chargeProcess(pages, limit))) return false;
+    Atomics.add(this.#words, this.#base + PINNED, pages);
+    return true;
+  }
+
+  #chargeProcess(pages: number, limit: number): boolean {
+    const charged = this.#words[this.#base + CHARGED] + pages;
+    if (charged > limit) return false;
+    this.#words[this.#base + CHARGED] = charged;
+    return true;
   }
 
   /** The user's count is shared with processes that have locks of their own. */
@@ -220,16 +220,9 @@ export class ProcessMemory implements UserMemory {
   }
 
   uncharge(pages: number, account: Account = ACCOUNT_PROCESS): void {
-    this.#locked(() => {
-      const words = this.#words;
-      const user = words[this.#base + USER] + LOCKED;
-      const charged = account === ACCOUNT_PROCESS ? words[this.#base + CHARGED] : Atomics.load(words, user);
-      if (pages > words[this.#base + PINNED] || (account !== ACCOUNT_NONE && pages > charged))
-        throw new IommuError('EINVAL', 'uncharge', 'pages', pages, 'more than was charged');
-      words[this.#base + PINNED] -= pages;
-      if (account === ACCOUNT_PROCESS) words[this.#base + CHARGED] -= pages;
-      if (account === ACCOUNT_USER) Atomics.sub(words, user, pages);
-    });
+    if (account === ACCOUNT_USER) lessPages(this.#words, this.#words[this.#base + USER] + LOCKED, pages);
+    else if (account === ACCOUNT_PROCESS) this.#locked(() => lessPages(this.#words, this.#base + CHARGED, pages));
+    lessPages(this.#words, this.#base + PINNED, pages);
   }
 
   /** Pages charged to the process itself: VmLck. */
@@ -239,7 +232,7 @@ export class ProcessMemory implements UserMemory {
 
   /** Pages pinned for the process, whoever is charged: VmPin. */
   pinnedPages(): number {
-    return this.#words[this.#base + PINNED];
+    return Atomics.load(this.#words, this.#base + PINNED);
   }
 
   /** Pages charged to its user. */
@@ -320,6 +313,13 @@ export class ProcessMemory implements UserMemory {
       mutexUnlock(this.#words, this.#base + LOCK, this.ram.self);
     }
   }
+}
+
+/** @throws IommuError EINVAL there are not so many: nothing has changed. */
+function lessPages(words: Words, at: number, pages: number): void {
+  if (Atomics.sub(words, at, pages) >= pages) return;
+  Atomics.add(words, at, pages);
+  throw new IommuError('EINVAL', 'uncharge', 'pages', pages, 'more than was charged');
 }
 
 /** Offset in the window, as far as it lies in one; exact up to 2^53. */

@@ -3,7 +3,7 @@
 import { IommuError } from '@faultline/core/errors';
 import type { Context } from '../context/context.ts';
 import { abortPagingHwpt, hwptsOf, letGoHwpt, makePagingHwpt, withHwptList } from '../hwpt/index.ts';
-import { HWPT_AUTO } from '../objects/index.ts';
+import { DEVICE_GOING, HWPT_AUTO } from '../objects/index.ts';
 import { OBJ_DEVICE, OBJ_HWPT_NESTED, OBJ_HWPT_PAGING, OBJ_IOAS } from '../uapi/index.ts';
 import {
   addMember,
@@ -139,6 +139,8 @@ function attach(context: Context, call: string, groupAt: number, device: number,
         'another device of the group is on another HWPT',
       );
   }
+  if (words[objects.at(device) + DEVICE_GOING] === 1)
+    throw new IommuError('ENOENT', call, 'dev_id', objects.idOf(device), 'is being unbound');
   checkHwpt(context, call, groupAt, device, pasid, hwpt);
   checkPasid(context, call, device, pasid);
   const records = reserveMember(context, call, attachmentAt === 0);
