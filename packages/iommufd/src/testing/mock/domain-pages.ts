@@ -81,14 +81,27 @@ export class DomainPages {
 
   /** Where a device's access goes, -1: it faults. A write makes the page dirty where `tracking`. */
   translate(domain: number, iova: bigint, write: boolean, tracking: boolean): number {
-    const page = pageOf(iova);
+    return this.#map.locked(() => this.#translateLocked(domain, iova, write, tracking));
+  }
+
+  /** As {@link translate}, and makes the access: the page is mapped until it is done, and dirty before anybody can look. @returns whether it did
+   * not fault. */
+  reach(domain: number, iova: bigint, write: boolean, tracking: boolean, access: (physical: number) => void): boolean {
     return this.#map.locked(() => {
-      const at = this.#map.flagsAt(domain, page);
-      const wanted = write ? MAPPED_WRITE : MAPPED_READ;
-      if (at === 0 || (this.#words[at] & (wanted | MAPPED_REVOKED)) !== wanted) return -1;
-      if (write && tracking) this.#words[this.#headAt(domain, page, at)] |= MAPPED_DIRTY;
-      return this.#map.memoryOf(domain, page) * MOCK_PAGE_BYTES + (Number(iova) % MOCK_PAGE_BYTES);
+      const physical = this.#translateLocked(domain, iova, write, tracking);
+      if (physical >= 0) access(physical);
+      return physical >= 0;
     });
+  }
+
+  /** Context: locked. */
+  #translateLocked(domain: number, iova: bigint, write: boolean, tracking: boolean): number {
+    const page = pageOf(iova);
+    const at = this.#map.flagsAt(domain, page);
+    const wanted = write ? MAPPED_WRITE : MAPPED_READ;
+    if (at === 0 || (this.#words[at] & (wanted | MAPPED_REVOKED)) !== wanted) return -1;
+    if (write && tracking) this.#words[this.#headAt(domain, page, at)] |= MAPPED_DIRTY;
+    return this.#map.memoryOf(domain, page) * MOCK_PAGE_BYTES + (Number(iova) % MOCK_PAGE_BYTES);
   }
 
   /** Makes a page dirty, as a device's write would. @returns whether it is mapped. */

@@ -1,4 +1,5 @@
 export * from './constants.ts';
+export * from './dma.ts';
 export * from './domain-pages.ts';
 export * from './driver.ts';
 export * from './layout.ts';
