@@ -22,7 +22,7 @@ import {
 } from '@faultline/core/iopf';
 import { Arena, planArena } from '@faultline/core/memory';
 import { answersRegion, CountingOps } from './answers.ts';
-import { filePoolNames, iommuRacy, objectPoolNames, QUEUE, xarrayNames } from './iommu-names.ts';
+import { cookieNames, filePoolNames, iommuRacy, objectPoolNames, QUEUE, xarrayNames } from './iommu-names.ts';
 import {
   type Args,
   type Caller,
@@ -114,7 +114,7 @@ export class IommuSystem {
       ...systemNames(new IopfSystem(arena, { id: 1, spins: 0 }), config),
       'iommufd.fault-queues': {
         ...QUEUE,
-        ...xarrayNames('cookie', arena.words[arena.base('iommufd.fault-queues') + QUEUE.COOKIES], 1),
+        ...cookieNames(arena.words[arena.base('iommufd.fault-queues') + QUEUE.COOKIES], config.requests),
       },
       'iommufd.ids': xarrayNames('id', arena.sizeWords('iommufd.ids') / (config.contexts + 1), ID_NODES),
       'iommufd.fds': xarrayNames('fd', arena.sizeWords('iommufd.fds') / (config.processes + 1), FD_NODES),

@@ -28,6 +28,11 @@ function poolNames(names: Names, records: number, words: number): Names {
 export const objectPoolNames = (objects: number): Names => poolNames(OBJECT, objects, OBJECT_WORDS);
 export const filePoolNames = (files: number): Names => poolNames({ REFS: FILE_REFS }, files, FILE_WORDS);
 
+/** A fault queue's cookies: a word a group, from `at` on. */
+export function cookieNames(at: number, groups: number): Names {
+  return objectNames({ COOKIE: 0 }, 1, groups, at + 1, 1);
+}
+
 /** Words of an xarray of which the first block is in use. */
 export function xarrayNames(name: string, at: number, maxNodes: number): Names {
   const layout = xarrayLayout(maxNodes);
@@ -57,7 +62,11 @@ export function iommuRacy(memory: Memory): readonly Racy[] {
     refcountLook(memory),
     stateGuess(memory),
     copyBeforeClaim(memory),
-    hints('iommufd.fault-queues'),
+    {
+      region: 'iommufd.fault-queues',
+      offsets: called('iommufd.fault-queues', 'COOKIE'),
+      why: 'reserved plainly, while it is not out: no compare-exchange of an answer, which wants it out, can succeed on it',
+    },
     hints('iommufd.ids'),
     hints('iommufd.fds'),
     {
