@@ -311,7 +311,10 @@ describe('a thread that dies stops the run, by name, and all others end:', () =>
   const deaths: [string, RegExp][] = [
     ['device.worker', /^device\.worker: exited with code 1$/],
     ['handler.worker', /^handler\.worker: exited with code 1$/],
-    ['host', /host = "(hardware|interrupt)": died: .*; its actors: (command-queue|event-queue, pri-queue, domain, device:1) /],
+    [
+      'host',
+      /host = "(hardware|interrupt)": died: .*; its actors: (command-queue|event-queue, pri-queue, domain, device:1) /,
+    ],
   ];
   test.each(deaths)('%s', async (name, message) => {
     let at = 0;
