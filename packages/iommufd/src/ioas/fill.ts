@@ -1,13 +1,10 @@
 // An area's pages in domains. The first domain of an area pins what is not pinned yet and remembers where everything is (STORAGE); others
 // copy from it. Context: the IOAS's domains lock, at least for reading, and the pages' lock.
-import type { Words } from '@faultline/core/sync';
 import { PAGE_BYTES } from '../caller/index.ts';
 import type { Machine } from '../machine/index.ts';
 import { loadU64 } from '../memory/index.ts';
-import { AREA_BYTE, AREA_LAST, AREA_PROT, AREA_SIBLING, AREA_START, AREA_STORAGE, PAGES_AREAS } from './layout.ts';
-import { areaPages, pinnedAt, pinPage, unpinPage } from './pages.ts';
-
-const PAGE = BigInt(PAGE_BYTES);
+import { AREA_LAST, AREA_PROT, AREA_SIBLING, AREA_START, AREA_STORAGE, PAGES_AREAS } from './layout.ts';
+import { areaBytes, areaPages, inFirstPage, pinnedAt, pinPage, unpinPage } from './pages.ts';
 
 /** Maps an area into a domain. @param large pages that are physically contiguous are mapped in one piece; else one by one. @throws IommuError EFAULT, ENOMEM; nothing of it is mapped or pinned then that was not before. */
 export function fillDomain(
@@ -22,7 +19,7 @@ export function fillDomain(
   const isFirst = words[areaAt + AREA_STORAGE] === 0;
   const { first, last } = areaPages(words, areaAt);
   const fresh: number[] = []; // pairs: page, physical address
-  const run = new Run(machine, areaAt, domain);
+  const run = new Run(machine, areaAt, domain, first);
   try {
     for (let page = first; page <= last; page++) {
       let physical = pinnedAt(machine, pagesAt, page);
@@ -77,31 +74,33 @@ function forgetStorage({ words, pools }: Machine, areaAt: number, pagesAt: numbe
 /** Collects pages that are physically contiguous, and maps them in one piece. */
 class Run {
   readonly #machine: Machine;
-  readonly #words: Words;
   readonly #domain: number;
   readonly #start: bigint;
-  readonly #byte: bigint;
-  readonly #endByte: bigint;
+  /** Where in its first page the area begins, and where, counted from that page's beginning, it ends. */
+  readonly #from: number;
+  readonly #end: number;
+  readonly #first: number;
   readonly #prot: number;
-  #mapped = 0n;
+  #mapped = 0;
   #physical = 0;
   #bytes = 0;
 
-  constructor(machine: Machine, areaAt: number, domain: number) {
+  /** @param first page of the area. */
+  constructor(machine: Machine, areaAt: number, domain: number, first: number) {
+    const { words } = machine;
     this.#machine = machine;
-    this.#words = machine.words;
     this.#domain = domain;
-    this.#start = loadU64(this.#words, areaAt + AREA_START);
-    this.#byte = loadU64(this.#words, areaAt + AREA_BYTE);
-    this.#endByte = this.#byte + loadU64(this.#words, areaAt + AREA_LAST) - this.#start + 1n;
-    this.#prot = this.#words[areaAt + AREA_PROT];
+    this.#start = loadU64(words, areaAt + AREA_START);
+    this.#from = inFirstPage(words, areaAt);
+    this.#end = this.#from + areaBytes(words, areaAt);
+    this.#first = first;
+    this.#prot = words[areaAt + AREA_PROT];
   }
 
   /** Adds the part of a page that the area has. */
   add(page: number, physical: number): void {
-    const from = BigInt(page) * PAGE;
-    const skipped = this.#byte > from ? Number(this.#byte - from) : 0;
-    const end = from + PAGE < this.#endByte ? PAGE_BYTES : Number(this.#endByte - from);
+    const skipped = page === this.#first ? this.#from : 0;
+    const end = Math.min(PAGE_BYTES, this.#end - (page - this.#first) * PAGE_BYTES);
     if (this.#bytes > 0 && physical + skipped !== this.#physical + this.#bytes) this.end();
     if (this.#bytes === 0) this.#physical = physical + skipped;
     this.#bytes += end - skipped;
@@ -109,15 +108,16 @@ class Run {
 
   end(): void {
     if (this.#bytes === 0) return;
-    this.#machine.driver.map(this.#domain, this.#start + this.#mapped, this.#physical, this.#bytes, this.#prot);
-    this.#mapped += BigInt(this.#bytes);
+    const iova = this.#mapped === 0 ? this.#start : this.#start + BigInt(this.#mapped);
+    this.#machine.driver.map(this.#domain, iova, this.#physical, this.#bytes, this.#prot);
+    this.#mapped += this.#bytes;
     this.#bytes = 0;
   }
 
   /** Unmaps what was mapped: nobody used it yet, but hardware may have looked. */
   undo(): void {
-    if (this.#mapped === 0n) return;
-    this.#machine.driver.unmap(this.#domain, this.#start, this.#mapped);
+    if (this.#mapped === 0) return;
+    this.#machine.driver.unmap(this.#domain, this.#start, BigInt(this.#mapped));
     this.#machine.driver.syncUnmaps(this.#domain);
   }
 }

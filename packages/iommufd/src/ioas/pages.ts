@@ -88,11 +88,22 @@ export function withPages<T>(machine: Machine, pages: number, body: (at: number)
   }
 }
 
-/** First and last page of an area's bytes. */
+/** First and last page of an area's bytes, in numbers: areas of more than 2^53 bytes are not pinned to their end. */
 export function areaPages(words: Words, areaAt: number): { first: number; last: number } {
-  const byte = loadU64(words, areaAt + AREA_BYTE);
-  const length = loadU64(words, areaAt + AREA_LAST) - loadU64(words, areaAt + AREA_START);
-  return { first: Number(byte / PAGE), last: Number((byte + length) / PAGE) };
+  const first = (words[areaAt + AREA_BYTE + 1] >>> 0) * 2 ** 20 + (words[areaAt + AREA_BYTE] >>> 12);
+  const toLast = inFirstPage(words, areaAt) + areaBytes(words, areaAt) - 1;
+  return { first, last: first + Math.floor(toLast / PAGE_BYTES) };
+}
+
+/** Where in its first page an area begins. */
+export function inFirstPage(words: Words, areaAt: number): number {
+  return words[areaAt + AREA_BYTE] & (PAGE_BYTES - 1);
+}
+
+/** Bytes of an area, exact up to 2^53. */
+export function areaBytes(words: Words, areaAt: number): number {
+  const high = (words[areaAt + AREA_LAST + 1] >>> 0) - (words[areaAt + AREA_START + 1] >>> 0);
+  return high * 2 ** 32 + ((words[areaAt + AREA_LAST] >>> 0) - (words[areaAt + AREA_START] >>> 0)) + 1;
 }
 
 /** Physical address of a page that is pinned, -1 of one that is not. Context: the pages' lock. */
@@ -102,9 +113,11 @@ export function pinnedAt(machine: Machine, pagesAt: number, page: number): numbe
     const at = pools.areas.at(area);
     const { first, last } = areaPages(words, at);
     if (page < first || page > last) continue;
-    const inPage = page === first ? loadU64(words, at + AREA_BYTE) % PAGE : 0n;
-    const iova = loadU64(words, at + AREA_START) + BigInt(page) * PAGE + inPage - loadU64(words, at + AREA_BYTE);
-    return machine.driver.iovaToPhys(words[at + AREA_STORAGE], iova) - Number(inPage);
+    const start = loadU64(words, at + AREA_START);
+    const skipped = inFirstPage(words, at);
+    const domain = words[at + AREA_STORAGE];
+    if (page === first) return machine.driver.iovaToPhys(domain, start) - skipped;
+    return machine.driver.iovaToPhys(domain, start + BigInt((page - first) * PAGE_BYTES - skipped));
   }
   const pin = findPin(machine, pagesAt, page);
   return pin === 0 ? -1 : Number(loadU64(words, pools.pins.at(pin) + PIN_PHYSICAL));
