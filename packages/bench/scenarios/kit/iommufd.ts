@@ -1,2 +1,2 @@
-// Where scenarios get iommufd from: its built package, which checked threads take for its sources.
-export * from '../../../iommufd/dist/index.js';
+// What scenarios take from iommufd.
+export * from '@faultline/iommufd';

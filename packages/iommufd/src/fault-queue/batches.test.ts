@@ -1,6 +1,6 @@
 import { RESPONSE_FAILURE, RESPONSE_INVALID, RESPONSE_SUCCESS } from '@faultline/core/iopf';
 import { describe, expect, test } from 'vitest';
-import { OneThread, VARIANTS } from '../testing/one-thread.ts';
+import { OneThread, VARIANTS } from '../testing/one-thread.test-help.ts';
 
 describe.each(VARIANTS)('%s (%s)', (...variant) => {
   test('groups are delivered together, oldest first, each with its view', () => {

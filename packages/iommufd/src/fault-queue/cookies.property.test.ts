@@ -1,7 +1,7 @@
 import { RESPONSE_INVALID, RESPONSE_SUCCESS } from '@faultline/core/iopf';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { OneThread, VARIANTS } from '../testing/one-thread.ts';
+import { OneThread, VARIANTS } from '../testing/one-thread.test-help.ts';
 
 type Step =
   | { readonly do: 'report' }

@@ -9,7 +9,7 @@ import {
   RESPONSE_SUCCESS,
 } from '@faultline/core/iopf';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { ENTRIES, OneThread, VARIANTS } from '../testing/one-thread.ts';
+import { ENTRIES, OneThread, VARIANTS } from '../testing/one-thread.test-help.ts';
 import { autoRespond } from './index.ts';
 
 /** Bits of a cookie's slot in a system of 256 requests; its queue's number stands above them. */

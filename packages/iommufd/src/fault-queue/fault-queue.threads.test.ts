@@ -27,9 +27,9 @@ import { Arena, planArena } from '@faultline/core/memory';
 import { initMpmc, mpmcWords } from '@faultline/core/ring';
 import { LINE } from '@faultline/core/sync';
 import { describe, expect, test } from 'vitest';
-import { AnswerCounts } from '../testing/answer-counts.ts';
-import { VARIANTS } from '../testing/one-thread.ts';
-import { DELIVERED, REFUSED, STOP, VOID } from '../testing/reader-counts.ts';
+import { AnswerCounts } from '../testing/answer-counts.test-help.ts';
+import { VARIANTS } from '../testing/one-thread.test-help.ts';
+import { DELIVERED, REFUSED, STOP, VOID } from '../testing/reader-counts.test-help.ts';
 import {
   autoRespond,
   FaultSink,

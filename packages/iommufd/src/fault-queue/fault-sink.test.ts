@@ -12,7 +12,7 @@ import {
   WorkSource,
 } from '@faultline/core/iopf';
 import { describe, expect, test } from 'vitest';
-import { OneThread, VARIANTS } from '../testing/one-thread.ts';
+import { OneThread, VARIANTS } from '../testing/one-thread.test-help.ts';
 import { routeDomain, unrouteDomain } from './index.ts';
 
 describe.each(VARIANTS)('%s (%s)', (...variant) => {

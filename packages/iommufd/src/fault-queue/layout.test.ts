@@ -1,6 +1,6 @@
 import { LINE } from '@faultline/core/sync';
 import { expect, test } from 'vitest';
-import { CONFIG, OneThread } from '../testing/one-thread.ts';
+import { CONFIG, OneThread } from '../testing/one-thread.test-help.ts';
 import { CookieTable } from './cookie-table.ts';
 import { FaultQueue, FaultSink, faultQueueWords, initFaultQueue, reportsNothing } from './index.ts';
 

@@ -6,8 +6,8 @@ import { type Generation, IopfSystem, openFaultPath, RESPONSE_SUCCESS } from '@f
 import { Arena, type SharedArena } from '@faultline/core/memory';
 import { MpmcConsumer, MpmcProducer } from '@faultline/core/ring';
 import { FaultQueue, reportsNothing } from '../index.ts';
-import { AnswerCounts } from './answer-counts.ts';
-import { DELIVERED, REFUSED, STOP, VOID } from './reader-counts.ts';
+import { AnswerCounts } from './answer-counts.test-help.ts';
+import { DELIVERED, REFUSED, STOP, VOID } from './reader-counts.test-help.ts';
 
 const { shared, generation, id, perDevice, seed } = workerData as {
   shared: SharedArena;
