@@ -26,8 +26,7 @@ export const VTD_DIRECTORIES = 16;
 export const VTD_TABLES = 17;
 export const VTD_PRQ = 18;
 export const VTD_IQ = 19;
-export const VTD_CAP = 20; // two words each
-export const VTD_ECAP = 22;
+export const VTD_CAP = 20; // CAP, then ECAP: two words each
 const HEADER_WORDS = 24;
 
 export const VTD_GCMD: number = LINE;
