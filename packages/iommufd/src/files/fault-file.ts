@@ -40,9 +40,9 @@ export class FaultFile {
   readonly #groups = new Int32Array(BATCH);
   readonly #cookies = new Int32Array(BATCH);
   readonly #records = new Int32Array(BATCH * WORDS);
-  readonly #bytes = new Uint8Array(this.#records.buffer);
+  readonly #bytes = prefixes(this.#records, PGFAULT.bytes);
   readonly #response = new Int32Array(BATCH * (PAGE_RESPONSE.bytes / 4));
-  readonly #responseBytes = new Uint8Array(this.#response.buffer);
+  readonly #responseBytes = prefixes(this.#response, PAGE_RESPONSE.bytes);
 
   /** @param number of the fault queue. */
   constructor(machine: Machine, number: number) {
@@ -78,7 +78,7 @@ export class FaultFile {
         if (done === 0) this.#refuseRead(left);
         return done;
       }
-      const at = address + BigInt(done * PGFAULT.bytes);
+      const at = done === 0 ? address : address + BigInt(done * PGFAULT.bytes);
       const whole = this.#isLarge ? this.#copyLarge(memory, at, records) : this.#copy(memory, at, records);
       done += whole;
       if (whole === records) continue;
@@ -126,7 +126,7 @@ export class FaultFile {
 
   /** @returns records of groups that were copied whole, and are delivered now. */
   #copy(memory: UserMemory, address: bigint, records: number): number {
-    if (memory.write(address, this.#view(0, records))) {
+    if (memory.write(address, this.#bytes[records])) {
       this.#deliver(this.#count);
       return records;
     }
@@ -135,7 +135,13 @@ export class FaultFile {
     let whole = 0;
     for (; this.#count > 1 && whole < this.#count; whole++) {
       const size = this.#words[this.#at(this.#groups[whole]) + GROUP_COUNT];
-      if (!memory.write(address + BigInt(done * PGFAULT.bytes), this.#view(done, done + size))) break;
+      if (
+        !memory.write(
+          address + BigInt(done * PGFAULT.bytes),
+          this.#bytes[BATCH].subarray(done * PGFAULT.bytes, (done + size) * PGFAULT.bytes),
+        )
+      )
+        break;
       done += size;
     }
     this.#deliver(whole);
@@ -149,7 +155,7 @@ export class FaultFile {
     for (let done = 0; done < records; ) {
       const batch = Math.min(records - done, BATCH);
       member = this.#composeMembers(0, batch, groupAt, member, this.#cookies[0]);
-      if (!memory.write(address + BigInt(done * PGFAULT.bytes), this.#view(0, batch))) {
+      if (!memory.write(address + BigInt(done * PGFAULT.bytes), this.#bytes[batch])) {
         this.#deliver(0);
         return 0;
       }
@@ -166,10 +172,6 @@ export class FaultFile {
       this.#delivery.deliver(this.#groups[i], this.#cookies[i]);
     }
     for (let i = count; i < this.#count; i++) this.#delivery.abort(this.#cookies[i]);
-  }
-
-  #view(from: number, to: number): Uint8Array {
-    return this.#bytes.subarray(from * PGFAULT.bytes, to * PGFAULT.bytes);
   }
 
   #composeGroup(to: number, group: number, cookie: number): void {
@@ -235,12 +237,13 @@ export class FaultFile {
 
   /** @returns how many could be read: all, or those before the first that cannot. */
   #copyResponses(memory: UserMemory, address: bigint, done: number, batch: number): number {
-    const from = address + BigInt(done * PAGE_RESPONSE.bytes);
-    if (memory.read(from, this.#responseBytes.subarray(0, batch * PAGE_RESPONSE.bytes))) return batch;
+    const from = done === 0 ? address : address + BigInt(done * PAGE_RESPONSE.bytes);
+    if (memory.read(from, this.#responseBytes[batch])) return batch;
     let whole = 0;
     for (; whole < batch; whole++) {
       const at = whole * PAGE_RESPONSE.bytes;
-      if (!memory.read(from + BigInt(at), this.#responseBytes.subarray(at, at + PAGE_RESPONSE.bytes))) break;
+      const one = this.#responseBytes[BATCH].subarray(at, at + PAGE_RESPONSE.bytes);
+      if (!memory.read(from + BigInt(at), one)) break;
     }
     return whole;
   }
@@ -263,4 +266,9 @@ export class FaultFile {
   #at(group: number): number {
     return this.#machine.system.requests.objects + group * REQUEST_WORDS;
   }
+}
+
+/** The first 0, 1, 2, … records of a batch, as bytes: views cost more than what is copied through them. */
+function prefixes(records: Int32Array<ArrayBuffer>, bytes: number): readonly Uint8Array[] {
+  return Array.from({ length: BATCH + 1 }, (_, count) => new Uint8Array(records.buffer, 0, count * bytes));
 }
