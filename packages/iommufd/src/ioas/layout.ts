@@ -1,6 +1,6 @@
 import { LINE, rwlockWords } from '@faultline/core/sync';
 
-// IOAS: a record of the pool `ioas`, named by the object's IOAS_BODY. Offsets in words; lock names are those of locks.ts.
+// IOAS: a record of the pool `ioas`, named by the object's IOAS_BODY. Offsets in words; lock names are those of LOCKS.md.
 //
 //   name       offset  guarded by           meaning
 //   DOMAINS    0       atomic               rwlock `domains`

@@ -25,7 +25,7 @@ export const CONTEXT_LIVE = 1;
 // Group: devices that are attached together, by the number that the driver gives. Offsets in words.
 //
 //   name         offset  guarded by   meaning
-//   LOCK         0       atomic       mutex: the group's words, its devices' attachments; outermost of all locks (locks.md)
+//   LOCK         0       atomic       mutex: the group's words, its devices' attachments; outermost of all locks (LOCKS.md)
 //   CONTEXT      1       LOCK         who owns it, 0 for nobody
 //   DEVICES      2       LOCK         bound devices
 //   ATTACHMENTS  3       LOCK         first of its attachments, one for each PASID in use
