@@ -65,4 +65,13 @@ export { FailPoint, RecordPool } from './memory/index.ts';
 export * from './objects/index.ts';
 export * from './uapi/index.ts';
 export { EventQueue, reportEvent, veventqAlloc } from './veventq/index.ts';
-export { hwQueueAlloc, type MappedRegion, mmapRegion, unmapRegion, vdeviceAlloc, viommuAlloc } from './viommu/index.ts';
+export {
+  hwQueueAlloc,
+  type MappedRegion,
+  MMAP_EXEC,
+  MMAP_SHARED,
+  mmapRegion,
+  unmapRegion,
+  vdeviceAlloc,
+  viommuAlloc,
+} from './viommu/index.ts';

@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { PAGE_BYTES } from './caller/index.ts';
+import { MemoryFile, PAGE_BYTES } from './caller/index.ts';
+import { Context } from './context/index.ts';
+import { FILE_MEMORY } from './files/index.ts';
+import { reserveRanges, unreserveRanges } from './ioas/index.ts';
 import { Iommufd } from './iommufd.ts';
 import { EVERYTHING } from './iommufd-inputs.ts';
 import {
@@ -18,6 +21,7 @@ import { createMockLab, openMockLab } from './testing/mock-lab.ts';
 import { refusalOf } from './testing/rig.test-help.ts';
 import {
   HW_CAP_DIRTY_TRACKING,
+  OBJ_IOAS,
   OPTION_HUGE_PAGES,
   OPTION_RLIMIT_MODE,
   VFIO_IOAS_CLEAR,
@@ -62,6 +66,29 @@ test('maps, copies, moves and unmaps memory', () => {
   expect(refusalOf(() => iommufd.ioasMap({ ioasId, userVa, length: 1n, iova }))).toBe('EINVAL length');
   expect(refusalOf(() => iommufd.destroy(hwptId))).toBe('EBUSY id');
   expect(lab.ram.pinned()).toBe(2);
+  expectNothingLeft();
+});
+
+test('maps a file, from within it; more ranges than one question has room for', () => {
+  const { iommufd, lab, caller, expectNothingLeft } = openRig();
+  const file = MemoryFile.create(lab.ram, 3 * PAGE_BYTES);
+  lab.mappable.set(1, file);
+  const fd = caller.files.install('memfd', FILE_MEMORY, 0, 1);
+  const ioasId = iommufd.ioasAlloc();
+  const iova = iommufd.ioasMapFile({ ioasId, fd, start: PAGE, length: PAGE, writable: false });
+  expect(iommufd.ioasUnmap({ ioasId, iova, length: PAGE })).toBe(PAGE);
+  expect(refusalOf(() => iommufd.ioasMapFile({ ioasId, fd: iommufd.fd, length: PAGE }))).toBe('EBADF fd');
+  caller.files.close(fd);
+  file.close();
+  const context = new Context(lab.machine, 1);
+  const ioas = context.objects.get('test', 'ioas_id', ioasId, OBJ_IOAS);
+  const holes = Array.from({ length: 99 }, (_, i) => ({ start: BigInt(i) << 20n, last: (BigInt(i) << 20n) + 4095n }));
+  reserveRanges(context, ioas, 1, holes);
+  const { ranges } = iommufd.ioasIovaRanges(ioasId);
+  expect(ranges.length).toBe(99);
+  expect(ranges[98]).toEqual({ start: (98n << 20n) + 4096n, last: 2n ** 64n - 1n });
+  unreserveRanges(context, ioas, 1);
+  context.objects.put(ioas);
   expectNothingLeft();
 });
 
