@@ -100,6 +100,8 @@ export class FaultFile {
   // Groups that are copied at once: whole ones, as many as BATCH records hold, or one that is larger than that.
   #count = 0;
   #isLarge = false;
+  /** Some between them are gone. */
+  #isGapped = false;
 
   /** Reserves cookies for the oldest groups, in order, and composes their records. They wait in their places. @returns records. */
   #gather(room: number): number {
@@ -107,13 +109,17 @@ export class FaultFile {
     let records = 0;
     this.#count = 0;
     this.#isLarge = false;
-    for (let ahead = 0; ; ahead++) {
+    this.#isGapped = false;
+    for (let ahead = 0; records < most; ahead++) {
       const group = this.#delivery.at(ahead);
-      if (group === 0) return records;
-      if (group === GONE) continue;
+      if (group === 0) break;
+      if (group === GONE) {
+        this.#isGapped = true;
+        continue;
+      }
       const size = this.#words[this.#at(group) + GROUP_COUNT];
-      if (size > most - records && (this.#count > 0 || size > room)) return records;
-      if (this.#machine.fail.fails('cookie')) return records;
+      if (size > most - records && (this.#count > 0 || size > room)) break;
+      if (this.#machine.fail.fails('cookie')) break;
       const cookie = this.#delivery.reserve(group);
       this.#groups[this.#count] = group;
       this.#cookies[this.#count++] = cookie;
@@ -122,6 +128,7 @@ export class FaultFile {
       this.#composeGroup(records, group, cookie);
       records += size;
     }
+    return records;
   }
 
   /** @returns records of groups that were copied whole, and are delivered now. */
@@ -168,7 +175,7 @@ export class FaultFile {
   /** Delivers the first groups of those that were gathered; the cookies of the others were never good. */
   #deliver(count: number): void {
     for (let i = 0; i < count; i++) {
-      this.#delivery.head(); // past those that are gone
+      if (this.#isGapped) this.#delivery.head(); // past those that are gone
       this.#delivery.deliver(this.#groups[i], this.#cookies[i]);
     }
     for (let i = count; i < this.#count; i++) this.#delivery.abort(this.#cookies[i]);
