@@ -44,7 +44,7 @@ import {
   VIOMMU_ALLOC,
 } from '../uapi/index.ts';
 import { APERTURE, destroy, hwptAlloc, ioasAlloc, map, mapFixed, mockDomain, RW, unmap } from './actions.test-help.ts';
-import { type Device, PAGE, Refused, System } from './system.test-help.ts';
+import { type Device, errnoName, PAGE, Refused, System } from './system.test-help.ts';
 
 /** Memory that a pin asks for, and a descriptor: nothing else is ever short. */
 const DOCUMENTED = ['ENOMEM', 'EMFILE'];
@@ -227,7 +227,7 @@ describe('basic_fail_nth', () => {
       device.call(TEST_MOCK_DOMAIN_REPLACE, { id, ptId: nested });
       device.call(TEST_TRIGGER_IOPF, { devId, grpid: 1, perm: 1 });
       const read = process.read(outFaultFd, buffer, PGFAULT.bytes);
-      if (read < 0) throw new Refused('read', 'ENOMEM', undefined);
+      if (read < 0) throw new Refused('read', errnoName(read), undefined);
       device.call(VEVENTQ_ALLOC, { viommuId, type: MOCK_VEVENTQ_TYPE, veventqDepth: 2 });
       device.call(TEST_TRIGGER_VEVENT, { devId });
 
