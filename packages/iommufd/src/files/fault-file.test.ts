@@ -198,3 +198,33 @@ test('groups that are copied at once: those before the one that cannot be copied
     [4, 1],
   ]);
 });
+
+test('a group that comes while a read finds none refuses nothing', () => {
+  const { file, memory, buffer, trigger, lab, read } = faultRig();
+  const load = Atomics.load;
+  let loads = 0;
+  const late = (at: number): number => {
+    loads = 0;
+    Atomics.load = ((...args: Parameters<typeof load>) => {
+      const value = load(...args);
+      if (loads++ === at) {
+        Atomics.load = load;
+        lab.machine.answering(() => trigger(loads));
+      }
+      return value;
+    }) as typeof load;
+    try {
+      return file.read(memory, buffer, RECORD);
+    } finally {
+      Atomics.load = load;
+    }
+  };
+  for (let at = 0; at < 8; at++) {
+    const got = late(at);
+    expect([0, RECORD]).toContain(got);
+    while (read(RECORD) !== 0);
+  }
+  expect(file.read(memory, buffer, 0)).toBe(0);
+  trigger(9);
+  expect(refusalOf(() => file.read(memory, buffer, 0))).toBe('EINVAL count');
+});

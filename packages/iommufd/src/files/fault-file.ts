@@ -25,6 +25,7 @@ import { PAGE_RESPONSE, PGFAULT } from '../uapi/index.ts';
 /** Records that are composed before they are copied out at once. */
 const BATCH = 64;
 const WORDS = PGFAULT.bytes / 4;
+const FAILED = -1;
 
 export const POLLIN = 1;
 export const POLLOUT = 4;
@@ -75,7 +76,7 @@ export class FaultFile {
       const left = room - done;
       const records = this.#gather(left);
       if (this.#count === 0) {
-        if (done === 0) this.#refuseRead(left);
+        if (done === 0 && this.#refused !== 0) throw this.#refusal(room);
         return done;
       }
       const at = done === 0 ? address : address + BigInt(done * PGFAULT.bytes);
@@ -87,14 +88,10 @@ export class FaultFile {
     }
   }
 
-  /** Nothing was gathered: none waits, or the first group is refused. */
-  #refuseRead(room: number): void {
-    const group = this.#delivery.head();
-    if (group === 0) return;
-    const records = this.#words[this.#at(group) + GROUP_COUNT];
-    if (records > room)
-      throw new IommuError('EINVAL', 'read', 'count', room * PGFAULT.bytes, `the first group has ${records} records`);
-    throw new IommuError('ENOMEM', 'read', 'cookie', 0, 'made to fail');
+  #refusal(room: number): IommuError {
+    if (this.#refused === FAILED) return new IommuError('ENOMEM', 'read', 'cookie', 0, 'made to fail');
+    const why = `the first group has ${this.#refused} records`;
+    return new IommuError('EINVAL', 'read', 'count', room * PGFAULT.bytes, why);
   }
 
   // Groups that are copied at once: whole ones, as many as BATCH records hold, or one that is larger than that.
@@ -102,6 +99,8 @@ export class FaultFile {
   #isLarge = false;
   /** Some between them are gone. */
   #isGapped = false;
+  /** Records of the group that has no room, or FAILED; 0: nothing was refused. */
+  #refused = 0;
 
   /** Reserves cookies for the oldest groups, in order, and composes their records. They wait in their places. @returns records. */
   #gather(room: number): number {
@@ -110,7 +109,8 @@ export class FaultFile {
     this.#count = 0;
     this.#isLarge = false;
     this.#isGapped = false;
-    for (let ahead = 0; records < most; ahead++) {
+    this.#refused = 0;
+    for (let ahead = 0; records < most || records === 0; ahead++) {
       const group = this.#delivery.at(ahead);
       if (group === 0) break;
       if (group === GONE) {
@@ -118,8 +118,9 @@ export class FaultFile {
         continue;
       }
       const size = this.#words[this.#at(group) + GROUP_COUNT];
-      if (size > most - records && (this.#count > 0 || size > room)) break;
-      if (this.#machine.fail.fails('cookie')) break;
+      if (size > most - records && this.#count > 0) break;
+      this.#refused = size > room ? size : this.#machine.fail.fails('cookie') ? FAILED : 0;
+      if (this.#refused !== 0) break;
       const cookie = this.#delivery.reserve(group);
       this.#groups[this.#count] = group;
       this.#cookies[this.#count++] = cookie;
