@@ -42,6 +42,8 @@ export const ERRNO = {
   ERANGE: 34,
   /** Others did not let go, however often they were asked. */
   EDEADLK: 35,
+  /** What is there is not what was expected. */
+  EBADE: 52,
   /** A number does not fit. */
   EOVERFLOW: 75,
   /** A file of another kind. */

@@ -20,11 +20,8 @@ import { createMockLab, type MockLab, type MockLabConfig, openMockLab } from '..
 import { type TestStruct, testDispatcher } from '../testing/test-commands/index.ts';
 import { type Args, decodeStruct, defaultArgs, encodeStruct, IOMMUFD_TYPE, type Struct } from '../uapi/index.ts';
 
-/** Errno's name by its number. EBADE is no code of the core's. */
-const NAMES = new Map<number, string>([
-  ...Object.entries(ERRNO).map(([name, number]) => [number, name] as const),
-  [52, 'EBADE'],
-]);
+/** Errno's name by its number. */
+const NAMES = new Map<number, string>(Object.entries(ERRNO).map(([name, number]) => [number, name]));
 
 export const PAGE: number = PAGE_BYTES;
 export const MOCK_PAGE: number = PAGE_BYTES / 2;

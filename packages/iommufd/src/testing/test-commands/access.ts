@@ -153,19 +153,11 @@ function withAccessFile<T>(
   }
 }
 
-/** EBADE: the core's codes have no name for what only a test command answers. */
-class WrongPages extends IommuError {
-  override readonly errno: number = 52;
-
-  constructor(call: string, uptr: bigint, why: string) {
-    super('EIO', call, 'uptr', uptr, why);
-  }
-}
-
 function comparePages(caller: Caller, call: string, uptr: bigint, pages: readonly RangePage[]): void {
   pages.forEach(({ physical }, i) => {
     const wanted = physicalOf(caller, call, uptr + BigInt(i * PAGE_BYTES));
-    if (wanted !== physical) throw new WrongPages(call, uptr, `page ${i} is at ${wanted}, and ${physical} was pinned`);
+    if (wanted !== physical)
+      throw new IommuError('EBADE', call, 'uptr', uptr, `page ${i} is at ${wanted}, and ${physical} was pinned`);
   });
 }
 
