@@ -26,6 +26,18 @@ import { PAGE_RESPONSE, PGFAULT } from '../uapi/index.ts';
 const BATCH = 64;
 const WORDS = PGFAULT.bytes / 4;
 const FAILED = -1;
+const RECORD_BYTES = PGFAULT.bytes;
+const ANSWER_BYTES = PAGE_RESPONSE.bytes;
+// Words of a record.
+const FLAGS = PGFAULT.flags / 4;
+const DEV_ID = PGFAULT.devId / 4;
+const PASID = PGFAULT.pasid / 4;
+const GRPID = PGFAULT.grpid / 4;
+const PERM = PGFAULT.perm / 4;
+const RESERVED = PGFAULT.reserved / 4;
+const ADDR = PGFAULT.addr / 4;
+const LENGTH = PGFAULT.length / 4;
+const COOKIE = PGFAULT.cookie / 4;
 
 export const POLLIN = 1;
 export const POLLOUT = 4;
@@ -41,9 +53,9 @@ export class FaultFile {
   readonly #groups = new Int32Array(BATCH);
   readonly #cookies = new Int32Array(BATCH);
   readonly #records = new Int32Array(BATCH * WORDS);
-  readonly #bytes = prefixes(this.#records, PGFAULT.bytes);
-  readonly #response = new Int32Array(BATCH * (PAGE_RESPONSE.bytes / 4));
-  readonly #responseBytes = prefixes(this.#response, PAGE_RESPONSE.bytes);
+  readonly #bytes = prefixes(this.#records, RECORD_BYTES);
+  readonly #response = new Int32Array(BATCH * (ANSWER_BYTES / 4));
+  readonly #responseBytes = prefixes(this.#response, ANSWER_BYTES);
 
   /** @param number of the fault queue. */
   constructor(machine: Machine, number: number) {
@@ -59,11 +71,11 @@ export class FaultFile {
    * not fit; ENOMEM; EFAULT: the groups that were not copied whole wait as before. */
   read(memory: UserMemory, address: bigint, count: number, offset: number = 0): number {
     if (offset !== 0) throw new IommuError('ESPIPE', 'read', 'offset', offset, 'a fault file has no position');
-    if (count % PGFAULT.bytes !== 0)
-      throw new IommuError('ESPIPE', 'read', 'count', count, `must be a multiple of ${PGFAULT.bytes}`);
+    if (count % RECORD_BYTES !== 0)
+      throw new IommuError('ESPIPE', 'read', 'count', count, `must be a multiple of ${RECORD_BYTES}`);
     this.#delivery.lock();
     try {
-      return this.#readLocked(memory, address, count / PGFAULT.bytes) * PGFAULT.bytes;
+      return this.#readLocked(memory, address, count / RECORD_BYTES) * RECORD_BYTES;
     } finally {
       this.#delivery.unlock();
     }
@@ -79,7 +91,7 @@ export class FaultFile {
         if (done === 0 && this.#refused !== 0) throw this.#refusal(room);
         return done;
       }
-      const at = done === 0 ? address : address + BigInt(done * PGFAULT.bytes);
+      const at = done === 0 ? address : address + BigInt(done * RECORD_BYTES);
       const whole = this.#isLarge ? this.#copyLarge(memory, at, records) : this.#copy(memory, at, records);
       done += whole;
       if (whole === records) continue;
@@ -91,7 +103,7 @@ export class FaultFile {
   #refusal(room: number): IommuError {
     if (this.#refused === FAILED) return new IommuError('ENOMEM', 'read', 'cookie', 0, 'made to fail');
     const why = `the first group has ${this.#refused} records`;
-    return new IommuError('EINVAL', 'read', 'count', room * PGFAULT.bytes, why);
+    return new IommuError('EINVAL', 'read', 'count', room * RECORD_BYTES, why);
   }
 
   // Groups that are copied at once: whole ones, as many as BATCH records hold, or one that is larger than that.
@@ -145,8 +157,8 @@ export class FaultFile {
       const size = this.#words[this.#at(this.#groups[whole]) + GROUP_COUNT];
       if (
         !memory.write(
-          address + BigInt(done * PGFAULT.bytes),
-          this.#bytes[BATCH].subarray(done * PGFAULT.bytes, (done + size) * PGFAULT.bytes),
+          address + BigInt(done * RECORD_BYTES),
+          this.#bytes[BATCH].subarray(done * RECORD_BYTES, (done + size) * RECORD_BYTES),
         )
       )
         break;
@@ -163,7 +175,7 @@ export class FaultFile {
     for (let done = 0; done < records; ) {
       const batch = Math.min(records - done, BATCH);
       member = this.#composeMembers(0, batch, groupAt, member, this.#cookies[0]);
-      if (!memory.write(address + BigInt(done * PGFAULT.bytes), this.#bytes[batch])) {
+      if (!memory.write(address + BigInt(done * RECORD_BYTES), this.#bytes[batch])) {
         this.#deliver(0);
         return 0;
       }
@@ -203,16 +215,16 @@ export class FaultFile {
     const words = this.#words;
     const records = this.#records;
     const low = words[at + FAULT_PAGE_LO];
-    records[to + PGFAULT.flags / 4] = userFaultFlags(words[at + FAULT_FLAGS]);
-    records[to + PGFAULT.devId / 4] = this.#machine.deviceIdOf(words[at + FAULT_DEVICE]);
-    records[to + PGFAULT.pasid / 4] = words[at + FAULT_PASID];
-    records[to + PGFAULT.grpid / 4] = words[at + FAULT_GRPID];
-    records[to + PGFAULT.perm / 4] = words[at + FAULT_PERM];
-    records[to + PGFAULT.reserved / 4] = 0;
-    records[to + PGFAULT.addr / 4] = low << 12;
-    records[to + PGFAULT.addr / 4 + 1] = (words[at + FAULT_PAGE_HI] << 12) | (low >>> 20);
-    records[to + PGFAULT.length / 4] = 0;
-    records[to + PGFAULT.cookie / 4] = cookie;
+    records[to + FLAGS] = userFaultFlags(words[at + FAULT_FLAGS]);
+    records[to + DEV_ID] = this.#machine.deviceIdOf(words[at + FAULT_DEVICE]);
+    records[to + PASID] = words[at + FAULT_PASID];
+    records[to + GRPID] = words[at + FAULT_GRPID];
+    records[to + PERM] = words[at + FAULT_PERM];
+    records[to + RESERVED] = 0;
+    records[to + ADDR] = low << 12;
+    records[to + ADDR + 1] = (words[at + FAULT_PAGE_HI] << 12) | (low >>> 20);
+    records[to + LENGTH] = 0;
+    records[to + COOKIE] = cookie;
   }
 
   /** Takes answers in, in order; stops at the first that is refused. @returns bytes of those before it.
@@ -220,11 +232,9 @@ export class FaultFile {
    * than Success and Invalid, or a cookie that names nothing. */
   write(memory: UserMemory, address: bigint, count: number, offset: number = 0): number {
     if (offset !== 0) throw new IommuError('ESPIPE', 'write', 'offset', offset, 'a fault file has no position');
-    if (count % PAGE_RESPONSE.bytes !== 0)
-      throw new IommuError('ESPIPE', 'write', 'count', count, `must be a multiple of ${PAGE_RESPONSE.bytes}`);
-    return (
-      this.#machine.answering(() => this.#answerAll(memory, address, count / PAGE_RESPONSE.bytes)) * PAGE_RESPONSE.bytes
-    );
+    if (count % ANSWER_BYTES !== 0)
+      throw new IommuError('ESPIPE', 'write', 'count', count, `must be a multiple of ${ANSWER_BYTES}`);
+    return this.#machine.answering(() => this.#answerAll(memory, address, count / ANSWER_BYTES)) * ANSWER_BYTES;
   }
 
   #answerAll(memory: UserMemory, address: bigint, count: number): number {
@@ -245,12 +255,12 @@ export class FaultFile {
 
   /** @returns how many could be read: all, or those before the first that cannot. */
   #copyResponses(memory: UserMemory, address: bigint, done: number, batch: number): number {
-    const from = done === 0 ? address : address + BigInt(done * PAGE_RESPONSE.bytes);
+    const from = done === 0 ? address : address + BigInt(done * ANSWER_BYTES);
     if (memory.read(from, this.#responseBytes[batch])) return batch;
     let whole = 0;
     for (; whole < batch; whole++) {
-      const at = whole * PAGE_RESPONSE.bytes;
-      const one = this.#responseBytes[BATCH].subarray(at, at + PAGE_RESPONSE.bytes);
+      const at = whole * ANSWER_BYTES;
+      const one = this.#responseBytes[BATCH].subarray(at, at + ANSWER_BYTES);
       if (!memory.read(from + BigInt(at), one)) break;
     }
     return whole;
