@@ -39,7 +39,7 @@ const PARAMETER_OPTIONS: readonly ParameterOption[] = [
     'word',
     `one more device, which misbehaves; vtd and amd: ${MISBEHAVIOURS.join(', ')}`,
   ),
-  option('handlers', '--handlers', '<n>', 'number', 'handler threads'),
+  option('handlers', '--handlers', '<n>', 'number', 'handler threads, or readers of the fault file'),
   option('maxActive', '--max-active', '<n>', 'number', "the work queue's limit on groups in work"),
   option(
     'scanner',
@@ -57,7 +57,13 @@ const PARAMETER_OPTIONS: readonly ParameterOption[] = [
   option('sharing', '--sharing', '<how>', 'word', 'counters: split (per thread) or shared'),
   option('replaceEveryMs', '--replace-ms', '<ms>', 'number', 'replace domains under load this often; 0 = never'),
   option('lightFlush', '--light-flush', '', 'flag', "on replace, flush only the old domain's groups"),
-  option('handler', '--handler', '<which>', 'word', 'sva (populates pages) or noop (answers at once)'),
+  option(
+    'handler',
+    '--handler',
+    '<which>',
+    'word',
+    'sva (populates pages), iommufd (the same in user space, through the fault file) or noop (answers at once)',
+  ),
 ];
 
 export function addParameterOptions(command: Command): void {

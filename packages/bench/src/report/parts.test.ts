@@ -12,6 +12,7 @@ const whole: Result = makeResult({
       ...{ reported: 2500, answered: 2500, resumed: 2500 },
       groups: { sent: 2500, perSecond: 5000, pagesPerGroup: 4, pagesResumed: 10_000 },
       atc: { hits: 71, translations: 72, invalidations: 73, discarded: 74, breaches: 0 },
+      faultFile: { reads: 61, groups: 62, writes: 63, refused: 64 },
       hostile: {
         ...{ requests: 81, groups: 82, reported: 83, answered: 84, rejected: 85, rejectedByDriver: 86 },
         ...{ succeeded: 87, invalid: 88, failures: 89, unexpected: 90, lost: 91, dropped: 92, strays: 0 },
@@ -24,6 +25,8 @@ test('groups, kept translations and the device that misbehaves are in the table'
   const text = renderResult(whole);
   expect(text).toContain('5 k/s groups of 4');
   expect(text).toMatch(/│ +71 │ +72 │ +73 │ +74 │ +0 │/);
+  expect(text).toContain('The fault file: ');
+  expect(text).toMatch(/│ +61 │ +62 │ +63 │ +64 │/);
   expect(text).toContain('The device that misbehaves (responseLost)');
   expect(text).toMatch(/│ +81 │ +82 │ +83 │ +84 │ +85 │ +87 │ +88 │ +89 │ +90 │ +91 │ +92 │ +0 │/);
   expect(text).toContain('misbehave responseLost');
@@ -46,6 +49,7 @@ test('a run without them shows nothing of them', () => {
   for (const text of [renderResult(makeResult()), renderHtml(makeResult())]) {
     expect(text).not.toContain('misbehaves');
     expect(text).not.toContain('Translations kept');
+    expect(text).not.toContain('The fault file');
     expect(text).not.toContain('groups of');
   }
 });

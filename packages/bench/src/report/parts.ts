@@ -1,7 +1,8 @@
-// What some runs have beside throughput and books: translations that endpoints kept, and a device that misbehaved. A table each, for the
+// What some runs have beside throughput and books: translations that endpoints kept, what went through the fault file, and a device that
+// misbehaved. A table each, for the
 // terminal and for the page.
 import type { MergedCell } from '../result/merge.ts';
-import type { AtcFigures, HostileFigures, Result } from '../result/schema.ts';
+import type { AtcFigures, FaultFileFigures, HostileFigures, Result } from '../result/schema.ts';
 
 export interface Part {
   readonly title: string;
@@ -16,6 +17,12 @@ const ATC: readonly (readonly [string, keyof AtcFigures])[] = [
   ['invalidated', 'invalidations'],
   ['discarded', 'discarded'],
   ['breaches', 'breaches'],
+];
+const FAULT_FILE: readonly (readonly [string, keyof FaultFileFigures])[] = [
+  ['reads', 'reads'],
+  ['groups', 'groups'],
+  ['writes', 'writes'],
+  ['refused', 'refused'],
 ];
 const HOSTILE: readonly (readonly [string, keyof HostileFigures])[] = [
   ['requests', 'requests'],
@@ -48,6 +55,11 @@ export function makeParts(result: Result, merged: readonly MergedCell[]): Part[]
       parts.push({ title, heads: ['threads', 'generation', 'scanner', ...columns.map(([head]) => head)], rows });
   };
   add('Translations kept by endpoints: none was used after the sync of its invalidation', ATC, (cell) => cell.atc);
+  add(
+    'The fault file: what its readers read and wrote; refused are answers to groups that had been answered for them',
+    FAULT_FILE,
+    (cell) => cell.faultFile,
+  );
   add(
     `The device that misbehaves (${result.parameters.misbehave}): what it sent, who answered, what it took; strays are answers that good devices got`,
     HOSTILE,

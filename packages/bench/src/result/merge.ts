@@ -3,7 +3,16 @@ import { build } from 'hdr-histogram-js';
 import { max, median, min } from 'simple-statistics';
 import { GENERATIONS, type Generation } from '../scenario/parameters.ts';
 import { checkBooks } from './books.ts';
-import type { AtcFigures, Bin, Cell, GroupFigures, HostileFigures, LatencyNs, Leaked } from './schema.ts';
+import type {
+  AtcFigures,
+  Bin,
+  Cell,
+  FaultFileFigures,
+  GroupFigures,
+  HostileFigures,
+  LatencyNs,
+  Leaked,
+} from './schema.ts';
 
 export interface Spread {
   median: number;
@@ -36,6 +45,7 @@ export interface MergedCell {
   /** Of runs that have them: sums, but for groups a second and pages a group, which are of the sums. */
   groups?: GroupFigures;
   atc?: AtcFigures;
+  faultFile?: FaultFileFigures;
   hostile?: HostileFigures;
   /** The books of every repeat balance. */
   balanced: boolean;
@@ -103,9 +113,10 @@ function mergeGroup(group: readonly Cell[], locked: readonly Cell[]): MergedCell
   };
 }
 
-function sumParts(group: readonly Cell[]): Pick<MergedCell, 'groups' | 'atc' | 'hostile'> {
+function sumParts(group: readonly Cell[]): Pick<MergedCell, 'groups' | 'atc' | 'faultFile' | 'hostile'> {
   const groups = sumFigures(group.flatMap((cell) => cell.groups ?? []));
   const atc = sumFigures(group.flatMap((cell) => cell.atc ?? []));
+  const faultFile = sumFigures(group.flatMap((cell) => cell.faultFile ?? []));
   const hostile = sumFigures(group.flatMap((cell) => cell.hostile ?? []));
   const total = (pick: (cell: Cell) => number): number => group.reduce((sum, cell) => sum + pick(cell), 0);
   return {
@@ -119,6 +130,7 @@ function sumParts(group: readonly Cell[]): Pick<MergedCell, 'groups' | 'atc' | '
           },
         }),
     ...(atc === undefined ? {} : { atc }),
+    ...(faultFile === undefined ? {} : { faultFile }),
     ...(hostile === undefined ? {} : { hostile }),
   };
 }

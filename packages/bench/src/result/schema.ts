@@ -67,6 +67,16 @@ export interface AtcFigures {
   breaches: number;
 }
 
+/** What user space did through the fault file. */
+export interface FaultFileFigures {
+  /** Reads that delivered something, and the groups that they delivered. */
+  reads: number;
+  groups: number;
+  writes: number;
+  /** Answers that were refused: the group had been answered for its reader, as its domain was replaced or its device turned off. */
+  refused: number;
+}
+
 /** What the device that misbehaves did, and what became of it. Its endpoint counts what it sent and took. */
 export interface HostileFigures {
   /** Page requests sent, and groups that were sent to the end. */
@@ -121,6 +131,8 @@ export interface Cell {
   groups?: GroupFigures;
   /** Of runs with endpoints that keep translations. */
   atc?: AtcFigures;
+  /** Of runs whose faults user space handles. */
+  faultFile?: FaultFileFigures;
   /** Of runs with a device that misbehaves. All other figures are those of the good devices, but for `overflows`. */
   hostile?: HostileFigures;
 }
@@ -179,6 +191,7 @@ const cellSchema: z.ZodType<Cell> = z.object({
   atc: z
     .object({ hits: count, translations: count, invalidations: count, discarded: count, breaches: count })
     .exactOptional(),
+  faultFile: z.object({ reads: count, groups: count, writes: count, refused: count }).exactOptional(),
   hostile: z
     .object({
       requests: count,

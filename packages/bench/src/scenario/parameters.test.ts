@@ -39,7 +39,7 @@ test.each([
   ['stallMax', 65536, 'stallMax = 65536: must be a whole number from 1 to 65535'],
   ['sharing', 'both', 'sharing = "both": must be one of split, shared'],
   ['lightFlush', 1, 'lightFlush = 1: must be true or false'],
-  ['handler', 'svm', 'handler = "svm": must be one of sva, noop'],
+  ['handler', 'svm', 'handler = "svm": must be one of sva, noop, iommufd'],
   ['faults', 5, 'seconds = 1: a cell has one length, and faults = 5 is given too'],
   ['frequency', 1, 'frequency = 1: is no parameter'],
 ])('%s = %j is refused with field and value', (field, value, message) => {

@@ -10,6 +10,10 @@ export { GENERATIONS, type Generation, MISBEHAVIOURS, type Misbehaviour };
 export const IOMMUS = ['smmu-v3', 'vtd', 'amd'] as const;
 export type IommuName = (typeof IOMMUS)[number];
 
+/** Who handles faults. */
+export const HANDLERS = ['sva', 'noop', 'iommufd'] as const;
+export type HandlerName = (typeof HANDLERS)[number];
+
 export interface StressParameters {
   /** The IOMMU that the devices are behind. */
   iommu: IommuName;
@@ -35,7 +39,7 @@ export interface StressParameters {
   atc: boolean;
   /** One more device beside the good ones, whose endpoint does this wrong. PCIe families alone. */
   misbehave?: Misbehaviour;
-  /** Handler threads. */
+  /** Handler threads; with `iommufd` the fault file's readers. */
   handlers: number;
   /** The work queue's limit on groups in work at once. */
   maxActive: number;
@@ -59,8 +63,9 @@ export interface StressParameters {
   lightFlush: boolean;
   /** Milliseconds between two replacements of a device's domain under load; 0 = domains stay. */
   replaceEveryMs: number;
-  /** `sva` populates pages of an address space; `noop` answers at once, to measure the path alone: a resumed access is then done. */
-  handler: 'sva' | 'noop';
+  /** `sva` populates pages of an address space; `iommufd` has user space do it, through the fault file; `noop` answers at once, to
+   * measure the path alone: a resumed access is then done. */
+  handler: HandlerName;
 }
 
 export type ParameterName = keyof StressParameters;
@@ -147,7 +152,7 @@ export const parameterFields: { [K in ParameterName]-?: z.ZodType<NonNullable<St
   sharing: oneOf(['split', 'shared']),
   lightFlush: z.boolean({ error: 'must be true or false' }),
   replaceEveryMs: whole(0, 3_600_000),
-  handler: oneOf(['sva', 'noop']),
+  handler: oneOf(HANDLERS),
 };
 
 export const parametersSchema: z.ZodType<StressParameters> = z

@@ -11,6 +11,7 @@ import { histogramBase, isTallied, ledgerPlace, resultBase } from './plan.ts';
 import type { CellOrder, CellStage } from './run-cell.ts';
 import { readTally } from './tally.ts';
 import { readBreaches } from './translation-ledger.ts';
+import { readFaultFile } from './user-space/reader-books.ts';
 
 /** Reads a cell's figures from the arena. Context: all its threads have left it. */
 export function collectCell(stage: CellStage, order: CellOrder, seconds: number): Cell {
@@ -63,6 +64,7 @@ export function collectCell(stage: CellStage, order: CellOrder, seconds: number)
     resumed,
     ...(isTallied(parameters) ? byGroup(stage, order, { faults, pages: resumed, answered, seconds }) : {}),
     ...(parameters.atc ? { atc: atcFigures(stage, order) } : {}),
+    ...(parameters.handler === 'iommufd' ? { faultFile: readFaultFile(arena) } : {}),
     leaked: {
       slab: slabs.reduce((live, slab) => live + slab.live(), 0),
       references,

@@ -126,13 +126,14 @@ export class Crew {
   /** Starts a generation's handlers and the pool of its hosts. */
   async prepare(generation: Generation): Promise<HostPool> {
     const online: Promise<unknown>[] = [];
-    const { handlers, iommu } = this.#plan.parameters;
+    const { handlers, iommu, handler: which } = this.#plan.parameters;
     const hostile = hostileDevice(this.#plan);
     if (!this.#served.has(generation)) {
       this.#served.add(generation);
       for (let handler = 0; handler < handlers; handler++) {
         const data: HandlerData = {
           iommu,
+          handler: which,
           shared: this.#arena.share(),
           generation,
           generationNumber: generationNumber(generation),

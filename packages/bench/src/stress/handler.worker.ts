@@ -1,11 +1,12 @@
-// One worker of the work queue. It lives for the whole run and serves one generation, so that its code stays as warm, and as
-// monomorphic, as that of a kernel that has only one.
+// One worker of the work queue, or reader of the fault file. It lives for the whole run and serves one generation, so that its code
+// stays as warm, and as monomorphic, as that of a kernel that has only one.
 import { workerData } from 'node:worker_threads';
 import { hostDoorbellBase } from '@faultline/core/actor';
 import {
   ActiveLimit,
   type Generation,
   HandlerThread,
+  type IommuOps,
   IopfSystem,
   openFaultPath,
   WorkSink,
@@ -14,7 +15,7 @@ import {
 import { Arena, type SharedArena } from '@faultline/core/memory';
 import { Doorbell, type ThreadSelf } from '@faultline/core/sync';
 import { Mm } from '@faultline/hw/mm';
-import type { IommuName } from '../scenario/parameters.ts';
+import type { HandlerName, IommuName } from '../scenario/parameters.ts';
 import { CELL_MAX_ACTIVE, CELL_SPINS, CTL_PARAMS } from './control.ts';
 import { openAmdIssuer } from './family/amd.ts';
 import type { OpenIssuer } from './family/family.ts';
@@ -23,10 +24,14 @@ import { openVtdIssuer } from './family/vtd.ts';
 import { HARDWARE_HOST } from './plan.ts';
 import { serveCells } from './serve-cells.ts';
 import { TallyOps } from './tally.ts';
+import { openMachine } from './user-space/machine.ts';
+import { readerRow } from './user-space/reader-books.ts';
+import { ReaderThread } from './user-space/reader-thread.ts';
 
 export interface HandlerData {
   readonly shared: SharedArena;
   readonly iommu: IommuName;
+  readonly handler: HandlerName;
   readonly generation: Generation;
   readonly generationNumber: number;
   readonly id: number;
@@ -34,6 +39,14 @@ export interface HandlerData {
   readonly handlers: number;
   /** Number of the device that misbehaves, 0: none. */
   readonly hostile: number;
+}
+
+/** What a cell is served with. */
+interface Server {
+  /** Handles what waits. @returns groups, 0 for none. */
+  step(): number;
+  park(timeoutMs: number): void;
+  close(): void;
 }
 
 const OPEN: Record<IommuName, OpenIssuer> = { 'smmu-v3': openSmmuIssuer, vtd: openVtdIssuer, amd: openAmdIssuer };
@@ -53,21 +66,49 @@ serveCells(arena, data.generationNumber, (isOver) => {
   const system = new IopfSystem(arena, self);
   const issuer = openIssuer(arena, { issuer: data.issuer, self, hardwareDoorbell });
   const ops = data.hostile === 0 ? issuer.ops : new TallyOps(issuer.ops, arena, self.id, data.hostile);
+  const server = data.handler === 'iommufd' ? readFaults(system, ops) : handleWork(system, ops);
+  while (!isOver()) if (server.step() === 0) server.park(PARK_MS);
+  while (server.step() !== 0);
+  server.close();
+});
+
+function openMm(self: ThreadSelf): Mm {
+  return new Mm(words, arena.base('mm'), self, { invalidateRange: unexpected });
+}
+
+function handleWork(system: IopfSystem, ops: IommuOps): Server {
   const path = openFaultPath(data.generation, system, ops, new WorkSink(system));
   const maxActive = words[params + CELL_MAX_ACTIVE];
   const thread = new HandlerThread({
     system,
     path,
     ops,
-    work: new WorkSource(system, self, data.handlers, BATCH),
+    work: new WorkSource(system, system.self, data.handlers, BATCH),
     limit: maxActive < data.handlers ? new ActiveLimit(words, system.active, maxActive) : undefined,
-    mms: [undefined, new Mm(words, arena.base('mm'), self, { invalidateRange: unexpected })],
+    mms: [undefined, openMm(system.self)],
   });
   system.reader.online();
-  while (!isOver()) if (thread.step() === 0) thread.park(PARK_MS);
-  while (thread.step() !== 0);
-  path.close();
-});
+  return {
+    step: () => thread.step(),
+    park: (timeoutMs) => thread.park(timeoutMs),
+    close: () => path.close(),
+  };
+}
+
+function readFaults(system: IopfSystem, ops: IommuOps): Server {
+  const machine = openMachine(arena, { system, ops, generation: data.generation });
+  const row = readerRow(arena, data.issuer - 1);
+  const thread = new ReaderThread({ machine, mm: openMm(system.self), row });
+  // What `locked` found no fault queue for, as its domain had gone: refused.
+  const work = new WorkSource(system, system.self, data.handlers, BATCH);
+  const left = new HandlerThread({ system, path: machine.path, ops, work, mms: [] });
+  const refuse = (): number => machine.answering(() => left.step());
+  return {
+    step: () => (data.generation === 'locked' ? refuse() : 0) + thread.step(),
+    park: (timeoutMs) => thread.park(timeoutMs),
+    close: () => thread.close(),
+  };
+}
 
 function unexpected(): never {
   throw new Error('a handler unmaps nothing');

@@ -2,7 +2,7 @@ import { hostDoorbellBase } from '@faultline/core/actor';
 import type { Generation } from '@faultline/core/iopf';
 import type { Arena } from '@faultline/core/memory';
 import { Doorbell } from '@faultline/core/sync';
-import type { IommuName } from '../scenario/parameters.ts';
+import type { HandlerName, IommuName } from '../scenario/parameters.ts';
 import type { QueuePlace } from './family/family.ts';
 import type { LedgerPlace } from './translation-ledger.ts';
 
@@ -27,7 +27,7 @@ export interface HostData {
   /** Number of the threads that issue commands. */
   readonly issuers: number;
   readonly lightFlush: boolean;
-  readonly noop: boolean;
+  readonly handler: HandlerName;
 }
 
 /** The doorbell of a host. */

@@ -5,8 +5,10 @@ import { deviceLogic, domainLogic, type HostContext } from '@faultline/core/acto
 import {
   allocDomain,
   attachDomain,
+  type DomainSpec,
   domainSteps,
   freeDomain,
+  HANDLER_CONSUMER,
   HANDLER_NONE,
   HANDLER_NOOP,
   HANDLER_SVA,
@@ -16,7 +18,7 @@ import {
   replaceDomain,
   WorkSink,
 } from '@faultline/core/iopf';
-import type { IommuName } from '../scenario/parameters.ts';
+import type { HandlerName, IommuName } from '../scenario/parameters.ts';
 import { clockOf } from './clock.ts';
 import { openAmdInterrupt } from './family/amd.ts';
 import { type OpenInterrupt, PASID } from './family/family.ts';
@@ -28,6 +30,8 @@ import { HARDWARE_HOST } from './plan.ts';
 import { addQueueActors } from './queue-actors.ts';
 import { TallyOps, TallyReporter, tallyOwnAnswers } from './tally.ts';
 import { beginAll } from './translation-ledger.ts';
+import { faultsOf, noUserSpace } from './user-space/faults.ts';
+import { openMachine } from './user-space/machine.ts';
 
 const OPEN: Record<IommuName, OpenInterrupt> = {
   'smmu-v3': openSmmuInterrupt,
@@ -35,6 +39,11 @@ const OPEN: Record<IommuName, OpenInterrupt> = {
   amd: openAmdInterrupt,
 };
 const MM = 1;
+const SPECS: Record<HandlerName, DomainSpec> = {
+  sva: { handler: HANDLER_SVA, mm: MM },
+  noop: { handler: HANDLER_NOOP },
+  iommufd: { handler: HANDLER_CONSUMER },
+};
 const MAILBOX_FULL_MS = 1;
 
 export default async function setup(host: HostContext, data: HostData): Promise<void> {
@@ -51,11 +60,18 @@ export default async function setup(host: HostContext, data: HostData): Promise<
     spareIssuer: data.issuers,
   });
   const ops = data.hostile === 0 ? iommu.ops : new TallyOps(iommu.ops, arena, self.id, data.hostile);
-  const path = openFaultPath(data.generation, system, ops, new WorkSink(system));
+  const machine =
+    data.handler === 'iommufd' ? openMachine(arena, { system, ops, generation: data.generation }) : undefined;
+  const path = machine?.path ?? openFaultPath(data.generation, system, ops, new WorkSink(system));
+  const faults = machine === undefined ? noUserSpace : faultsOf(machine, devices);
   const control = iommu.control(data.tallied ? new TallyReporter(path, arena, self.id, data.hostile) : path);
-  const spec = { handler: data.noop ? HANDLER_NOOP : HANDLER_SVA, mm: MM };
   const blockedDomain = allocDomain(system, { handler: HANDLER_NONE });
-  let current = allocDomain(system, spec);
+  const makeDomain = (): number => {
+    const domain = allocDomain(system, SPECS[data.handler]);
+    faults.route(domain);
+    return domain;
+  };
+  let current = makeDomain();
   const stepsOf = (domain: number): ReturnType<typeof domainSteps> =>
     domainSteps({ system, path, domain, lightFlush: data.lightFlush, devices });
   const queues = addQueueActors(host, data.queues, control);
@@ -74,7 +90,11 @@ export default async function setup(host: HostContext, data: HostData): Promise<
         disablePri: (each) => control.disablePri(each),
       },
     });
-    host.addActor(`device:${device}`, deviceLogic(steps));
+    const respondPending = async (): Promise<void> => {
+      await steps.respondPending();
+      faults.endDevice(device);
+    };
+    host.addActor(`device:${device}`, deviceLogic({ ...steps, respondPending }));
   }
 
   const { ledger } = data;
@@ -92,13 +112,17 @@ export default async function setup(host: HostContext, data: HostData): Promise<
       // A fresh domain over the same address space takes the old one's place; the old one is drained and freed under load.
       lightFlush: async () => {
         const old = current;
-        current = allocDomain(system, spec);
+        current = makeDomain();
         for (const device of attached) replaceDomain(system, device, PASID, current);
         await invalidateAll();
         await stepsOf(old).lightFlush();
+        faults.endDomain(old);
         await stepsOf(old).drainPending();
       },
-      detachAll: () => stepsOf(current).detachAll(),
+      detachAll: async () => {
+        await stepsOf(current).detachAll();
+        faults.endDomain(current);
+      },
       drainPending: () => stepsOf(current).drainPending(),
     }),
   );

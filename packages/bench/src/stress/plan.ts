@@ -5,6 +5,7 @@ import { doorbellWords, initDoorbell } from '@faultline/core/sync';
 import { histogramWords, initHistogram } from '@faultline/core/trace';
 import { deviceResultWords, initDeviceResults } from '@faultline/hw/accelerator';
 import { initMm, Mm, type MmConfig, mmWords, noNotifier } from '@faultline/hw/mm';
+import { initIommufd, iommufdRegions } from '../iommufd.ts';
 import { commandsInFlight, type StressParameters } from '../scenario/parameters.ts';
 import { CTL_WORDS } from './control.ts';
 import { allDevices, type FamilySizes, portBaseOf, portPlaces } from './family/family.ts';
@@ -12,6 +13,8 @@ import { HOSTILE_PAGES, HOSTILE_PORT_CREDITS } from './family/hostile.ts';
 import { LAYOUTS } from './family/layouts.ts';
 import { initTally, TALLY_REGION, tallyWords } from './tally.ts';
 import { initLedger, LEDGER_REGION, type LedgerPlace, ledgerWords } from './translation-ledger.ts';
+import { machineConfig } from './user-space/machine.ts';
+import { initReaders, READERS_REGION, readersWords } from './user-space/reader-books.ts';
 
 export const MAILBOX_ENTRIES = 64;
 /** The two hosts: the hardware's, and the one whose interrupt thread reports. */
@@ -112,21 +115,32 @@ export function makePlan(parameters: StressParameters): Plan {
 }
 
 function regionsOf(plan: Plan): RegionSpec[] {
-  const { crew, iopf, family, mm, maxThreads, parameters } = plan;
+  const { crew, family, mm, maxThreads, parameters } = plan;
   const actors = actorRegions(HOSTS, MAILBOX_ENTRIES, crew.controlThreads);
   const named = new Set(actors.map((region) => region.name));
   return [
     ...actors,
-    ...iopfRegions(iopf).filter((region) => !named.has(region.name)),
+    ...faultPathRegions(plan).filter((region) => !named.has(region.name)),
     { name: 'control', words: CTL_WORDS },
     { name: 'wake', words: wakes(plan) * doorbellWords() },
     { name: 'results', words: maxThreads * deviceResultWords() },
     { name: 'histograms', words: maxThreads * histogramWords() },
     { name: 'mm', words: mmWords(mm) },
+    ...(parameters.handler === 'iommufd' ? [{ name: READERS_REGION, words: readersWords(crew.handlers) }] : []),
     ...(isTallied(parameters) ? [{ name: TALLY_REGION, words: tallyWords(crew.controlThreads) }] : []),
     ...(parameters.atc ? [{ name: LEDGER_REGION, words: ledgerWords(mm.frames, maxThreads) }] : []),
     ...LAYOUTS[parameters.iommu].regions(family),
   ];
+}
+
+/** The fault path's regions, with those of the machine that stands on it where user space handles faults. */
+function faultPathRegions({ iopf, parameters }: Plan): RegionSpec[] {
+  return parameters.handler === 'iommufd' ? iommufdRegions(machineConfig(iopf)) : iopfRegions(iopf);
+}
+
+function initFaultPath(arena: Arena, { iopf, parameters }: Plan): void {
+  if (parameters.handler === 'iommufd') initIommufd(arena, machineConfig(iopf));
+  else initIopf(arena, iopf);
 }
 
 /** Whether the core's books do not say enough: of groups, or of whose they are. */
@@ -179,10 +193,10 @@ export function histogramBase(arena: Arena, thread: number): number {
 /** Lays everything out anew for one cell of `threads` device threads. No thread is in a cell now. */
 export function initCell(arena: Arena, plan: Plan, threads: number): void {
   const { words } = arena;
-  const { crew, iopf, family, mm, maxThreads, parameters } = plan;
+  const { crew, family, mm, maxThreads, parameters } = plan;
   for (const { name, words: size } of actorRegions(HOSTS, MAILBOX_ENTRIES, crew.controlThreads))
     words.fill(0, arena.base(name), arena.base(name) + size);
-  initIopf(arena, iopf);
+  initFaultPath(arena, plan);
   initActorRegions(arena, HOSTS, MAILBOX_ENTRIES, crew.controlThreads);
   initMm(words, arena.base('mm'), mm);
   words.fill(0, arena.base('wake'), arena.base('wake') + arena.sizeWords('wake'));
@@ -197,6 +211,7 @@ export function initCell(arena: Arena, plan: Plan, threads: number): void {
       wakeBase(arena, thread === threads ? crew.deviceWorkers : Math.floor(thread / parameters.threadsPerWorker)),
     hardwareDoorbell: hostDoorbellBase(arena, HARDWARE_HOST),
   });
+  if (parameters.handler === 'iommufd') initReaders(arena);
   if (isTallied(parameters)) initTally(arena);
   if (parameters.atc) initLedger(arena);
   const mapper = new Mm(words, arena.base('mm'), { id: mainId(crew), spins: 0 }, noNotifier);

@@ -86,7 +86,7 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
     queues,
     issuers: plan.family.issuers,
     lightFlush: parameters.lightFlush,
-    noop: parameters.handler === 'noop',
+    handler: parameters.handler,
   };
   const spins = words[control + CTL_PARAMS + CELL_SPINS];
   const system = await ActorSystem.start({
