@@ -26,5 +26,6 @@ for (const entry of [
   'explore/engine/thread.worker',
   'micro/costs/cost.worker',
   'micro/pair/pair.worker',
+  'micro/iommufd/key.worker',
 ])
   await bundle(`${entry}.js`, 'esm', `${entry}.js`);

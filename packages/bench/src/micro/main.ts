@@ -10,6 +10,7 @@ import { measureChecker } from './checker/measure.ts';
 import { measureApart } from './costs/apart.ts';
 import { SUBJECTS } from './costs/index.ts';
 import type { CostRow } from './costs/measure.ts';
+import { measureIommufd } from './iommufd/measure.ts';
 import { DISJOINT_FORMAT, disjointCases, ITEM_PAGES, JOBS } from './page-table/disjoint.ts';
 import { entryHeapCases } from './page-table/entry-heap.ts';
 import { entrySubjects } from './page-table/entry-ways.ts';
@@ -100,6 +101,8 @@ console.log(
 const records = await measureRecords(parameters.records);
 console.log(renderRecords(records));
 
+const iommufd = await measureIommufd(parameters.costs, parameters, quick);
+
 const disjoint: PairRow[] = [];
 for (const job of JOBS) disjoint.push(...(await measureTurns(disjointCases(job), parameters.disjoint)));
 const { repeats: turns, roundMs: turnMs } = parameters.disjoint;
@@ -131,6 +134,6 @@ console.log(renderTurns(pairs, FAULT_LOCKLESS, 'times lockless'));
 const checker = await measureChecker(parameters.repeats, parameters.checkerMs);
 console.log(renderChecker(checker));
 
-const figures = { costs, entries, entryHeap, tables, records, disjoint, sweeps, pairs, allocations, checker };
+const figures = { costs, entries, entryHeap, tables, records, iommufd, disjoint, sweeps, pairs, allocations, checker };
 if (json !== undefined)
   writeFileSync(json, `${JSON.stringify({ schemaVersion: 1, environment, parameters, ...figures }, null, 2)}\n`);

@@ -1,3 +1,4 @@
+import { iommufdSubjects } from '../iommufd/index.ts';
 import { entrySubjects } from '../page-table/entry-ways.ts';
 import { tableSubjects } from '../page-table/table-costs.ts';
 import { recordSubjects } from '../records/costs.ts';
@@ -25,5 +26,7 @@ export const SUBJECTS: readonly Subject[] = [
 
 /** The subject of that name, in the table of {@link SUBJECTS} or in one of its own. */
 export function findSubject(name: string): Subject | undefined {
-  return [...SUBJECTS, ...entrySubjects, ...tableSubjects, ...recordSubjects].find((each) => each.name === name);
+  return [...SUBJECTS, ...iommufdSubjects, ...entrySubjects, ...tableSubjects, ...recordSubjects].find(
+    (each) => each.name === name,
+  );
 }

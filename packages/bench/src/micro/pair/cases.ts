@@ -1,3 +1,4 @@
+import { faultPair } from '../iommufd/fault-pair.ts';
 import { disjointCases, JOBS } from '../page-table/disjoint.ts';
 import { entryHeapCases } from '../page-table/entry-heap.ts';
 import { sweepCaseNamed } from '../sweep/case.ts';
@@ -24,7 +25,7 @@ export const CASES: readonly PairCase[] = [
   messageRoundTrip,
 ];
 
-const MEASURED_APART: readonly PairCase[] = [...JOBS.flatMap(disjointCases), ...entryHeapCases];
+const MEASURED_APART: readonly PairCase[] = [faultPair, ...JOBS.flatMap(disjointCases), ...entryHeapCases];
 
 /** The case of that name, in the tables of {@link CASES} or in one of its own. */
 export function findCase(name: string): PairCase | undefined {
