@@ -39,6 +39,13 @@ describe.each(IOMMUS)('faults behind %s go through the fault file:', (iommu) => 
   });
 });
 
+test('replacing a domain answers what waits in the file: it is not read', async () => {
+  const many = { threads: [256], threadsPerWorker: 128, devices: 1, handlers: 1, replaceEveryMs: 2 };
+  const cell = await run({ ...many, seconds: 0.4 });
+  expectBalanced(cell);
+  expect(cell.faultFile?.groups).toBeLessThan(cell.reported);
+});
+
 test.each([
   ['a light flush answers for the readers', { lightFlush: true, replaceEveryMs: 2 }],
   ['counters and lists that all threads share', { sharing: 'shared', replaceEveryMs: 5 }],
