@@ -57,7 +57,7 @@ export { FILE_REFS, FILE_WORDS, FileTable } from './files/index.ts';
 export * from './files/streams/index.ts';
 export { hwptAlloc } from './hwpt/alloc.ts';
 export { ioasAlloc } from './ioas/alloc.ts';
-export { ioasMap } from './ioas/map-commands.ts';
+export { ioasMap, ioasUnmap } from './ioas/map-commands.ts';
 export { Iommufd } from './iommufd.ts';
 export * from './iommufd-inputs.ts';
 export { type IommufdConfig, initIommufd, iommufdConfig, iommufdRegions, Machine } from './machine/index.ts';

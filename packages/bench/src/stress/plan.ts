@@ -5,7 +5,7 @@ import { doorbellWords, initDoorbell } from '@faultline/core/sync';
 import { histogramWords, initHistogram } from '@faultline/core/trace';
 import { deviceResultWords, initDeviceResults } from '@faultline/hw/accelerator';
 import { initMm, Mm, type MmConfig, mmWords, noNotifier } from '@faultline/hw/mm';
-import { initIommufd, iommufdRegions } from '../iommufd.ts';
+import { initIommufd, iommufdRegions } from '@faultline/iommufd';
 import { commandsInFlight, type StressParameters } from '../scenario/parameters.ts';
 import { CTL_WORDS } from './control.ts';
 import { allDevices, type FamilySizes, portBaseOf, portPlaces } from './family/family.ts';

@@ -1,6 +1,6 @@
 // A device's faults on one busy thread, user space on another: records out and answers in by bytes, so many at a time.
 import { Arena, type IommuOps, LINE, planArena, type RegionSpec, type Words } from '@faultline/core';
-import type { Machine } from '../../iommufd.ts';
+import type { Machine } from '@faultline/iommufd';
 import type { Goal } from '../goals.ts';
 import { type Bench, LOOKS, type PairCase, standBy } from '../pair/case.ts';
 import { keep } from '../pair/keep.ts';

@@ -28,19 +28,21 @@ import {
   FaultQueue,
   type IommufdConfig,
   initIommufd,
-  initPhysicalMemory,
-  initProcessMemory,
   iommufdRegions,
   type Machine,
   PAGE_BYTES,
   PAGE_RESPONSE,
   PGFAULT,
+  routeDomain,
+} from '@faultline/iommufd';
+import {
+  initPhysicalMemory,
+  initProcessMemory,
   PhysicalMemory,
   ProcessMemory,
   physicalMemoryWords,
   processMemoryWords,
-  routeDomain,
-} from '../../iommufd.ts';
+} from '@faultline/iommufd/testing';
 import { FAULT_QUEUE, machineConfig, openMachine } from '../../stress/user-space/machine.ts';
 
 const PASID = 1;

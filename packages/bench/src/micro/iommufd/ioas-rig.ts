@@ -23,8 +23,8 @@ import {
   openContext,
   openFiles,
   PAGE_BYTES,
-  type ProcessMemory,
-} from '../../iommufd.ts';
+} from '@faultline/iommufd';
+import type { ProcessMemory } from '@faultline/iommufd/testing';
 import { openMachine } from '../../stress/user-space/machine.ts';
 import { SELF } from '../costs/subject.ts';
 import { makeProcess } from './fault-rig.ts';

@@ -23,7 +23,7 @@ import {
   groupKeyTableWords,
   initIommufd,
   iommufdRegions,
-} from '../../iommufd.ts';
+} from '@faultline/iommufd';
 import { FAULT_QUEUE, machineConfig } from '../../stress/user-space/machine.ts';
 import { SELF } from '../costs/subject.ts';
 import { type Figures, figuresOf } from '../figures.ts';

@@ -1,5 +1,5 @@
 // The kernel's end of the fault file: which domains' groups go there, and what is taken back as one goes.
-import { autoRespond, type Machine, routeDomain, unrouteDomain } from '../../iommufd.ts';
+import { autoRespond, type Machine, routeDomain, unrouteDomain } from '@faultline/iommufd';
 import { FAULT_QUEUE } from './machine.ts';
 
 export interface UserSpaceFaults {

@@ -2,7 +2,7 @@
 import { IommuError } from '@faultline/core/errors';
 import { type Generation, type IommuOps, type IopfConfig, type IopfSystem, WorkSink } from '@faultline/core/iopf';
 import type { Arena } from '@faultline/core/memory';
-import { type IommufdConfig, type IommufdDriver, iommufdConfig, Machine } from '../../iommufd.ts';
+import { type IommufdConfig, type IommufdDriver, iommufdConfig, Machine } from '@faultline/iommufd';
 
 /** Number of the run's one fault queue. */
 export const FAULT_QUEUE = 0;

@@ -1,4 +1,4 @@
-import type { UserMemory } from '../../iommufd.ts';
+import type { UserMemory } from '@faultline/iommufd';
 
 /** The memory of one reader: bytes of its own, from {@link base} on. Nothing else of it can be reached, and nothing is pinned. */
 export class OwnMemory implements UserMemory {

@@ -10,8 +10,8 @@ import {
   RESPONSE_SUCCESS,
 } from '@faultline/core';
 import { Arena } from '@faultline/core/memory';
+import { autoRespond, FaultQueue } from '@faultline/iommufd';
 import { expect, test } from 'vitest';
-import { autoRespond, FaultQueue } from '../../iommufd.ts';
 import { initRig, openRig, RIG_REGIONS, Trigger } from '../../micro/iommufd/fault-rig.ts';
 import { FAULT_QUEUE } from './machine.ts';
 import { initReaders, READERS_REGION, readerRow, readersWords, readFaultFile } from './reader-books.ts';

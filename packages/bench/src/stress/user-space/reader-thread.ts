@@ -8,7 +8,7 @@ import {
   RESPONSE_SUCCESS,
 } from '@faultline/core/iopf';
 import type { Words } from '@faultline/core/sync';
-import { FaultFile, type Machine, PAGE_RESPONSE, PGFAULT } from '../../iommufd.ts';
+import { FaultFile, type Machine, PAGE_RESPONSE, PGFAULT } from '@faultline/iommufd';
 import { FAULT_QUEUE } from './machine.ts';
 import { OwnMemory } from './own-memory.ts';
 import { populate } from './populate.ts';
