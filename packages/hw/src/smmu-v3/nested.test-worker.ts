@@ -76,10 +76,12 @@ function device(): Record<string, number> {
       if (port.result(slot) !== STALL_ABORT) wrong.push(`an access ended with ${port.result(slot)}`);
     port.reset();
   }
-  while (live('hardware')) {
+  // Past the hardware's end: what it sent last is to be counted too.
+  while (live('interrupt')) {
     complete();
-    if (!func.hasWork()) wake.sleep(() => func.hasWork() || !live('hardware'), task.deadlineMs);
+    if (!func.hasWork()) wake.sleep(() => func.hasWork() || !live('interrupt'), task.deadlineMs);
   }
+  complete();
   return { posted, invalidated };
 }
 

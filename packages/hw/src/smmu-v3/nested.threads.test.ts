@@ -100,7 +100,7 @@ test('a device goes from guest to guest while it faults and guests invalidate', 
     ['hardware', 'interrupt', 'device', 'guest', 'attach'] as const
   ).map((role, i) => start({ ...task, role, id: i + 1 }));
   const done = [await attach, ...(await stop('work', [guest]))];
-  done.push(...(await stop('hardware', [device, hardware])), ...(await stop('interrupt', [interrupt])));
+  done.push(...(await stop('hardware', [hardware])), ...(await stop('interrupt', [device, interrupt])));
   expect(done.flatMap(({ wrong }) => wrong.slice(0, 5))).toEqual([]);
   const of = Object.fromEntries(done.map(({ role, counts }) => [role, counts]));
   expect(of.attach).toEqual({ attached: ROUNDS, refused: ROUNDS, settled: 1 });
