@@ -43,7 +43,10 @@ export class FileTable {
     const fails = fail.fails('fd');
     const fd = fails ? -1 : fds.alloc(file, FIRST_FD, MAX_FD); // [P]
     if (fd >= 0) return fd;
-    pool.free(file); // nobody has seen it
+    // No descriptor names it, but a get that looked its row up under another may hold it for a moment: the last of both frees it, and
+    // there is nothing of a context to end.
+    words[at + FILE_CONTEXT] = 0;
+    this.put(at);
     throw new IommuError('EMFILE', call, 'fd', MAX_FD, fails ? 'made to fail' : 'every descriptor is in use');
   }
 
