@@ -1,4 +1,5 @@
 export * from './constants.ts';
+export * from './drivers/smmu-v3.ts';
 export * from './records.ts';
 export * from './struct.ts';
 export * from './structs.ts';
