@@ -38,7 +38,7 @@ export function attachReally(context: Context, call: string, device: number, pas
     attachDomain(machine.system, number, pasid, domain);
     undo.push(() => {
       detachDomain(machine.system, number, pasid);
-      endFaults(context, number, hwpt);
+      endFaults(context, number, pasid, hwpt);
     });
     machine.driver.attach(number, pasid, domain, 0);
   } catch (error) {
@@ -77,7 +77,7 @@ export function replaceReally(
 
 /** The end of a replacement: nothing of the old HWPT is left. Cannot fail. */
 export function endReplace(context: Context, device: number, pasid: number, hwpt: number, old: number): void {
-  endFaults(context, deviceNumber(context, device), old);
+  endFaults(context, deviceNumber(context, device), pasid, old);
   const oldIoas = ioasOf(context, old);
   if (pasid === 0 && ioasOf(context, hwpt) !== oldIoas) unreserveRanges(context, oldIoas, device);
 }
@@ -97,7 +97,7 @@ export function detachReally(context: Context, device: number, pasid: number, hw
   const number = deviceNumber(context, device);
   machine.driver.detach(number, pasid, domainOf(context, hwpt));
   detachDomain(machine.system, number, pasid);
-  endFaults(context, number, hwpt);
+  endFaults(context, number, pasid, hwpt);
   if (pasid === 0) unreserveRanges(context, ioasOf(context, hwpt), device);
 }
 
@@ -121,17 +121,17 @@ function restoreHandle(context: Context, number: number, pasid: number, hwpt: nu
     machine.synchronize();
     replaceDomain(machine.system, number, pasid, domainOf(context, old));
   }
-  endFaults(context, number, hwpt);
+  endFaults(context, number, pasid, hwpt);
 }
 
-/** Answers what the device still waits for under a domain that it no longer has: no report finds the domain any more after the grace
- * period, so what is queued or read by then is all there is. */
-function endFaults(context: Context, number: number, hwpt: number): void {
+/** Answers what the device still waits for under a domain that it no longer has at that PASID: no report finds it there any more after the
+ * grace period, so what is queued or read by then is all there is. Where another PASID has the same domain, its faults go on. */
+function endFaults(context: Context, number: number, pasid: number, hwpt: number): void {
   const { machine, words, objects } = context;
   machine.synchronize();
   const fault = faultsOf(context, hwpt);
   if (fault === 0) return;
   const queueAt = machine.faultQueueAt(words[objects.at(fault) + FAULT_QUEUE]);
-  const whose = { device: number, domain: domainOf(context, hwpt) };
+  const whose = { device: number, domain: domainOf(context, hwpt), pasid };
   machine.answering(() => autoRespond(machine, queueAt, whose));
 }
