@@ -1,7 +1,7 @@
 import type { Subject } from '../costs/subject.ts';
 import { faultFileSubjects } from './fault-file.ts';
 import { areasSubjects } from './ioas-areas.ts';
-import { ioctlSubject } from './ioctl.ts';
+import { ioctlSubjects } from './ioctl.ts';
 
 /** What is measured of iommufd on one thread. */
-export const iommufdSubjects: readonly Subject[] = [...faultFileSubjects, ioctlSubject, ...areasSubjects];
+export const iommufdSubjects: readonly Subject[] = [...faultFileSubjects, ...ioctlSubjects, ...areasSubjects];

@@ -1,7 +1,8 @@
-// A process with /dev/iommu open and an IOAS: mapping without a device, as before one is attached. What is mapped is kept, not pinned.
-import { Arena, type IommuOps, IopfSystem, planArena } from '@faultline/core';
+// A process with /dev/iommu open and an IOAS, with a device attached to it or without: then what is mapped is kept, not pinned.
 import {
   type Args,
+  attachDevice,
+  bindDevice,
   type Caller,
   COMMANDS,
   type Context,
@@ -13,78 +14,69 @@ import {
   IOAS_MAP_READABLE,
   IOAS_MAP_WRITEABLE,
   IOAS_UNMAP,
-  type IommufdConfig,
-  initIommufd,
   ioasAlloc,
   ioasMap,
   ioasUnmap,
-  iommufdConfig,
-  iommufdRegions,
   openContext,
-  openFiles,
   PAGE_BYTES,
 } from '@faultline/iommufd';
-import type { ProcessMemory } from '@faultline/iommufd/testing';
-import { openMachine } from '../../stress/user-space/machine.ts';
+import { createMockLab, MOCK_APERTURE_START, openMockLab } from '@faultline/iommufd/testing';
 import { SELF } from '../costs/subject.ts';
-import { makeProcess } from './fault-rig.ts';
 
-const OPS: IommuOps = { pageResponse() {}, flushResponses() {} };
 const FLAGS = IOAS_MAP_FIXED_IOVA | IOAS_MAP_READABLE | IOAS_MAP_WRITEABLE;
 const IOMMUFD_TYPE = 0x3b00;
 const PAGE = BigInt(PAGE_BYTES);
+const DEVICE = 1;
 
-function configFor(areas: number): IommufdConfig {
-  return iommufdConfig({
-    ...{ devices: 1, domains: 1, threads: 1, requests: 64, workEntries: 64, contexts: 1, processes: 1, faultQueues: 1 },
-    ...{ areas: areas + 2, pages: areas + 2, objects: 8, ioas: 2 },
-  });
-}
+/** Page `page` of what is mapped: where the mock's domain can have it. */
+const iovaOf = (page: number): bigint => MOCK_APERTURE_START + BigInt(page) * PAGE;
 
 export class IoasRig {
   readonly #context: Context;
   readonly #caller: Caller;
-  readonly #memory: ProcessMemory;
   readonly #dispatcher = new Dispatcher(COMMANDS);
   readonly #ioasId: number;
-  /** What is mapped everywhere: one page. */
-  readonly #userVa: bigint;
+  /** The two argument structs, where the process has them. */
   readonly #mapAt: bigint;
   readonly #unmapAt: bigint;
-  /** The two argument structs, as the process has them. */
   readonly #map: DataView;
   readonly #unmap: DataView;
   readonly #mapArgs: Partial<Args<typeof IOAS_MAP>>;
 
-  /** @param areas that there may be. */
-  constructor(areas: number) {
-    const config = configFor(areas);
-    const arena = Arena.create(planArena(iommufdRegions(config)));
-    initIommufd(arena, config);
-    const machine = openMachine(arena, { system: new IopfSystem(arena, SELF), ops: OPS, generation: 'lockless' });
-    this.#memory = makeProcess(SELF, 4);
+  /** @param areas that there may be. @param attached whether the mock's domain has what is mapped. */
+  constructor(areas: number, attached: boolean = false) {
+    const shared = createMockLab({
+      ...{ devices: 1, domains: 2, threads: 1, requests: 64, workEntries: 64, contexts: 1, processes: 1 },
+      ...{ faultQueues: 1, areas: areas + 2, pages: areas + 2, objects: 8, ioas: 2, frames: 4, window: 4 },
+    });
+    const { machine, driver, ram, caller } = openMockLab(shared, SELF);
+    const process = caller(1);
     this.#context = openContext(machine);
-    this.#caller = { mm: 1, memory: this.#memory, files: openFiles(machine, 1), privileged: true };
-    this.#ioasId = callCommand(this.#context, this.#caller, ioasAlloc, {}).outIoasId;
-    this.#userVa = this.#memory.mmap(PAGE_BYTES);
-    this.#mapAt = this.#memory.mmap(PAGE_BYTES);
-    this.#unmapAt = this.#memory.mmap(PAGE_BYTES);
-    const { bytes } = this.#memory.ram;
-    const view = (address: bigint): DataView => new DataView(bytes.buffer, this.#memory.frameAt(address) * PAGE_BYTES);
+    this.#caller = process;
+    this.#ioasId = callCommand(this.#context, process, ioasAlloc, {}).outIoasId;
+    if (attached) {
+      driver.addDevice(DEVICE, 0);
+      attachDevice(this.#context, bindDevice(this.#context, DEVICE), { ptId: this.#ioasId });
+    }
+    const userVa = process.memory.mmap(PAGE_BYTES); // mapped everywhere
+    this.#mapAt = process.memory.mmap(PAGE_BYTES);
+    this.#unmapAt = process.memory.mmap(PAGE_BYTES);
+    const view = (address: bigint): DataView =>
+      new DataView(ram.bytes.buffer, process.memory.frameAt(address) * PAGE_BYTES, PAGE_BYTES);
     this.#map = view(this.#mapAt);
     this.#unmap = view(this.#unmapAt);
-    this.#mapArgs = { flags: FLAGS, ioasId: this.#ioasId, userVa: this.#userVa, length: PAGE };
+    this.#mapArgs = { flags: FLAGS, ioasId: this.#ioasId, userVa, length: PAGE };
     encodeStruct(IOAS_MAP, this.#mapArgs, this.#map);
     encodeStruct(IOAS_UNMAP, { ioasId: this.#ioasId, length: PAGE }, this.#unmap);
   }
 
   /** IOAS_MAP of a page, by bytes. */
   mapBytes(page: number): void {
-    this.#map.setBigUint64(IOAS_MAP.fields.iova[1], BigInt(page) * PAGE, true);
+    this.#map.setBigUint64(IOAS_MAP.fields.iova[1], iovaOf(page), true);
     this.#ioctl(IOAS_MAP.nr, this.#mapAt);
   }
   unmapBytes(page: number): void {
-    this.#unmap.setBigUint64(IOAS_UNMAP.fields.iova[1], BigInt(page) * PAGE, true);
+    this.#unmap.setBigUint64(IOAS_UNMAP.fields.iova[1], iovaOf(page), true);
     this.#ioctl(IOAS_UNMAP.nr, this.#unmapAt);
   }
   #ioctl(nr: number, address: bigint): void {
@@ -94,10 +86,9 @@ export class IoasRig {
 
   /** The same by a typed call. */
   map(page: number): void {
-    callCommand(this.#context, this.#caller, ioasMap, { ...this.#mapArgs, iova: BigInt(page) * PAGE });
+    callCommand(this.#context, this.#caller, ioasMap, { ...this.#mapArgs, iova: iovaOf(page) });
   }
   unmap(page: number): void {
-    const range = { ioasId: this.#ioasId, iova: BigInt(page) * PAGE, length: PAGE };
-    callCommand(this.#context, this.#caller, ioasUnmap, range);
+    callCommand(this.#context, this.#caller, ioasUnmap, { ioasId: this.#ioasId, iova: iovaOf(page), length: PAGE });
   }
 }

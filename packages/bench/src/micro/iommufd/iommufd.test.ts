@@ -3,7 +3,7 @@ import { SELF } from '../costs/subject.ts';
 import { faultFileSubjects } from './fault-file.ts';
 import { ByteReader, makeRigArena, openRig, Trigger, TypedReader } from './fault-rig.ts';
 import { IoasRig } from './ioas-rig.ts';
-import { ioctlSubject } from './ioctl.ts';
+import { ioctlSubjects } from './ioctl.ts';
 import { attack } from './keys.ts';
 
 test.each([
@@ -41,7 +41,7 @@ test('a device that uses a number twice harms who answers by it, and nobody who 
   expect(attack('group id')).toEqual({ kind: 'group id', pairs: 100, astray: 100, refused: 100, unanswered: 100 });
 });
 
-test.each([...faultFileSubjects, ioctlSubject])('$name: what is measured does what it says', ({ costs }) => {
+test.each([...faultFileSubjects, ...ioctlSubjects])('$name: what is measured does what it says', ({ costs }) => {
   for (const { run, before } of costs()) {
     before?.();
     run();

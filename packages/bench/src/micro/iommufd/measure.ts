@@ -4,7 +4,7 @@ import { measurePair, type PairOptions, type PairRow } from '../pair/measure.ts'
 import { faultFileSubjects } from './fault-file.ts';
 import { faultPair } from './fault-pair.ts';
 import { AREAS, areasSubject } from './ioas-areas.ts';
-import { ioctlSubject } from './ioctl.ts';
+import { ioctlSubjects } from './ioctl.ts';
 import { attack, type HostileRow, KEY_KINDS, KEY_THREADS, type KeyRow, measureKeys } from './keys.ts';
 import { renderAreas, renderIommufd, renderKeys } from './tables.ts';
 
@@ -22,7 +22,7 @@ const QUICK_KEYS = { repeats: 3, keys: 100_000 };
 /** Measures and prints what iommufd costs its users. */
 export async function measureIommufd(costs: CostOptions, pairs: PairOptions, quick: boolean): Promise<IommufdFigures> {
   const rows: CostRow[] = [];
-  for (const { name } of [...faultFileSubjects, ioctlSubject]) rows.push(...(await measureApart(name, costs)));
+  for (const { name } of [...faultFileSubjects, ...ioctlSubjects]) rows.push(...(await measureApart(name, costs)));
   const pair = await measurePair(faultPair, pairs);
   console.log(renderIommufd(rows, pair));
   const areas: CostRow[] = [];

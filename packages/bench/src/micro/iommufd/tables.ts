@@ -7,7 +7,7 @@ import { CHARS, STYLE, times } from '../tables.ts';
 import { BATCHES, CYCLE_GOALS, faultFileSubject, WAYS } from './fault-file.ts';
 import { FAULT_PAIR_GOAL } from './fault-pair.ts';
 import { AREAS, areasSubject } from './ioas-areas.ts';
-import { IOCTL_GOAL, IOCTL_MAP, ioctlSubject } from './ioctl.ts';
+import { IOCTL_GOAL, IOCTL_MAP, ioctlSubjects } from './ioctl.ts';
 import type { HostileRow, KeyRow } from './keys.ts';
 
 const style = { chars: CHARS, style: STYLE };
@@ -29,7 +29,7 @@ export function renderIommufd(rows: readonly CostRow[], pair: PairRow): string {
   };
   for (const way of WAYS)
     for (const batch of BATCHES) add(faultFileSubject(way, batch), { 'trigger, read, respond': CYCLE_GOALS[batch] });
-  add(ioctlSubject.name, { [IOCTL_MAP]: IOCTL_GOAL });
+  for (const { name } of ioctlSubjects) add(name, { [IOCTL_MAP]: IOCTL_GOAL });
   const { name, median, min, max } = pair;
   const spread = `${formatRate(min)} … ${formatRate(max)}`;
   table.push(['two threads', name, formatRate(median), spread, formatGoal(FAULT_PAIR_GOAL, median, formatRate)]);
