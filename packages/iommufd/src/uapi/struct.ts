@@ -11,20 +11,24 @@ export type Field = readonly [kind: Kind, at: number, way: Way];
 
 export type Fields = Readonly<Record<string, Field>>;
 
-/** A struct: little-endian, its u32 `size` at offset 0. */
-export interface Struct<F extends Fields = Fields> {
+/** A struct that others point to, such as a driver's data: little-endian. */
+export interface DataStruct<F extends Fields = Fields> {
   readonly name: string;
-  /** The low byte of the request number. */
-  readonly nr: number;
   /** Smallest accepted, and full, in bytes. */
   readonly minBytes: number;
   readonly bytes: number;
   readonly fields: F;
 }
 
+/** The argument of an ioctl: its u32 `size` is at offset 0. */
+export interface Struct<F extends Fields = Fields> extends DataStruct<F> {
+  /** The low byte of the request number. */
+  readonly nr: number;
+}
+
 /** A decoded struct. Reserved fields are not in it. */
 export type Args<S> =
-  S extends Struct<infer F>
+  S extends DataStruct<infer F>
     ? { -readonly [N in keyof F as F[N][2] extends 'reserved' ? never : N]: ValueOf<F[N][0]> }
     : never;
 
@@ -57,7 +61,7 @@ function planOf(fields: Fields): Plan {
 }
 
 /** Reads the fields that are not reserved. @param view at least the struct's bytes, what the caller did not give being 0. */
-export function decodeStruct<S extends Struct>({ fields }: S, view: DataView): Args<S> {
+export function decodeStruct<S extends DataStruct>({ fields }: S, view: DataView): Args<S> {
   const args: Record<string, number | bigint> = {};
   for (const { name, kind, at, way } of planOf(fields).read)
     args[name] = way === 'out' ? (kind === 'u64' ? 0n : 0) : get(view, kind, at);
@@ -65,7 +69,7 @@ export function decodeStruct<S extends Struct>({ fields }: S, view: DataView): A
 }
 
 /** Name of a reserved field that is not 0, undefined when all are. */
-export function reservedInUse({ fields }: Struct, view: DataView): string | undefined {
+export function reservedInUse({ fields }: DataStruct, view: DataView): string | undefined {
   for (const { name, kind, at } of planOf(fields).reserved) if (Number(get(view, kind, at)) !== 0) return name;
   return undefined;
 }
@@ -84,9 +88,14 @@ export function clearOutputs<S extends Struct>({ fields }: S, args: Args<S>): vo
 }
 
 /** Writes all fields and the size: what a caller does. */
-export function encodeStruct<S extends Struct>({ fields, bytes }: S, args: Partial<Args<S>>, view: DataView): void {
+export function encodeStruct<S extends Struct>(struct: S, args: Partial<Args<S>>, view: DataView): void {
+  view.setUint32(0, struct.bytes, true);
+  encodeData(struct, args, view);
+}
+
+/** Writes all fields; reserved ones, and those left out, are 0. */
+export function encodeData<S extends DataStruct>({ fields }: S, args: Partial<Args<S>>, view: DataView): void {
   const values = args as Readonly<Record<string, number | bigint | undefined>>;
-  view.setUint32(0, bytes, true);
   for (const name in fields) {
     const [kind, at] = fields[name];
     set(view, kind, at, values[name] ?? 0);
