@@ -38,10 +38,14 @@ export function decodeRanges(bytes: Uint8Array, count: number): IovaRange[] {
   }));
 }
 
-export function encodeRanges(ranges: readonly IovaRange[]): Uint8Array {
+/** @throws IommuError EINVAL what is no 64-bit number. */
+export function encodeRanges(call: string, ranges: readonly IovaRange[]): Uint8Array {
   const bytes = new Uint8Array(ranges.length * RANGE_BYTES);
   const view = new DataView(bytes.buffer);
   ranges.forEach(({ start, last }, i) => {
+    for (const [field, value] of Object.entries({ start, last }))
+      if (BigInt.asUintN(64, value) !== value)
+        throw new IommuError('EINVAL', call, `allowed_iovas.${field}`, value, 'is no u64');
     view.setBigUint64(i * RANGE_BYTES, start, true);
     view.setBigUint64(i * RANGE_BYTES + 8, last, true);
   });

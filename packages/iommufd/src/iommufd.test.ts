@@ -236,3 +236,37 @@ test('ids, addresses and lengths of all kinds are refused as errors that name a 
   );
   expectNothingLeft();
 });
+
+test('numbers that no struct can hold are refused by name, and leave everything as it was', () => {
+  const { iommufd, memory, expectNothingLeft } = openRig();
+  const devId = iommufd.bind(1);
+  const ioasId = iommufd.ioasAlloc();
+  const hwptId = iommufd.hwptAlloc({ devId, ptId: ioasId, dirtyTracking: true, pasid: true });
+  const userVa = memory.mmap(PAGE_BYTES);
+  const iova = MOCK_APERTURE_START;
+  const map = { ioasId, userVa, iova, length: PAGE };
+  expect([
+    refusalOf(() => iommufd.ioasMap({ ...map, length: -PAGE })),
+    refusalOf(() => iommufd.ioasMap({ ...map, iova: iova - 2n ** 64n })),
+    refusalOf(() => iommufd.ioasMap({ ...map, ioasId: 2 ** 32 + ioasId })),
+    refusalOf(() => iommufd.ioasUnmap({ ioasId, iova, length: 2n ** 64n })),
+    refusalOf(() => iommufd.option({ optionId: 0.5 })),
+    refusalOf(() => iommufd.vfioIoas({ op: 2 ** 16 })),
+    refusalOf(() => iommufd.ioasAllowIovas(ioasId, [{ start: -PAGE, last: -1n }])),
+    refusalOf(() => iommufd.attach(devId, hwptId, 1.5)),
+  ]).toEqual([
+    'EINVAL length',
+    'EINVAL iova',
+    'EINVAL ioas_id',
+    'EINVAL length',
+    'EINVAL option_id',
+    'EINVAL op',
+    'EINVAL allowed_iovas.start',
+    'EINVAL pasid',
+  ]);
+  const { refusal } = iommufd.hwptInvalidate({ hwptId, dataType: -1, entryBytes: 0 });
+  expect(refusal?.field).toBe('data_type');
+  iommufd.setDirtyTracking(hwptId, true); // ends
+  expect(iommufd.ioasMap(map)).toBe(iova);
+  expectNothingLeft();
+});

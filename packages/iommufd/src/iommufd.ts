@@ -128,7 +128,7 @@ export class Iommufd {
    * @throws IommuError EINVAL they overlap, or are empty; EADDRINUSE one is reserved */
   ioasAllowIovas(ioasId: number, ranges: readonly IovaRange[]): void {
     const args = { ioasId, numIovas: ranges.length, allowedIovas: BYTES_AT };
-    this.#call(uapi.IOAS_ALLOW_IOVAS, args, encodeRanges(ranges));
+    this.#call(uapi.IOAS_ALLOW_IOVAS, args, encodeRanges('IOAS_ALLOW_IOVAS', ranges));
   }
 
   /** Asks for an option, or sets it. @returns its value. @throws IommuError EOPNOTSUPP; EPERM, EBUSY, EINVAL it cannot be set (so) */
@@ -317,6 +317,7 @@ export class Iommufd {
 
   /** As {@link #call}, outputs being in `args` also when it throws. */
   #run<S extends uapi.Struct>(struct: S, args: uapi.Args<S>, bytes: Uint8Array): void {
+    uapi.checkArgs(struct, args);
     const ucmd = { caller: this.#callerWith(bytes), args, respond() {}, result: 0 };
     this.#held(struct.name, (context) => this.machine.blocking(() => commandOf(struct).run(context, ucmd)));
   }

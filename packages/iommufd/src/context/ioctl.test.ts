@@ -82,16 +82,23 @@ describe.each(COMMANDS.map(({ struct }) => [struct.name, struct] as const))('the
     rig.expectNothingLeft();
   });
 
+  test('what is behind the last is looked at up to where memory ends', () => {
+    const rig = makeByteRig();
+    const at = rig.page + 4096n - BigInt(struct.bytes + 8);
+    rig.memory.write(at, new Uint8Array(new Uint32Array([9000]).buffer));
+    expect(rig.ioctl(0x3b00 | struct.nr, at)).toBe('EFAULT');
+    rig.memory.write(rig.page + 4095n, new Uint8Array([1]));
+    expect(rig.ioctl(0x3b00 | struct.nr, at)).toBe('E2BIG'); // it comes first
+    rig.expectNothingLeft();
+  });
+
   test('reserved fields are 0', () => {
     const rig = makeByteRig();
     for (const [field, [, at, way]] of Object.entries(struct.fields)) {
       if (way !== 'reserved' || at >= struct.bytes) continue;
-      rig.send(struct, { [field]: 1 } as never);
-      expect([field, rig.dispatcher.lastError?.code, rig.dispatcher.lastError?.field]).toEqual([
-        field,
-        'EOPNOTSUPP',
-        field,
-      ]);
+      rig.send(struct, { [field]: 0x7e } as never);
+      const { code, field: named, value } = rig.dispatcher.lastError ?? {};
+      expect([field, code, named, value]).toEqual([field, 'EOPNOTSUPP', field, 0x7e]);
     }
     rig.expectNothingLeft();
   });

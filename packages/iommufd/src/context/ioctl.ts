@@ -1,13 +1,15 @@
 // The dispatcher: from a request number and an address in the caller's memory to a command, and back to bytes and an errno.
 import { IommuError } from '@faultline/core/errors';
-import type { Caller } from '../caller/index.ts';
+import { type Caller, PAGE_BYTES } from '../caller/index.ts';
 import {
   type Args,
   CMD_BASE,
+  checkArgs,
   clearOutputs,
-  decodeStruct,
+  decodeInto,
   defaultArgs,
   encodeOutputs,
+  fieldIn,
   hasOutputs,
   IOMMUFD_TYPE,
   reservedInUse,
@@ -17,17 +19,16 @@ import type { AnyCommand, Command } from './command.ts';
 import type { Context } from './context.ts';
 
 const SIZE_BYTES = 4;
-/** Bytes behind a struct that are looked at in one go. */
-const TAIL_CHUNK = 4096;
 
 /** One command, ready to be called with bytes. */
 interface Entry {
   readonly command: AnyCommand;
   readonly request: number;
   readonly responds: boolean;
-  /** For one call's struct: a call from within a call of the same command has bytes of its own. */
+  /** For one call's struct, as bytes and decoded: a call from within a call of the same command has its own. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView<ArrayBuffer>;
+  readonly args: Args<Struct>;
   isBusy: boolean;
 }
 
@@ -40,6 +41,7 @@ function entryOf(command: AnyCommand): Entry {
     responds: hasOutputs(struct),
     bytes,
     view: new DataView(bytes.buffer),
+    args: defaultArgs(struct),
     isBusy: false,
   };
 }
@@ -67,8 +69,10 @@ export class Dispatcher {
   /** @param address of the struct in the caller's memory. @returns 0 or more, or a negative errno; {@link lastError} says why. */
   ioctl(context: Context, caller: Caller, request: number, address: bigint): number {
     this.lastError = undefined;
+    const { machine } = context;
     try {
-      return context.machine.blocking(() => this.#dispatch(context, caller, request, address));
+      if (!machine.system.reader.isOnline()) return this.#dispatch(context, caller, request, address);
+      return machine.blocking(() => this.#dispatch(context, caller, request, address));
     } catch (error) {
       if (!(error instanceof IommuError)) throw error;
       this.lastError = error;
@@ -82,32 +86,49 @@ export class Dispatcher {
       if (this.#legacy !== undefined) return this.#legacy(context, caller, request, address);
       throw new IommuError('ENOTTY', 'ioctl', 'request', request, 'no such request');
     }
-    if (!caller.memory.read(address, this.#size))
-      throw new IommuError('EFAULT', 'ioctl', 'argument', address, 'its size cannot be read');
     const entry = this.#entries[nr];
-    if (entry === undefined || entry.request !== request)
+    if (entry === undefined || entry.request !== request) {
+      this.#readSize(caller, address);
       throw new IommuError('ENOTTY', 'ioctl', 'request', request, 'no such request');
-
-    const size = this.#sizeView.getUint32(0, true);
-    if (entry.isBusy) return call(context, caller, entryOf(entry.command), size, address);
+    }
+    if (entry.isBusy) return this.#call(context, caller, entryOf(entry.command), address);
     entry.isBusy = true;
     try {
-      return call(context, caller, entry, size, address);
+      return this.#call(context, caller, entry, address);
     } finally {
       entry.isBusy = false;
     }
   }
+
+  /** Most callers give the whole struct, which is read in one go then. */
+  #call(context: Context, caller: Caller, entry: Entry, address: bigint): number {
+    const { command, bytes, view } = entry;
+    const { struct } = command;
+    const isRead = caller.memory.read(address, bytes);
+    const size = isRead ? view.getUint32(0, true) : this.#readSize(caller, address);
+    if (size < struct.minBytes)
+      throw new IommuError('EINVAL', struct.name, 'size', size, `must be at least ${struct.minBytes}`);
+    const given = size < struct.bytes ? bytes.subarray(0, size) : bytes;
+    if (!isRead && !caller.memory.read(address, given))
+      throw new IommuError('EFAULT', struct.name, 'argument', address, `${size} bytes cannot be read`);
+    if (size > struct.bytes) checkTail(caller, struct, size, address);
+    if (size < struct.bytes) bytes.fill(0, size); // a tail that the caller did not give
+    return run(context, caller, entry, given, address);
+  }
+
+  /** @throws IommuError EFAULT */
+  #readSize(caller: Caller, address: bigint): number {
+    if (!caller.memory.read(address, this.#size))
+      throw new IommuError('EFAULT', 'ioctl', 'argument', address, 'its size cannot be read');
+    return this.#sizeView.getUint32(0, true);
+  }
 }
 
-function call(context: Context, caller: Caller, entry: Entry, size: number, address: bigint): number {
-  const { command, responds, bytes, view } = entry;
+/** Runs a command on the struct in its entry. @param given the part of it that the caller has. */
+function run(context: Context, caller: Caller, entry: Entry, given: Uint8Array, address: bigint): number {
+  const { command, responds, view, args } = entry;
   const { struct } = command;
-  if (size < struct.minBytes)
-    throw new IommuError('EINVAL', struct.name, 'size', size, `must be at least ${struct.minBytes}`);
-  const given = size < struct.bytes ? bytes.subarray(0, size) : bytes;
-  copyIn(caller, struct, given, size, address);
-  if (size < struct.bytes) bytes.fill(0, size); // a tail that the caller did not give
-  const args = decodeStruct(struct, view);
+  decodeInto(struct, view, args);
   let responded = !responds;
   const respond = (): void => {
     encodeOutputs(struct, args, view);
@@ -119,7 +140,7 @@ function call(context: Context, caller: Caller, entry: Entry, size: number, addr
     const reserved = reservedInUse(struct, view);
     if (reserved !== undefined) {
       if (command.alwaysResponds === true) clearOutputs(struct, args); // nothing was handled
-      throw new IommuError('EOPNOTSUPP', struct.name, reserved, 1, 'must be 0');
+      throw new IommuError('EOPNOTSUPP', struct.name, reserved, fieldIn(struct, view, reserved), 'must be 0');
     }
     const ucmd = { caller, args, respond, result: 0 };
     (command as Command).run(context, ucmd);
@@ -131,17 +152,12 @@ function call(context: Context, caller: Caller, entry: Entry, size: number, addr
   }
 }
 
-/** The struct as this version knows it. @throws IommuError EFAULT; E2BIG what it does not know is not 0. */
-function copyIn(caller: Caller, struct: Struct, given: Uint8Array, size: number, address: bigint): void {
-  if (!caller.memory.read(address, given))
-    throw new IommuError('EFAULT', struct.name, 'argument', address, `${size} bytes cannot be read`);
-  if (size > struct.bytes) checkTail(caller, struct, size, address);
-}
-
-/** @throws IommuError EFAULT; E2BIG bytes that this version does not know are not 0. */
+/** Page by page: what stands before the end of memory counts. @throws IommuError EFAULT; E2BIG bytes that this version does not know are not 0. */
 function checkTail(caller: Caller, struct: Struct, size: number, address: bigint): void {
-  for (let from = struct.bytes; from < size; from += TAIL_CHUNK) {
-    const tail = new Uint8Array(Math.min(size - from, TAIL_CHUNK));
+  const inPage = Number(BigInt.asUintN(64, address) % BigInt(PAGE_BYTES));
+  for (let from = struct.bytes, end: number; from < size; from = end) {
+    end = Math.min(size, from + PAGE_BYTES - ((inPage + from) % PAGE_BYTES));
+    const tail = new Uint8Array(end - from);
     if (!caller.memory.read(address + BigInt(from), tail))
       throw new IommuError('EFAULT', struct.name, 'argument', address, `${size} bytes cannot be read`);
     if (tail.some((byte) => byte !== 0))
@@ -158,7 +174,7 @@ function checkTail(caller: Caller, struct: Struct, size: number, address: bigint
 const RESPOND_NOTHING = (): void => {};
 
 /** Calls a command without bytes. @param args what is left out is 0; outputs are in what is returned, also if it throws where the
- * caller keeps the object. */
+ * caller keeps the object. @throws IommuError EINVAL an argument that its field cannot hold, and what the command throws. */
 export function callCommand<S extends Struct>(
   context: Context,
   caller: Caller,
@@ -166,6 +182,7 @@ export function callCommand<S extends Struct>(
   args: Partial<Args<S>>,
 ): Args<S> {
   const whole = { ...defaultArgs(command.struct), ...args };
+  checkArgs(command.struct, whole);
   context.machine.blocking(() => command.run(context, { caller, args: whole, respond: RESPOND_NOTHING, result: 0 }));
   return whole;
 }

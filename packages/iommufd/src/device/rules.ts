@@ -20,7 +20,7 @@ export function checkPasid(context: Context, call: string, device: number, pasid
   const { machine, objects, words } = context;
   const { maxPasidLog2 } = machine.driver.traits(words[objects.at(device) + DEVICE_NUMBER]);
   if (maxPasidLog2 === 0) throw new IommuError('EOPNOTSUPP', call, 'pasid', pasid, 'the device has no PASIDs');
-  if (!(pasid >= 1 && pasid < 2 ** maxPasidLog2))
+  if (!(Number.isInteger(pasid) && pasid >= 1 && pasid < 2 ** maxPasidLog2))
     throw new IommuError('EINVAL', call, 'pasid', pasid, `must be from 1 to ${2 ** maxPasidLog2 - 1}`);
 }
 

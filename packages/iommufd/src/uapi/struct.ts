@@ -1,5 +1,8 @@
 // The argument structs of ioctls as tables: from one table come the decoder, the encoder and the type of the decoded object.
 
+import { IommuError } from '@faultline/core/errors';
+import { U64_MAX } from '../memory/u64.ts';
+
 type Kind = 'u8' | 'u16' | 'u32' | 'i32' | 'u64';
 type ValueOf<K extends Kind> = K extends 'u64' ? bigint : number;
 
@@ -63,15 +66,48 @@ function planOf(fields: Fields): Plan {
 /** Reads the fields that are not reserved. @param view at least the struct's bytes, what the caller did not give being 0. */
 export function decodeStruct<S extends DataStruct>({ fields }: S, view: DataView): Args<S> {
   const args: Record<string, number | bigint> = {};
-  for (const { name, kind, at, way } of planOf(fields).read)
-    args[name] = way === 'out' ? (kind === 'u64' ? 0n : 0) : get(view, kind, at);
+  decodeInto({ fields }, view, args);
   return args as Args<S>;
+}
+
+/** The same into an object that there is. */
+export function decodeInto({ fields }: Pick<DataStruct, 'fields'>, view: DataView, args: object): void {
+  const values = args as Record<string, number | bigint>;
+  const { read } = planOf(fields);
+  for (let i = 0; i < read.length; i++) {
+    const { name, kind, at, way } = read[i];
+    values[name] = way === 'out' ? (kind === 'u64' ? 0n : 0) : get(view, kind, at);
+  }
 }
 
 /** Name of a reserved field that is not 0, undefined when all are. */
 export function reservedInUse({ fields }: DataStruct, view: DataView): string | undefined {
   for (const { name, kind, at } of planOf(fields).reserved) if (Number(get(view, kind, at)) !== 0) return name;
   return undefined;
+}
+
+/** What a field holds, reserved or not. */
+export function fieldIn({ fields }: DataStruct, view: DataView, name: string): number | bigint {
+  return get(view, fields[name][0], fields[name][1]);
+}
+
+/** Arguments of users of this language may be any number: bytes hold whole ones, of their width, only.
+ * @throws IommuError EINVAL naming the field. */
+export function checkArgs<S extends DataStruct>({ name: call, fields }: S, args: Args<S>): void {
+  const values = args as Readonly<Record<string, unknown>>;
+  for (const { name, kind } of planOf(fields).read) {
+    if (fits(kind, values[name])) continue;
+    const field = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    throw new IommuError('EINVAL', call, field, values[name], `is no ${kind}`);
+  }
+}
+
+const LARGEST = { u8: 2 ** 8 - 1, u16: 2 ** 16 - 1, u32: 2 ** 32 - 1 } as const;
+
+function fits(kind: Kind, value: unknown): boolean {
+  if (kind === 'u64') return typeof value === 'bigint' && value >= 0n && value <= U64_MAX;
+  if (kind === 'i32') return typeof value === 'number' && (value | 0) === value;
+  return typeof value === 'number' && value >>> 0 === value && value <= LARGEST[kind];
 }
 
 /** Writes what goes back to the caller; the rest stays as it is. */
