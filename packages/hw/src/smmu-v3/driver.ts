@@ -1,7 +1,7 @@
 import { IommuError } from '@faultline/core/errors';
 import type { Doorbell, Words } from '@faultline/core/sync';
 import { untilPassed } from '../procedure/fence.ts';
-import { runProcedure, untilWord } from '../procedure/procedure.ts';
+import { type Procedure, runProcedure, untilWord } from '../procedure/procedure.ts';
 import { queueIndex, queueUsed } from '../queue/index.ts';
 import { acknowledgeGlobalErrors } from './global-errors.ts';
 import {
@@ -184,8 +184,14 @@ export class SmmuDriver {
    * @throws IommuError ETIMEDOUT when the hardware or the pump stands still. */
   async fenceEventQueue(): Promise<void> {
     await this.#ops.syncAsync();
+    await runProcedure(this.#words, this.eventQueuePassed());
+  }
+
+  /** Waits until the event pump is done with what the hardware had written when this began: {@link fenceEventQueue} after its CMD_SYNC, for a
+   * thread that takes the steps itself. @throws IommuError ETIMEDOUT */
+  eventQueuePassed(): Procedure {
     const target = Atomics.load(this.#words, this.#base + SMMU_STATS + STAT_EVENTS); // pairs with completeSync: records, then the MSI word
-    await this.#passed('fenceEventQueue', SMMU_EVTQ_PASSED, SMMU_EVTQ_FENCES, target);
+    return this.#passed('fenceEventQueue', SMMU_EVTQ_PASSED, SMMU_EVTQ_FENCES, target);
   }
 
   /** Waits until no report of a page request is under way that the function had sent before this call: an invalidation of its whole cache,
@@ -199,7 +205,7 @@ export class SmmuDriver {
     if (this.#ops.atcTimeouts !== timeouts)
       throw new IommuError('ETIMEDOUT', 'fencePriQueue', 'streamId', streamId, 'completed no invalidation');
     const target = Atomics.load(this.#words, this.#base + SMMU_STATS + STAT_PAGE_REQUESTS); // pairs with completeSync: records, then the MSI word
-    await this.#passed('fencePriQueue', SMMU_PRIQ_PASSED, SMMU_PRIQ_FENCES, target);
+    await runProcedure(this.#words, this.#passed('fencePriQueue', SMMU_PRIQ_PASSED, SMMU_PRIQ_FENCES, target));
   }
 
   /** Deals with GERROR: ends every stall after an event queue abort, as records of stalls may be lost; switches the SMMU off in service failure
@@ -263,9 +269,8 @@ export class SmmuDriver {
     );
   }
 
-  #passed(call: string, passed: number, fences: number, target: number): Promise<void> {
-    const [passedAt, fencesAt] = [this.#base + passed, this.#base + fences];
-    return runProcedure(this.#words, untilPassed(this.#words, call, passedAt, fencesAt, target, this.#timeoutMs));
+  #passed(call: string, passed: number, fences: number, target: number): Procedure {
+    return untilPassed(this.#words, call, this.#base + passed, this.#base + fences, target, this.#timeoutMs);
   }
 }
 

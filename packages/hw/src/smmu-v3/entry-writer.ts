@@ -38,27 +38,53 @@ export async function writeEntry(
   kind: EntryKind,
   sync: () => Promise<void>,
 ): Promise<EntryUpdate> {
+  const steps = entrySteps(words, at, target, kind);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    await sync();
+  }
+}
+
+/** {@link writeEntry} on a thread that may block, which `sync` then does. */
+export function writeEntryBlocking(
+  words: Words,
+  at: number,
+  target: Int32Array,
+  kind: EntryKind,
+  sync: () => void,
+): EntryUpdate {
+  const steps = entrySteps(words, at, target, kind);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    sync();
+  }
+}
+
+/** The steps of a change: at each yield the hardware is to read the entry anew before the next. */
+function* entrySteps(words: Words, at: number, target: Int32Array, kind: EntryKind): Generator<void, EntryUpdate> {
   const set = (value: Int32Array, first: number, end: number): boolean =>
     storeQwords(words, at, value, first, end, kind.validBit);
   const plan = planUpdate(words.slice(at, at + WORDS) as Int32Array, target, kind);
   if (plan.critical.length > 1) {
     const broken = plan.unused.slice();
     broken[0] &= ~kind.validBit;
-    if (set(broken, 0, 1)) await sync();
-    if (set(target, 1, QWORDS)) await sync();
-    if (set(target, 0, 1)) await sync();
+    if (set(broken, 0, 1)) yield;
+    if (set(target, 1, QWORDS)) yield;
+    if (set(target, 0, 1)) yield;
     return 'breaking';
   }
   let changed = false;
   if (plan.critical.length === 1) {
     const [critical] = plan.critical;
-    if (set(plan.unused, 0, QWORDS)) await sync();
+    if (set(plan.unused, 0, QWORDS)) yield;
     set(target, critical, critical + 1);
-    await sync();
+    yield;
     changed = true;
   }
   if (set(target, 0, QWORDS)) {
-    await sync();
+    yield;
     changed = true;
   }
   return changed ? 'hitless' : 'unchanged';

@@ -27,6 +27,7 @@ import { CR0_CMDQEN, CR0_EVTQEN, CR0_PRIQEN, CR0_SMMUEN, IDR5_STALL_MAX_SHIFT } 
 import { StallRecorder } from './stall-recorder.ts';
 import { StallTable } from './stall-table.ts';
 import { StreamCache } from './stream-cache.ts';
+import { StageWalker, type TranslationMemory, TranslationUnit } from './translation-unit.ts';
 import { VirtualCommandTarget } from './vcmdq-target.ts';
 import type { VirtualArea } from './virtual/layout.ts';
 import { VcmdqHardware } from './virtual/vcmdq-hardware.ts';
@@ -51,14 +52,17 @@ export interface SmmuHardwareConfig {
   readonly clock: Clock;
   /** Who keeps translations and wants to be told of invalidations. Default: nobody. */
   readonly tlb?: TlbListener;
+  /** Page tables, and what they lead to. With it {@link SmmuHardware.translation} walks, and what guests own is read where stage 2 has it:
+   * context descriptors, and command queues at their physical addresses. */
+  readonly memory?: TranslationMemory;
   /** Whose virtual command queues are consumed as well; whoever writes their PROD rings the hardware. Default: there are none. */
   readonly virtual?: VirtualArea;
 }
 
 /** An SMMU: stalled accesses and page requests in from the ports, records out, commands in, results out. Make one, in the thread that
  * plays the hardware.
- * Not modelled: a TLB (the device walks the address space itself, and a stall held back is recorded as posted even if its page was mapped
- * meanwhile: the handler finds it present; who does keep translations is told of invalidations), merging and suppression of duplicates, early retry.
+ * Not modelled: without `memory`, a walker and its TLB (the device walks the address space itself; who keeps translations is told of
+ * invalidations); a stall held back is recorded as posted even if its page was mapped meanwhile: the handler finds it present; merging and suppression of duplicates, early retry.
  * @see IHI 0070, 3.12 and chapters 4, 7 and 8 */
 export class SmmuHardware {
   readonly #words: Words;
@@ -74,6 +78,8 @@ export class SmmuHardware {
   #control = 0; // CR0 as in CR0ACK
   /** What endpoints ask of ATS. */
   readonly ats: AtsUnit;
+  /** Translates, where there is memory to walk. */
+  readonly translation: TranslationUnit | undefined;
 
   /** @throws IommuError EINVAL when `base` holds no SMMU, or a port is not this SMMU's. */
   constructor(words: Words, base: number, config: SmmuHardwareConfig) {
@@ -90,7 +96,9 @@ export class SmmuHardware {
     this.#events = new EventWriter(words, base, config.irq, errors);
     this.#stalls = new StallTable(words[base + SMMU_IDR5] >>> IDR5_STALL_MAX_SHIFT);
     this.#ports = new PortSet(words, base + words[base + SMMU_ANNOUNCE], config.ports);
-    const streams = new StreamCache(words, base);
+    const walker = config.memory === undefined ? undefined : new StageWalker(config.memory);
+    const streams = new StreamCache(words, base, walker);
+    this.translation = walker === undefined ? undefined : new TranslationUnit(walker, streams);
     this.#recorder = new StallRecorder(words, base, this.#events, this.#stalls, this.#ports, streams, this.#tick);
     const endpoints = new PriPortSet(words, base + words[base + SMMU_PRI_ANNOUNCE], priPorts);
     const queues = words[base + SMMU_CMDQ_COUNT];
@@ -109,11 +117,11 @@ export class SmmuHardware {
       atc,
       errors,
       this.#tick,
-      config.tlb,
+      listenersOf(this.translation, config.tlb),
     );
     if (config.virtual !== undefined) {
       const target = new VirtualCommandTarget(this.#commands, atc, queues, config.virtual.queues);
-      this.#virtual = new VcmdqHardware(config.virtual, target);
+      this.#virtual = new VcmdqHardware(config.virtual, target, ramOf(config.memory));
     }
     this.ats = new AtsUnit(words, base, this.#events, streams);
   }
@@ -171,12 +179,29 @@ export class SmmuHardware {
     this.#commands.enable((control & CR0_SMMUEN) !== 0, (control & CR0_CMDQEN) !== 0);
     this.#pri.enable((control & CR0_SMMUEN) !== 0, (control & CR0_PRIQEN) !== 0);
     this.ats.enable(control);
+    this.translation?.enable(control);
     this.#events.enable((control & CR0_EVTQEN) !== 0); // committed records are visible before EVTQEN reads back 0
     if ((off & CR0_SMMUEN) !== 0) this.#recorder.terminateAll();
     this.#control = control;
     Atomics.store(this.#words, this.#base + SMMU_CR0ACK, control); // pairs with SmmuDriver: CR0ACK, then what was switched
     Atomics.notify(this.#words, this.#base + SMMU_CR0ACK);
   }
+}
+
+function listenersOf(own: TranslationUnit | undefined, other: TlbListener | undefined): TlbListener | undefined {
+  if (own === undefined || other === undefined) return own ?? other;
+  return {
+    invalidate(record, at) {
+      own.invalidate(record, at);
+      other.invalidate(record, at);
+    },
+  };
+}
+
+function ramOf(memory: TranslationMemory | undefined): Words | undefined {
+  if (memory === undefined) return undefined;
+  const { buffer, byteOffset, byteLength } = memory.ram;
+  return new Int32Array(buffer, byteOffset, byteLength / 4);
 }
 
 function virtualQueuesOf(words: Words, virtual: VirtualArea | undefined): number {

@@ -34,7 +34,7 @@ export {
 } from './domains.ts';
 export { type AttachOptions, SmmuDriver, type SmmuDriverConfig } from './driver.ts';
 export { CD_KIND, STE_KIND } from './entry-kinds.ts';
-export { type EntryKind, type EntryUpdate, planUpdate, writeEntry } from './entry-writer.ts';
+export { type EntryKind, type EntryUpdate, planUpdate, writeEntry, writeEntryBlocking } from './entry-writer.ts';
 export { EventPump, type EventPumpConfig, PUMP_OUTCOMES, type PumpOutcome } from './event-pump.ts';
 export * from './events.ts';
 export { SmmuHardware, type SmmuHardwareConfig } from './hardware.ts';
@@ -91,4 +91,5 @@ export {
   type Stage2Tables,
   stage2Entry,
 } from './stream-entries.ts';
+export { MISS, MISS_STAGE2, type TranslationMemory, type TranslationUnit } from './translation-unit.ts';
 export type { MasterVirtual } from './virtual-attach.ts';

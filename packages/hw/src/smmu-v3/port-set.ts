@@ -106,6 +106,11 @@ export class PortSet {
     return this.#ports[port * PORT_ENTRY + WAITING];
   }
 
+  /** Word offset of the next slot of a port that has some waiting. */
+  peek(port: number): number {
+    return this.#ports[port * PORT_ENTRY + NEXT];
+  }
+
   /** Takes the next `count` slots of a port that has so many waiting. @returns word offset of the first. */
   take(port: number, count: number): number {
     const at = port * PORT_ENTRY;

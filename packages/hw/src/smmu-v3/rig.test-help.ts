@@ -28,6 +28,7 @@ import {
   smmuPriAnnounceBase,
   smmuWords,
   stallPortWords,
+  type TranslationMemory,
   writeStream,
 } from './index.ts';
 import {
@@ -65,6 +66,7 @@ export interface RigConfig extends Partial<SmmuConfig> {
   /** Present: a virtual side, whose masters are devices 0 to streams - 1 with the same numbers as StreamIDs; events go to {@link Rig.guests}. */
   readonly virtual?: Partial<VirtualConfig>;
   readonly tlb?: TlbListener;
+  readonly memory?: TranslationMemory;
   /** Default: all on, streams 0 to 7 translate, stall, take 16 substreams and belong to device 10 + stream. */
   readonly off?: boolean;
 }
@@ -180,6 +182,7 @@ export class Rig {
       clock: () => this.tick,
       ...(config.virtual === undefined ? {} : { virtual: this.area }),
       ...(config.tlb === undefined ? {} : { tlb: config.tlb }),
+      ...(config.memory === undefined ? {} : { memory: config.memory }),
     });
     this.hw.pump(1); // makes the switches effective
     const queues = Array.from({ length: smmu.commandQueues }, (_, q) => q);
@@ -321,6 +324,7 @@ function pick(config: RigConfig): Partial<SmmuConfig> {
     atcTimeoutTicks: _a,
     virtual: _v,
     tlb: _t,
+    memory: _m,
     ...smmu
   } = config;
   return smmu;

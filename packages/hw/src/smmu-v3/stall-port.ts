@@ -33,6 +33,10 @@ export const STALL_PERM = 2; // FAULT_PERM_*
 export const STALL_RESULT = 3; // STALL_*
 export const STALL_POSTED = 4; // tick
 export const STALL_RESUMED = 5; // tick
+/** Of a fault of stage 2 behind stage 1, the intermediate page; else IPA_HI is 0. */
+export const STALL_IPA_LO = 6; // bits 43:12
+export const STALL_IPA_HI = 7; // bits 51:44, and STALL_IPA_VALID
+export const STALL_IPA_VALID: number = 1 << 31;
 export const STALL_WORDS = 8;
 
 export const STALL_PENDING = 0;
@@ -137,6 +141,17 @@ export class StallPort {
     words[at + STALL_PERM] = perm;
     words[at + STALL_RESULT] = STALL_PENDING;
     words[at + STALL_POSTED] = tick;
+    words[at + STALL_IPA_HI] = 0;
+    return slot;
+  }
+
+  /** As {@link post}, for an access that stage 1 has translated, to a page that stage 2 has not. */
+  postStage2(pageLo: number, pageHi: number, perm: number, tick: number, ipaPage: number): number {
+    const slot = this.post(pageLo, pageHi, perm, tick);
+    if (slot === -1) return slot;
+    const at = this.#slots + slot * STALL_WORDS;
+    this.#words[at + STALL_IPA_LO] = ipaPage | 0;
+    this.#words[at + STALL_IPA_HI] = Math.floor(ipaPage / 2 ** 32) | STALL_IPA_VALID;
     return slot;
   }
 

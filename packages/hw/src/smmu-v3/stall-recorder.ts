@@ -15,7 +15,17 @@ import {
 } from './events.ts';
 import { SMMU_STATS, STAT_BYPASSED, STAT_HELD_TAG, STAT_STALLS, STAT_TERMINATED } from './layout.ts';
 import type { PortSet } from './port-set.ts';
-import { STALL_ABORT, STALL_PAGE_HI, STALL_PAGE_LO, STALL_PERM, STALL_RETRY, STALL_WORDS } from './stall-port.ts';
+import {
+  STALL_ABORT,
+  STALL_IPA_HI,
+  STALL_IPA_LO,
+  STALL_IPA_VALID,
+  STALL_PAGE_HI,
+  STALL_PAGE_LO,
+  STALL_PERM,
+  STALL_RETRY,
+  STALL_WORDS,
+} from './stall-port.ts';
 import type { StallTable } from './stall-table.ts';
 import { ROUTE_ABORT, ROUTE_BYPASS, ROUTE_S2, ROUTE_STALL, ROUTE_STALL_S2, type StreamCache } from './stream-cache.ts';
 
@@ -102,15 +112,42 @@ export class StallRecorder {
   }
 
   #recordPort(port: number, budget: number): number {
-    const count = Math.min(budget, this.#ports.waiting(port));
+    const waiting = Math.min(budget, this.#ports.waiting(port));
     const streamId = this.#ports.stream(port);
     const substreamId = this.#ports.substream(port);
-    const route = this.#enabled ? this.#streams.route(streamId >>> 0, substreamId) : ROUTE_ABORT;
+    const next = this.#ports.peek(port);
+    const count = this.#alike(next, waiting);
+    let route = this.#enabled ? this.#streams.route(streamId >>> 0, substreamId) : ROUTE_ABORT;
+    // What stage 1 has translated is stage 2's to judge, unless the configuration has changed since.
+    const isTranslated = route === ROUTE_STALL || route === EVT_F_TRANSLATION || route === ROUTE_ABORT;
+    if (this.#enabled && isTranslated && this.#isStage2(next)) route = this.#streams.stage2Route(streamId >>> 0);
     if (route === ROUTE_STALL || route === ROUTE_STALL_S2)
       return this.#stallPort(port, count, streamId, substreamId, route === ROUTE_STALL_S2);
     if (route === ROUTE_BYPASS) return this.#bypassPort(port, count);
     if (route > 0) return this.#endWithEvent(port, count, route, streamId, substreamId);
     return this.#endWaiting(port, count);
+  }
+
+  #isStage2(slotAt: number): boolean {
+    return (this.#words[slotAt + STALL_IPA_HI] & STALL_IPA_VALID) !== 0;
+  }
+
+  /** How many of the slots from one on are of the same stage as that one. */
+  #alike(slotAt: number, count: number): number {
+    const stage2 = this.#isStage2(slotAt);
+    let alike = 1;
+    while (alike < count && this.#isStage2(slotAt + alike * STALL_WORDS) === stage2) alike++;
+    return Math.min(alike, count);
+  }
+
+  /** Makes a record stage 2's. */
+  #markStage2(entry: number, slotAt: number): void {
+    const words = this.#words;
+    setStage2(words, entry);
+    if (!this.#isStage2(slotAt)) return;
+    const ipaLo = words[slotAt + STALL_IPA_LO];
+    words[entry + 6] = ipaLo << 12;
+    words[entry + 7] = (ipaLo >>> 20) | ((words[slotAt + STALL_IPA_HI] & 0xfff) << 12);
   }
 
   /** Records a run of stalls: as many as there are tags and entries for. None: the port waits. */
@@ -122,7 +159,7 @@ export class StallRecorder {
     for (let i = 0; i < run; i++) {
       const entry = this.#events.claim();
       this.#stall(entry, slotAt, port, streamId, substreamId);
-      if (stage2) setStage2(this.#words, entry);
+      if (stage2) this.#markStage2(entry, slotAt);
       slotAt += STALL_WORDS;
     }
     this.#words[this.#stats + STAT_STALLS] += run;
@@ -185,7 +222,7 @@ export class StallRecorder {
       const perm = words[slotAt + STALL_PERM];
       const pageLo = words[slotAt + STALL_PAGE_LO];
       writeTranslationFault(words, entry, streamId, substreamId, -1, perm, pageLo, words[slotAt + STALL_PAGE_HI]);
-      if (id !== EVT_F_TRANSLATION) setStage2(words, entry);
+      if (id !== EVT_F_TRANSLATION) this.#markStage2(entry, slotAt);
     } else if (id === EVT_F_CD_FETCH) {
       const { fetchLo, fetchHi } = this.#streams;
       writeFetchEvent(words, entry, id, streamId, substreamBits(substreamId), fetchLo, fetchHi);

@@ -21,6 +21,7 @@ import {
   S1FMT_4K_L2,
   S1FMT_64K_L2,
   STE_CONFIG_BYPASS,
+  STE_CONFIG_NESTED,
   steIllegal,
 } from './ste.ts';
 
@@ -49,12 +50,17 @@ const ENTRY = 8;
 const KIND_S1 = 0x200;
 const KIND_BYPASS = 0x201;
 const KIND_S2 = 0x202;
-const NOWHERE = -1;
 const BYTES = 4; // of a word
 const FLAG_PPAR = 1;
 const FLAG_VALID = 2;
 const EATS_SHIFT = 2;
 const CONFIG_SHIFT = 4;
+
+/** Where guests keep their context descriptors. */
+export interface GuestTables {
+  /** Reads `count` words at an intermediate address, within a page. @returns false: the entry's stage 2 leads nowhere. */
+  read(ste: FieldValues, address: number, into: Int32Array, count: number): boolean;
+}
 
 const CACHE_LG2 = 10;
 const CACHED = 4; // StreamID, SubstreamID + 1 (0: empty), route; one entry is 16 bytes
@@ -66,14 +72,19 @@ export class StreamCache {
   readonly #entries: Int32Array;
   readonly #ste: FieldValues[]; // what a descriptor is judged by; read when one is fetched
   readonly #cached: Int32Array = new Int32Array(CACHED << CACHE_LG2); // descriptors by (StreamID, SubstreamID), direct-mapped
+  readonly #contexts: (FieldValues | undefined)[] = new Array(1 << CACHE_LG2); // what they say, where they can be used
+  readonly #guest: GuestTables | undefined;
+  readonly #read: Int32Array = new Int32Array(CD_WORDS);
   readonly streams: number;
   /** Byte address of the descriptor that the last F_CD_FETCH could not read. */
   fetchLo = 0;
   fetchHi = 0;
 
-  constructor(words: Words, base: number) {
+  /** @param guest where descriptors are of which stage 2 translates the address. Default: in the SMMU's own memory, untranslated. */
+  constructor(words: Words, base: number, guest?: GuestTables) {
     this.#words = words;
     this.#base = base;
+    this.#guest = guest;
     this.#idrs = readIdrs(words, base + SMMU_IDRS);
     this.streams = words[base + SMMU_STREAMS];
     this.#entries = new Int32Array(this.streams * ENTRY);
@@ -141,6 +152,30 @@ export class StreamCache {
     return (flags & FLAG_VALID) === 0 ? -1 : flags >>> CONFIG_SHIFT;
   }
 
+  /** Fields of a stream's entry, undefined outside the table. */
+  ste(streamId: number): FieldValues | undefined {
+    return this.#ste[streamId];
+  }
+
+  /** Whether accesses of a stream that has stage 1 pass it by: S1DSS says so of those without a substream. */
+  skipsStage1(streamId: number, substreamId: number): boolean {
+    const at = streamId * ENTRY;
+    return substreamId < 0 && this.#entries[at + CD_MAX] !== 0 && this.#entries[at + DSS] === S1DSS_BYPASS;
+  }
+
+  /** Fields of the descriptor by which {@link route} has just judged, undefined where it cannot be used. */
+  context(streamId: number, index: number): FieldValues | undefined {
+    const at = slotOf(streamId, index);
+    const isIt = this.#cached[at + 1] === index + 1 && this.#cached[at] === (streamId | 0);
+    return isIt ? this.#contexts[at / CACHED] : undefined;
+  }
+
+  /** Route of a fault of stage 2 where stage 1 has translated; ROUTE_ABORT for a stream without. */
+  stage2Route(streamId: number): number {
+    if (streamId >= this.streams) return ROUTE_ABORT;
+    return this.#entries[streamId * ENTRY + STAGE2] || ROUTE_ABORT;
+  }
+
   #load(stream: number): void {
     const from = streamEntryAt(this.#words, this.#base, 0) + stream * STE_WORDS;
     const at = stream * ENTRY;
@@ -183,32 +218,41 @@ export class StreamCache {
   /** Reads and judges a descriptor. Addresses are in bytes: exact, as they are multiples of 8 below 2^56. */
   #fetch(streamId: number, index: number): number {
     const ste = this.#ste[streamId];
+    const read = this.#read;
     let table = ste.s1ContextPtrHi * 2 ** 32 + ste.s1ContextPtrLo;
     let inTable = index;
+    this.#contexts[slotOf(streamId, index) / CACHED] = undefined;
     if (ste.s1CDMax > 0 && (ste.s1Fmt === S1FMT_4K_L2 || ste.s1Fmt === S1FMT_64K_L2)) {
       const leafLg2 = ste.s1Fmt === S1FMT_4K_L2 ? CD_LEAF_4K_LG2 : CD_LEAF_64K_LG2;
-      const l1 = this.#wordAt(table + (index >>> leafLg2) * L1CD_WORDS * BYTES, L1CD_WORDS);
-      if (l1 === NOWHERE) return EVT_F_CD_FETCH;
-      const low = Atomics.load(this.#words, l1);
-      if ((low & 1) === 0) return EVT_C_BAD_SUBSTREAMID;
-      table = (Atomics.load(this.#words, l1 + 1) & 0xffffff) * 2 ** 32 + ((low & -4096) >>> 0);
+      if (!this.#readAt(ste, table + (index >>> leafLg2) * L1CD_WORDS * BYTES, L1CD_WORDS)) return EVT_F_CD_FETCH;
+      if ((read[0] & 1) === 0) return EVT_C_BAD_SUBSTREAMID;
+      table = (read[1] & 0xffffff) * 2 ** 32 + ((read[0] & -4096) >>> 0);
       inTable = index & ((1 << leafLg2) - 1);
     }
-    const at = this.#wordAt(table + inTable * CD_WORDS * BYTES, CD_WORDS);
-    if (at === NOWHERE) return EVT_F_CD_FETCH;
-    const cd = decodeCd(this.#words, at);
+    if (!this.#readAt(ste, table + inTable * CD_WORDS * BYTES, CD_WORDS)) return EVT_F_CD_FETCH;
+    const cd = decodeCd(read, 0);
     if (cdIllegal(cd, ste, this.#idrs) !== '') return EVT_C_BAD_CD;
+    this.#contexts[slotOf(streamId, index) / CACHED] = cd;
     if (cd.s === 1) return ROUTE_STALL;
     return cd.r === 1 ? EVT_F_TRANSLATION : ROUTE_ABORT;
   }
 
-  /** Word offset of `count` words at a byte address. NOWHERE beyond the memory there is: the read aborts, and the address is kept. */
-  #wordAt(address: number, count: number): number {
-    const at = address / BYTES;
-    if (at + count <= this.#words.length) return at;
+  /** Reads `count` words at a byte address. @returns false beyond the memory there is: the read aborts, and the address is kept. */
+  #readAt(ste: FieldValues, address: number, count: number): boolean {
+    const isRead =
+      this.#guest !== undefined && ste.config === STE_CONFIG_NESTED
+        ? this.#guest.read(ste, address, this.#read, count)
+        : this.#readOwn(address / BYTES, count);
+    if (isRead) return true;
     this.fetchLo = (address % 2 ** 32) | 0;
     this.fetchHi = Math.floor(address / 2 ** 32);
-    return NOWHERE;
+    return false;
+  }
+
+  #readOwn(at: number, count: number): boolean {
+    if (at + count > this.#words.length) return false;
+    for (let i = 0; i < count; i++) this.#read[i] = Atomics.load(this.#words, at + i);
+    return true;
   }
 }
 

@@ -1,4 +1,5 @@
 import { checkInteger } from '@faultline/core/errors';
+import type { Words } from '@faultline/core/sync';
 import { queueAdvance, queueIndex, queueSlot, queueUsed } from '../../queue/index.ts';
 import {
   CMD_ATC_INV,
@@ -58,9 +59,11 @@ export class VcmdqHardware {
   readonly #queues: VcmdqReader[] = [];
   #next = 0; // whose turn it is, so that a small budget starves none
 
-  constructor(area: VirtualArea, target: VcmdqTarget) {
+  /** @param memory where the queues' entries are: as {@link VcmdqConfig.memory}. */
+  constructor(area: VirtualArea, target: VcmdqTarget, memory: Words = area.words) {
     for (let vsmmu = 1; vsmmu <= area.vsmmus; vsmmu++)
-      for (let queue = 0; queue < area.queues; queue++) this.#queues.push(new VcmdqReader(area, target, vsmmu, queue));
+      for (let queue = 0; queue < area.queues; queue++)
+        this.#queues.push(new VcmdqReader(area, target, memory, vsmmu, queue));
   }
 
   /** Takes up to `budget` commands, and takes note of queues that come and go. @returns how many commands. @throws IommuError EINVAL */
@@ -86,6 +89,7 @@ export class VcmdqHardware {
 class VcmdqReader {
   readonly #area: VirtualArea;
   readonly #target: VcmdqTarget;
+  readonly #memory: Words;
   readonly #vsmmu: number;
   readonly #queue: number;
   readonly #at: number;
@@ -96,9 +100,10 @@ class VcmdqReader {
   #log2 = 0;
   #cons = 0;
 
-  constructor(area: VirtualArea, target: VcmdqTarget, vsmmu: number, queue: number) {
+  constructor(area: VirtualArea, target: VcmdqTarget, memory: Words, vsmmu: number, queue: number) {
     this.#area = area;
     this.#target = target;
+    this.#memory = memory;
     this.#vsmmu = vsmmu;
     this.#queue = queue;
     this.#at = area.queueAt('VcmdqReader', vsmmu, queue);
@@ -126,13 +131,13 @@ class VcmdqReader {
   }
 
   consume(budget: number): number {
-    const { words } = this.#area;
+    const memory = this.#memory;
     const count = Math.min(this.#available(), budget);
     let done = 0;
     let result = VCMDQ_DONE;
     while (done < count) {
       const entry = this.#entries + queueSlot(this.#cons, this.#log2) * COMMAND_WORDS;
-      for (let i = 0; i < COMMAND_WORDS; i++) this.#command[i] = words[entry + i]; // once: the guest may write on
+      for (let i = 0; i < COMMAND_WORDS; i++) this.#command[i] = memory[entry + i]; // once: the guest may write on
       result = this.#execute();
       if (result !== VCMDQ_DONE) break;
       this.#cons = queueAdvance(this.#cons, 1, this.#log2);

@@ -1,5 +1,5 @@
 import { checkInteger, ERRNO } from '@faultline/core/errors';
-import { type Doorbell, mutexLock, mutexUnlock, type ThreadSelf } from '@faultline/core/sync';
+import { type Doorbell, mutexLock, mutexUnlock, type ThreadSelf, type Words } from '@faultline/core/sync';
 import { COMMAND_WORDS } from '../commands.ts';
 import { GERROR_CMDQ } from '../registers.ts';
 import {
@@ -41,6 +41,8 @@ export interface VcmdqConfig {
   readonly hardwareDoorbell: Pick<Doorbell, 'ring'>;
   /** How long to wait for a hardware that does not let a queue go. Default 10 s. */
   readonly timeoutMs?: number;
+  /** Where guests' queues are, from address 0 on. Default: the memory of the virtual side. */
+  readonly memory?: Words;
 }
 
 /** The host's side of all virtual command queues. One instance a thread. */
@@ -50,6 +52,7 @@ export class Vcmdqs {
   readonly #maxBytes: number;
   readonly #hardware: Pick<Doorbell, 'ring'>;
   readonly #timeoutMs: number;
+  readonly #memory: Words;
 
   /** @throws IommuError EINVAL */
   constructor(area: VirtualArea, self: ThreadSelf, config: VcmdqConfig) {
@@ -57,6 +60,7 @@ export class Vcmdqs {
     this.#area = area;
     this.#self = self;
     this.#maxBytes = COMMAND_BYTES << config.maxLog2;
+    this.#memory = config.memory ?? area.words;
     this.#hardware = config.hardwareDoorbell;
     this.#timeoutMs = config.timeoutMs ?? 10_000;
   }
@@ -114,7 +118,7 @@ export class Vcmdqs {
     if (queue > 0 && !this.#isMapped(vsmmu, queue - 1)) return -ERRNO.EIO;
     const powerOfTwo = Number.isInteger(bytes) && bytes > 0 && Number.isInteger(Math.log2(bytes));
     if (!powerOfTwo || bytes < MIN_BYTES || bytes > this.#maxBytes) return -ERRNO.EINVAL;
-    const inside = base > 0 && base + bytes <= this.#area.words.length * WORD_BYTES;
+    const inside = base > 0 && base + bytes <= this.#memory.length * WORD_BYTES;
     return Number.isInteger(base) && base % bytes === 0 && inside ? 0 : -ERRNO.EINVAL;
   }
 
