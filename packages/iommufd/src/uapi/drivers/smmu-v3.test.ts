@@ -1,9 +1,9 @@
 // Each struct against bytes written by hand, both ways: byte i holds i + 1, so that a field's place is its value.
 import { expect, test } from 'vitest';
-import { type Args, decodeStruct, encodeOutputs, reservedInUse, type Struct } from '../struct.ts';
+import { type Args, type DataStruct, decodeStruct, encodeData, reservedInUse } from '../struct.ts';
 import * as structs from './smmu-v3.ts';
 
-const all: Readonly<Record<string, Struct>> = { ...structs };
+const all: Readonly<Record<string, DataStruct>> = { ...structs };
 const counted = (bytes: number): Uint8Array<ArrayBuffer> => Uint8Array.from({ length: bytes }, (_, i) => i + 1);
 
 const VALUES: Readonly<Record<keyof typeof structs, Readonly<Record<string, number | bigint>>>> = {
@@ -41,11 +41,11 @@ test.each(Object.entries(VALUES).map(([name, values], i) => [name, values, SIZES
   '%s',
   (name, values, size) => {
     const struct = all[name];
-    expect([struct.name, struct.bytes, struct.minBytes]).toEqual([name, size, size]);
+    expect([struct.name, struct.bytes, struct.minBytes]).toEqual([`iommu_${name.toLowerCase()}`, size, size]);
     const bytes = counted(size);
     expect(decodeStruct(struct, new DataView(bytes.buffer))).toEqual(values);
     const written = new Uint8Array(size);
-    encodeOutputs(struct, values as Args<Struct>, new DataView(written.buffer));
+    encodeData(struct, values as Args<DataStruct>, new DataView(written.buffer));
     for (const at of RESERVED[name] ?? []) bytes[at] = 0;
     expect(written).toEqual(bytes);
     expect(reservedInUse(struct, new DataView(written.buffer))).toBe(undefined);
