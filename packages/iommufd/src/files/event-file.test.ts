@@ -50,7 +50,8 @@ test('an empty queue reads as nothing; a count below a header is refused, waitin
   expect(read(HEADER)).toBe(0);
   for (const count of [0, HEADER - 1]) expect(refusalOf(() => read(count))).toBe('EINVAL count');
   report(1);
-  for (const count of [0, HEADER - 1, HEADER, EVENT - 1]) expect(refusalOf(() => read(count))).toBe('EINVAL count');
+  for (const count of [0, HEADER - 1, HEADER, EVENT - 1, -EVENT, Number.NaN])
+    expect(refusalOf(() => read(count))).toBe('EINVAL count');
   expect(refusalOf(() => file.read(memory, page, EVENT, EVENT))).toBe('ESPIPE offset');
   expect(refusalOf(() => file.read(memory, page, 0, 1))).toBe('ESPIPE offset');
   expect(read(EVENT)).toBe(EVENT);

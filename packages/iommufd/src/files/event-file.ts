@@ -35,7 +35,7 @@ export class EventFile {
    * @throws IommuError ESPIPE an offset; EINVAL less than a header, or the first event does not fit; EFAULT: what was not copied waits as before. */
   read(memory: UserMemory, address: bigint, count: number, offset: number = 0): number {
     if (offset !== 0) throw new IommuError('ESPIPE', 'read', 'offset', offset, 'an event file has no position');
-    if (count < VEVENT_HEADER.bytes)
+    if (!(count >= VEVENT_HEADER.bytes))
       throw new IommuError('EINVAL', 'read', 'count', count, `must be at least ${VEVENT_HEADER.bytes}`);
     for (let done = 0; ; ) {
       const event = this.#queue.take();

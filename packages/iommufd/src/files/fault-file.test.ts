@@ -64,6 +64,8 @@ test('counts and positions that a file of records has not', () => {
   expect(refusalOf(() => file.write(memory, buffer, 7))).toBe('ESPIPE count');
   expect(refusalOf(() => file.write(memory, buffer, 8, 8))).toBe('ESPIPE offset');
   expect(file.write(memory, buffer, 0)).toBe(0);
+  expect(refusalOf(() => read(-RECORD))).toBe('EINVAL count');
+  expect(refusalOf(() => file.write(memory, buffer, -8))).toBe('EINVAL count');
   trigger(1);
   expect(refusalOf(() => read(0))).toBe('EINVAL count');
 });

@@ -68,11 +68,12 @@ export class FaultFile {
 
   /** Copies whole groups out, oldest first, as many as fit. Never blocks for faults; waits for another reader's copy.
    * @returns bytes; 0: none waits. @throws IommuError ESPIPE an offset, or a count that is no multiple of a record; EINVAL the first group does
-   * not fit; ENOMEM; EFAULT: the groups that were not copied whole wait as before. */
+   * not fit, a count below 0; ENOMEM; EFAULT: the groups that were not copied whole wait as before. */
   read(memory: UserMemory, address: bigint, count: number, offset: number = 0): number {
     if (offset !== 0) throw new IommuError('ESPIPE', 'read', 'offset', offset, 'a fault file has no position');
     if (count % RECORD_BYTES !== 0)
       throw new IommuError('ESPIPE', 'read', 'count', count, `must be a multiple of ${RECORD_BYTES}`);
+    checkCount('read', count);
     this.#delivery.lock();
     try {
       return this.#readLocked(memory, address, count / RECORD_BYTES) * RECORD_BYTES;
@@ -234,6 +235,7 @@ export class FaultFile {
     if (offset !== 0) throw new IommuError('ESPIPE', 'write', 'offset', offset, 'a fault file has no position');
     if (count % ANSWER_BYTES !== 0)
       throw new IommuError('ESPIPE', 'write', 'count', count, `must be a multiple of ${ANSWER_BYTES}`);
+    checkCount('write', count);
     return this.#machine.answering(() => this.#answerAll(memory, address, count / ANSWER_BYTES)) * ANSWER_BYTES;
   }
 
@@ -284,6 +286,11 @@ export class FaultFile {
   #at(group: number): number {
     return this.#machine.system.requests.objects + group * REQUEST_WORDS;
   }
+}
+
+/** What the kernel says of a size beyond the largest, before it asks the file. @throws IommuError EINVAL */
+function checkCount(call: string, count: number): void {
+  if (count < 0) throw new IommuError('EINVAL', call, 'count', count, 'must not be below 0');
 }
 
 /** The first 0, 1, 2, … records of a batch, as bytes: views cost more than what is copied through them. */
