@@ -57,6 +57,7 @@ export {
 } from './layout.ts';
 export { NOT_MAPPED } from './lookup.ts';
 export { describeTable, initPageTable, PageTable, type PageTableOptions, pageTableWords } from './page-table.ts';
+export { poolMemory, RootWalker, type TableMemory } from './root-walker.ts';
 export {
   allocPageTable,
   openPageTable,

@@ -50,7 +50,13 @@ function lookUpHigh(tree: TableTree, page: number, top: number): number {
 }
 
 /** The output page of an address that a leaf's slot maps. */
-export function outputPage(tree: TableTree, lo: number, hi: number, level: number, page: number): number {
+export function outputPage(
+  tree: Pick<TableTree, 'format' | 'geometry'>,
+  lo: number,
+  hi: number,
+  level: number,
+  page: number,
+): number {
   const { format, geometry } = tree;
   const pages = format.replicated ? geometry.sizePages[format.leafLg2(lo, hi, level)] : geometry.itemPages[level];
   const base = format.leafPage(lo, hi, level);

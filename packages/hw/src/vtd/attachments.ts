@@ -18,7 +18,26 @@ export interface Attached {
   readonly rid: number;
   /** Index in the core's device table. */
   readonly device: number;
-  readonly domains: Map<number, VtdDomain>; // by PASID
+  readonly domains: DomainsByPasid;
+}
+
+/** A requester's domains by PASID: a Map, or what stands for one in memory that other threads' drivers see. */
+export interface DomainsByPasid extends Iterable<readonly [number, VtdDomain]> {
+  get(pasid: number): VtdDomain | undefined;
+  has(pasid: number): boolean;
+  set(pasid: number, domain: VtdDomain): unknown;
+  delete(pasid: number): unknown;
+  keys(): Iterable<number>;
+  values(): Iterable<VtdDomain>;
+}
+
+/** Requesters that have a driver, by RID: a Map, or what stands for one. What is set may be given back as another object, of the same
+ * RID and device. Calls for one requester come one at a time. */
+export interface AttachedByRid {
+  get(rid: number): Attached | undefined;
+  has(rid: number): boolean;
+  set(rid: number, attached: Attached): unknown;
+  delete(rid: number): unknown;
 }
 
 /** Whether a domain of the requester has a fault handler: PRE is set as long as one has. */
@@ -28,19 +47,20 @@ export function hasFaults({ domains }: Attached): boolean {
 }
 
 /** The driver's books, and the tables and invalidations that go with each entry. Nothing here waits: invalidations are added to the batch, and
- * whoever calls syncs. One thread. */
+ * whoever calls syncs. One thread's view: the books may be shared. */
 export class Attachments {
   readonly tables: PasidTables;
   readonly #words: Words;
   readonly #base: number;
   readonly #ops: VtdOps;
   readonly #features: VtdFeatures;
-  readonly #attached: Map<number, Attached> = new Map(); // by RID
+  readonly #attached: AttachedByRid;
 
-  constructor(words: Words, base: number, ops: VtdOps) {
+  constructor(words: Words, base: number, ops: VtdOps, attached: AttachedByRid = new Map()) {
     this.#words = words;
     this.#base = base;
     this.#ops = ops;
+    this.#attached = attached;
     this.#features = readFeatures(words, base);
     this.tables = new PasidTables(words, base);
   }

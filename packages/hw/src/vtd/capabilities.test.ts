@@ -13,12 +13,13 @@ describe('CAP and ECAP', () => {
     const words = new Int32Array(new SharedArrayBuffer(4 * (vtdWords(CONFIG) + 1024)));
     initVtd(words, 32, CONFIG);
     // CAP: FL5LP, FL1GP, DRD, DWD, MAMV 18, NFR 7, PSI, SLLPS 3 | MGAW 47, SAGAW 4, ND 6
-    // ECAP: FLTS, SLTS, SLADS, SMTS, PDS, DIT, PASID, PSS 12 | SRS, ERS, PRS, NEST, PT, DT, QI
-    expect(hex(words.slice(32 + VTD_CAP, 32 + VTD_CAP + 4))).toEqual(['11d2078c002f0406', '0000ef60e4000046']);
+    // ECAP: FLTS, SLTS, SLADS, SMTS, PDS, DIT, PASID, PSS 12, EAFS | SRS, ERS, PRS, NEST, PT, DT, QI
+    expect(hex(words.slice(32 + VTD_CAP, 32 + VTD_CAP + 4))).toEqual(['11d2078c002f0406', '0000ef64e4000046']);
     expect(probeVtd(words, 32)).toEqual({
       ...{ queuedInvalidation: true, scalable: true, deviceTlb: true, pageRequests: true, pageRequestDrain: true },
       ...{ firstLevel: true, secondLevel: true, nested: true, passThrough: true, execute: true, supervisor: true },
       ...{
+        extendedAccessed: true,
         secondLevelDirty: true,
         pasidBits: 13,
         addressBits: 57,

@@ -26,6 +26,7 @@ export const CAPABILITY_FIELDS: readonly Field[] = [
   ...extended('prs', 29), // page requests
   ...extended('ers', 30), // execute requests
   ...extended('srs', 31), // supervisor requests
+  ...extended('eafs', 34), // extended accessed flags
   ...extended('pss', 39, 35), // PASID bits, less 1
   ...extended('pasid', 40),
   ...extended('dit', 41),
@@ -43,7 +44,22 @@ function extended(name: string, hi: number, lo: number = hi): readonly [Field] {
 /** What this model offers unless told otherwise. */
 export const CAPABILITY_DEFAULTS: FieldValues = {
   ...{ nd: 6, sagaw: 4, mgaw: 47, sllps: 3, psi: 1, mamv: 18, dwd: 1, drd: 1, fl1gp: 1, fl5lp: 1 },
-  ...{ qi: 1, dt: 1, pt: 1, nest: 1, prs: 1, ers: 1, srs: 1, pasid: 1, dit: 1, pds: 1, slads: 1, slts: 1, flts: 1 },
+  ...{
+    qi: 1,
+    dt: 1,
+    pt: 1,
+    nest: 1,
+    prs: 1,
+    ers: 1,
+    srs: 1,
+    eafs: 1,
+    pasid: 1,
+    dit: 1,
+    pds: 1,
+    slads: 1,
+    slts: 1,
+    flts: 1,
+  },
 };
 
 /** Writes both registers at `at`. @throws IommuError as setFields */

@@ -7,6 +7,7 @@ import { EntryCache } from './entry-cache.ts';
 import { EventSignal } from './event-signal.ts';
 import { FaultRecorder } from './fault-recorder.ts';
 import { InvalidationUnit } from './invalidation-unit.ts';
+import { IotlbControl } from './iotlb.ts';
 import { VTD_ANNOUNCE, VTD_FECTL, VTD_GCMD, VTD_GSTS, VTD_PECTL, VTD_PORTS } from './layout.ts';
 import { GCMD_QIE, GCMD_TE, PECTL_IM, PECTL_IP } from './registers.ts';
 import { RequestUnit } from './request-unit.ts';
@@ -27,7 +28,7 @@ export interface VtdHardwareConfig {
 }
 
 /** A VT-d unit in scalable mode: page requests in from the PRI ports, descriptors out, invalidations and responses in and to the devices.
- * Make one, in the thread that plays the hardware. Not modelled: an IOTLB (the device walks the address space itself), interrupt
+ * Make one, in the thread that plays the hardware. Devices' accesses are translated where devices run, by Remapper. Not modelled: interrupt
  * remapping, the register-based interfaces, and the interrupt's address and data registers.
  * @see VT-d 5.10, chapters 6, 7 and 11 */
 export class VtdHardware {
@@ -36,6 +37,7 @@ export class VtdHardware {
   readonly #tick: PumpTick;
   readonly #ports: PriPortSet;
   readonly #tables: EntryCache;
+  readonly #iotlb: IotlbControl;
   readonly #signal: EventSignal;
   readonly #requests: RequestUnit;
   readonly #waits: Waits;
@@ -54,6 +56,7 @@ export class VtdHardware {
     this.#tick = tick;
     this.#ports = new PriPortSet(words, base + words[base + VTD_ANNOUNCE], config.ports);
     this.#tables = new EntryCache(words, base);
+    this.#iotlb = new IotlbControl(words, base);
     this.#signal = new EventSignal(words, base, config.irq);
     const faults = new FaultRecorder(words, base, this.#signal);
     this.#requests = new RequestUnit(words, base, this.#ports, this.#tables, this.#signal, faults, tick);
@@ -64,6 +67,7 @@ export class VtdHardware {
       base,
       this.#ports,
       this.#tables,
+      this.#iotlb,
       devices,
       this.#waits,
       this.#signal,
@@ -143,6 +147,7 @@ export class VtdHardware {
     const changed = this.#control ^ control;
     if ((changed & GCMD_TE) !== 0) {
       this.#tables.clear();
+      this.#iotlb.clear();
       this.#requests.enable((control & GCMD_TE) !== 0);
     }
     if ((changed & GCMD_QIE) !== 0) this.#queue.enable((control & GCMD_QIE) !== 0);

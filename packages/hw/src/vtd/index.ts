@@ -1,6 +1,6 @@
 export type { Procedure, Waiting } from '../procedure/procedure.ts';
 export type { RecordView } from '../record/view.ts';
-export type { VtdDomain } from './attachments.ts';
+export type { Attached, AttachedByRid, DomainsByPasid, VtdDomain } from './attachments.ts';
 export { CAPABILITY_DEFAULTS, CAPABILITY_FIELDS } from './capabilities.ts';
 export * from './descriptor-codec.ts';
 export { VtdDriver } from './driver.ts';
@@ -11,10 +11,11 @@ export * from './invalidations.ts';
 export { vtdLayout } from './layout.ts';
 export * from './page-requests.ts';
 export { PasidTables } from './pasid-tables.ts';
-export { probeVtd, readFeatures, type VtdFeatures } from './probe.ts';
+export { probeVtd, readCapabilityRegisters, readFeatures, type VtdFeatures } from './probe.ts';
 export { VtdProcedures, type VtdProceduresConfig } from './procedures.ts';
 export { PUMP_OUTCOMES, type PumpOutcome } from './pump-outcomes.ts';
 export * from './registers.ts';
+export { FAULT_SECOND_STAGE, Remapper, type RemapperConfig } from './remapper.ts';
 export { VTD_STAT_NAMES, type VtdStatName } from './stats.ts';
 export {
   CONTEXT_FIELDS,

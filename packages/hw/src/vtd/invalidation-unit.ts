@@ -14,6 +14,7 @@ import {
   INV_WAIT,
   invalidationType,
 } from './invalidations.ts';
+import type { IotlbControl } from './iotlb.ts';
 import { VTD_FSTS, VTD_IQ_WAITERS, VTD_IQA, VTD_IQERCD, VTD_IQH, VTD_IQT, VTD_STATS } from './layout.ts';
 import {
   FSTS_ICE,
@@ -56,6 +57,7 @@ export class InvalidationUnit {
   readonly #stats: number;
   readonly #ports: PriPortSet;
   readonly #tables: EntryCache;
+  readonly #iotlb: IotlbControl;
   readonly #devices: DeviceTlbs;
   readonly #waits: Waits;
   readonly #signal: EventSignal;
@@ -75,6 +77,7 @@ export class InvalidationUnit {
     base: number,
     ports: PriPortSet,
     tables: EntryCache,
+    iotlb: IotlbControl,
     devices: DeviceTlbs,
     waits: Waits,
     signal: EventSignal,
@@ -85,6 +88,7 @@ export class InvalidationUnit {
     this.#stats = base + VTD_STATS;
     this.#ports = ports;
     this.#tables = tables;
+    this.#iotlb = iotlb;
     this.#devices = devices;
     this.#waits = waits;
     this.#signal = signal;
@@ -181,7 +185,8 @@ export class InvalidationUnit {
     } else if (type === INV_DEVICE_TLB || type === INV_PASID_DEVICE_TLB) return this.#sendToDevice(at);
     else {
       this.#words[this.#stats + STAT_INVALIDATIONS]++;
-      this.#tables.invalidate(type, at); // there is no IOTLB here to empty, and no interrupt entry cache
+      this.#tables.invalidate(type, at); // there is no interrupt entry cache
+      this.#iotlb.invalidate(type, at);
     }
     return true;
   }

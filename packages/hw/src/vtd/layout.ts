@@ -27,7 +27,9 @@ export const VTD_TABLES = 17;
 export const VTD_PRQ = 18;
 export const VTD_IQ = 19;
 export const VTD_CAP = 20; // CAP, then ECAP: two words each
-const HEADER_WORDS = 24;
+export const VTD_IOTLB = 24; // offset of what walkers share, and
+export const VTD_WALKERS = 25; // how many there may be
+const HEADER_WORDS = 26;
 
 export const VTD_GCMD: number = LINE;
 export const VTD_IQA: number = LINE + 1; // two words each
@@ -52,8 +54,18 @@ export const VTD_IQ_TIMEOUTS: number = 13 * LINE + 4; // of these, ITE, wrapping
 export const VTD_IQ_WAITERS: number = 14 * LINE; // who waits for IQH to move
 export const VTD_PASSES: number = 15 * LINE; // passes of the page request handler, wrapping
 export const VTD_PASS_WAITERS: number = 16 * LINE; // who waits for PASSES to move
-export const VTD_STATS: number = 17 * LINE;
-export const VTD_FIXED: number = 18 * LINE;
+export const VTD_TABLES_USED: number = 17 * LINE; // PASID tables taken; they are kept for their directory's lifetime
+export const VTD_STATS: number = 18 * LINE;
+export const VTD_FIXED: number = 19 * LINE;
+
+/** What walkers share: generations of domains, TOTAL and BUSY. @see iotlb.ts */
+export const IOTLB_GENERATIONS = 64;
+export const IOTLB_TOTAL = IOTLB_GENERATIONS; // invalidations so far
+export const IOTLB_BUSY: number = IOTLB_TOTAL + LINE; // a line for each walker: odd while a walk is under way
+
+export function iotlbRegionWords(walkers: number): number {
+  return IOTLB_BUSY + walkers * LINE;
+}
 
 /** A thread's line: where its waits complete, and what became of its descriptors. */
 export const THREAD_STATUS = 0; // data of the last wait that completed; the hardware's
@@ -89,5 +101,6 @@ export const vtdLayout: Layout = defineLayout('vtd', [
   { name: 'IQ_WAITERS', offset: VTD_IQ_WAITERS, width: 1, unit: 'threads', writer: 'who waits, by add' },
   { name: 'PASSES', offset: VTD_PASSES, width: 1, unit: 'passes', writer: 'pump' },
   { name: 'PASS_WAITERS', offset: VTD_PASS_WAITERS, width: 1, unit: 'threads', writer: 'who drains, by add' },
+  { name: 'TABLES_USED', offset: VTD_TABLES_USED, width: 1, unit: 'PASID tables', writer: 'driver, by add' },
   { name: 'STATS', offset: VTD_STATS, width: VTD_STAT_NAMES.length, unit: 'counts', writer: 'hardware, plain' },
 ]);

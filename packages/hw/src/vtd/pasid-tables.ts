@@ -1,6 +1,13 @@
 import { checkInteger, IommuError } from '@faultline/core/errors';
 import type { Words } from '@faultline/core/sync';
-import { VTD_CONTEXT, VTD_DIRECTORIES, VTD_PASID_BITS, VTD_TABLE_COUNT, VTD_TABLES } from './layout.ts';
+import {
+  VTD_CONTEXT,
+  VTD_DIRECTORIES,
+  VTD_PASID_BITS,
+  VTD_TABLE_COUNT,
+  VTD_TABLES,
+  VTD_TABLES_USED,
+} from './layout.ts';
 import {
   byteAddressHi,
   byteAddressLo,
@@ -26,12 +33,11 @@ const TABLE_WORDS = PASIDS_PER_TABLE * PASID_ENTRY_WORDS;
 const TABLE_PASIDS_LG2 = 6;
 
 /** Software's hand on the context and PASID tables. Words of an entry are stored first, the word with its present bit last; the hardware
- * reads them the other way round. One thread writes. What it takes away the hardware may go on using until it is invalidated. */
+ * reads them the other way round. One thread at a time writes a requester's. What it takes away the hardware may go on using until it is invalidated. */
 export class PasidTables {
   readonly #words: Words;
   readonly #base: number;
   readonly #scratch: Int32Array = new Int32Array(PASID_ENTRY_WORDS);
-  #used = 0; // PASID tables taken; they are kept for their directory's lifetime
 
   constructor(words: Words, base: number) {
     this.#words = words;
@@ -118,9 +124,12 @@ export class PasidTables {
 
   #takeTable(): number {
     const count = this.#words[this.#base + VTD_TABLE_COUNT];
-    if (this.#used === count)
+    const used = Atomics.add(this.#words, this.#base + VTD_TABLES_USED, 1);
+    if (used >= count) {
+      Atomics.sub(this.#words, this.#base + VTD_TABLES_USED, 1);
       throw new IommuError('ENOSPC', 'PasidTables', 'pasidTables', count, 'every PASID table is in use');
-    return this.#base + this.#words[this.#base + VTD_TABLES] + this.#used++ * TABLE_WORDS;
+    }
+    return this.#base + this.#words[this.#base + VTD_TABLES] + used * TABLE_WORDS;
   }
 
   #contextAt(rid: number): number {

@@ -22,6 +22,7 @@ export interface VtdFeatures {
   readonly passThrough: boolean;
   readonly execute: boolean;
   readonly supervisor: boolean;
+  readonly extendedAccessed: boolean;
   readonly secondLevelDirty: boolean;
   /** Width of virtual addresses. */
   readonly addressBits: 48 | 57;
@@ -29,6 +30,13 @@ export interface VtdFeatures {
   readonly faultRecords: number;
   /** Largest page-selective invalidation, log2 of the pages; -1 for none. */
   readonly maxInvalidationLg2: number;
+}
+
+/** CAP and ECAP as software reads them, 64 bits each. @throws IommuError EINVAL when no unit was laid out at `base` */
+export function readCapabilityRegisters(words: Words, base: number): { readonly cap: bigint; readonly ecap: bigint } {
+  checkVtd(words, base, 'readCapabilityRegisters');
+  const registerAt = (at: number): bigint => (BigInt(words[at + 1] >>> 0) << 32n) | BigInt(words[at] >>> 0);
+  return { cap: registerAt(base + VTD_CAP), ecap: registerAt(base + VTD_CAP + 2) };
 }
 
 /** Reads what a unit offers. @throws IommuError EINVAL when no unit was laid out at `base` */
@@ -48,6 +56,7 @@ export function readFeatures(words: Words, base: number): VtdFeatures {
     passThrough: has.pt === 1,
     execute: has.ers === 1,
     supervisor: has.srs === 1,
+    extendedAccessed: has.eafs === 1,
     secondLevelDirty: has.slads === 1,
     addressBits: has.fl5lp === 1 ? 57 : 48,
     domainBits: 4 + 2 * has.nd,

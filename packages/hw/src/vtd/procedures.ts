@@ -1,6 +1,6 @@
 import type { Doorbell, Words } from '@faultline/core/sync';
 import type { Procedure } from '../procedure/procedure.ts';
-import { type Attached, Attachments, hasFaults, type VtdDomain } from './attachments.ts';
+import { type Attached, type AttachedByRid, Attachments, hasFaults, type VtdDomain } from './attachments.ts';
 import { Drain } from './drain.ts';
 import { NO_DEVICE } from './layout.ts';
 import { probeVtd, type VtdFeatures } from './probe.ts';
@@ -19,6 +19,9 @@ export interface VtdProceduresConfig {
   readonly removeFaults?: (device: number) => Promise<void> | undefined;
   /** How long to wait for the hardware, or for the event pump. Default 10 s. */
   readonly timeoutMs?: number;
+  /** What is attached. Default: this object's own, so that one thread has all procedures. With shared books any thread runs them, one at a
+   * time for a requester. */
+  readonly books?: AttachedByRid;
 }
 
 /** What a VT-d driver does, step by step and in which order: switching on, attaching and detaching, fencing and draining. Each procedure is
@@ -47,7 +50,7 @@ export class VtdProcedures {
     this.#base = base;
     this.#ops = ops;
     this.#removeFaults = config.removeFaults;
-    this.#books = new Attachments(words, base, ops);
+    this.#books = new Attachments(words, base, ops, config.books);
     this.#unit = new UnitControl(words, base, ops, hardwareDoorbell, timeoutMs);
     this.#drain = new Drain(words, base, { ops, timeoutMs, flushWork });
   }

@@ -65,9 +65,13 @@ export const PGTT_PASS_THROUGH = 4;
 export const PASID_RESERVED_0 = 0xc00;
 export const PASID_RESERVED_2 = 0x7f0000;
 export const PASID_RESERVED_4 = 0xf00;
+/** Word 0 of a PASID entry. */
+export const PASID_SSADE: number = 1 << 9;
 /** Word 4 of a PASID entry. */
 export const PASID_SRE: number = 1 << 0;
 export const PASID_ERE: number = 1 << 1;
+export const PASID_FLPM_SHIFT = 2;
+export const PASID_FLPM_MASK: number = 3 << PASID_FLPM_SHIFT;
 
 /** The PASID under which a device's traffic without one is translated: RID_PASID. */
 export const NO_PASID = 0;
@@ -87,6 +91,14 @@ export interface Translation {
   readonly supervisor?: boolean;
   /** Requests to execute are let in. Default false. */
   readonly execute?: boolean;
+  /** First-level tables of five levels, not four. Default false. */
+  readonly fiveLevels?: boolean;
+  /** First level: write protection counts for supervisor requests, too. Default true. */
+  readonly writeProtect?: boolean;
+  /** First level: extended accessed flags are set. Default false. */
+  readonly extendedAccessed?: boolean;
+  /** Second level: accessed and dirty bits are set. Default false. */
+  readonly dirtyBits?: boolean;
 }
 
 const PGTT: Readonly<Record<Translation['kind'], number>> = {
@@ -96,6 +108,7 @@ const PGTT: Readonly<Record<Translation['kind'], number>> = {
   nested: PGTT_NESTED,
 };
 const FOUR_LEVELS = 2; // AW: 48-bit second-level tables
+const FIVE_LEVELS = 1; // FLPM: 57-bit first-level tables
 
 /** Encodes a PASID table entry. @throws IommuError EINVAL for a value that does not fit */
 export function encodePasidEntry(words: Int32Array, at: number, translation: Translation): void {
@@ -117,7 +130,10 @@ export function encodePasidEntry(words: Int32Array, at: number, translation: Tra
       firstLevelHi: first ? (translation.firstLevelHi ?? 0) : 0,
       sre: first && translation.supervisor === true ? 1 : 0,
       ere: first && translation.execute === true ? 1 : 0,
-      wpe: first ? 1 : 0,
+      flpm: first && translation.fiveLevels === true ? FIVE_LEVELS : 0,
+      wpe: first && translation.writeProtect !== false ? 1 : 0,
+      eafe: first && translation.extendedAccessed === true ? 1 : 0,
+      ssade: second && translation.dirtyBits === true ? 1 : 0,
     },
     'encodePasidEntry',
   );

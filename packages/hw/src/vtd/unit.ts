@@ -7,12 +7,14 @@ import { CAPABILITY_DEFAULTS, writeCapabilities } from './capabilities.ts';
 import { FAULT_RECORD_WORDS } from './fault-records.ts';
 import { DESCRIPTOR_WORDS, NARROW_WORDS } from './invalidations.ts';
 import {
+  iotlbRegionWords,
   THREAD_WORDS,
   VTD_ANNOUNCE,
   VTD_CAP,
   VTD_DEVICES,
   VTD_FAULT_RECORDS,
   VTD_FIXED,
+  VTD_IOTLB,
   VTD_IQ_ORDER,
   VTD_IQ_WIDE,
   VTD_PASID_BITS,
@@ -24,6 +26,7 @@ import {
   VTD_TABLE_COUNT,
   VTD_THREAD_LINES,
   VTD_THREADS,
+  VTD_WALKERS,
 } from './layout.ts';
 import { VTD_STAT_NAMES, type VtdStatName } from './stats.ts';
 import { CONTEXT_WORDS, DIRECTORY_ENTRY_WORDS, PASIDS_PER_TABLE } from './tables.ts';
@@ -49,6 +52,8 @@ export interface VtdConfig {
   readonly ports: number;
   /** Threads that put descriptors into the invalidation queue, numbered from 0; 1 to 8192. */
   readonly threads: number;
+  /** Threads that translate devices' accesses (Remapper), numbered from 0; 0 to 4096. Default 0. */
+  readonly walkers?: number;
   /** Fault recording registers, 1 to 256. Default 8. */
   readonly faultRecords?: number;
   /** CAPABILITY_FIELDS, over CAPABILITY_DEFAULTS; NFR, PSS and SMTS go by the sizes above. CM is not modelled. */
@@ -57,6 +62,7 @@ export interface VtdConfig {
 
 interface Parts {
   readonly offsets: readonly number[]; // of the variable parts, ANNOUNCE first
+  readonly iotlb: number;
   readonly words: number;
 }
 
@@ -70,6 +76,7 @@ function planParts(call: string, config: VtdConfig, base: number): Parts {
   checkInteger(call, 'pasidTables', config.pasidTables ?? config.rids, 1, 2 ** 20);
   checkInteger(call, 'ports', config.ports, 1, 65536);
   checkInteger(call, 'threads', config.threads, 1, 8192);
+  checkInteger(call, 'walkers', config.walkers ?? 0, 0, 4096);
   checkInteger(call, 'faultRecords', config.faultRecords ?? 8, 1, 256);
   const plain = [
     announceWords(config.ports),
@@ -91,12 +98,14 @@ function planParts(call: string, config: VtdConfig, base: number): Parts {
     offsets.push(at);
     at += alignLine(words);
   }
+  const iotlb = at;
+  at += alignLine(iotlbRegionWords(config.walkers ?? 0));
   at = Math.ceil((base + at) / PAGE_WORDS) * PAGE_WORDS - base;
   for (const words of paged) {
     offsets.push(at);
     at += Math.ceil(words / PAGE_WORDS) * PAGE_WORDS;
   }
-  return { offsets, words: at };
+  return { offsets, iotlb, words: at };
 }
 
 /** Directories start on a page, each. */
@@ -123,6 +132,8 @@ export function initVtd(words: Words, base: number, config: VtdConfig): void {
   words[base + VTD_PORTS] = config.ports;
   words[base + VTD_THREADS] = config.threads;
   words[base + VTD_FAULT_RECORDS] = config.faultRecords ?? 8;
+  words[base + VTD_IOTLB] = parts.iotlb;
+  words[base + VTD_WALKERS] = config.walkers ?? 0;
   words[base + VTD_TABLE_COUNT] = config.pasidTables ?? config.rids;
   writeCapabilities(words, base + VTD_CAP, {
     ...CAPABILITY_DEFAULTS,
