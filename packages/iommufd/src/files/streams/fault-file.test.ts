@@ -1,3 +1,4 @@
+import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { refusalOf } from '../../testing/rig.test-help.ts';
 import type { FaultGroup } from './fault-group.ts';
@@ -86,6 +87,21 @@ test('a loop that waits is woken by a fault, ended by close, by the signal, by r
   expect([(await closed).done, (await other).done]).toEqual([true, true]);
   expect(refusalOf(() => file.next())).toBe('EBADF fd');
   expect(refusalOf(() => file.respond(group.cookie, 0))).toBe('EBADF fd');
+  expectNothingLeft();
+});
+
+test('a loop ends when its descriptor is closed, though another keeps the file', async () => {
+  const { iommufd, file, trigger, expectNothingLeft } = openFaultRig();
+  const copy = iommufd.openFaultFile(iommufd.caller.files.dup('test', file.fd));
+  const ended = (async () => {
+    for await (const group of file) group.respond();
+  })();
+  await turnOfEventLoop();
+  file.close();
+  await ended;
+  trigger(1);
+  expect(copy.next()?.respond()).toBe(true);
+  copy.close();
   expectNothingLeft();
 });
 

@@ -124,9 +124,12 @@ export abstract class OpenFile<T> implements AsyncIterable<T> {
     return this.use(() => true) === true;
   }
 
-  /** Closes the descriptor: on all threads, who waits for the file stops. Closed already: nothing. */
+  /** Closes the descriptor: on all threads, who waits for it stops. Closed already: nothing. */
   close(): void {
-    this.use(() => this.#parts.files.close(this.fd));
+    this.use(() => {
+      this.#parts.files.close(this.fd);
+      this.wakeAll(); // another descriptor may keep the file, and those who sleep on this one asleep
+    });
   }
   [Symbol.dispose](): void {
     this.close();
