@@ -60,7 +60,7 @@ export const VTD_FIXED: number = 19 * LINE;
 
 /** What walkers share: generations of domains, TOTAL and BUSY. @see iotlb.ts */
 export const IOTLB_GENERATIONS = 64;
-export const IOTLB_TOTAL = IOTLB_GENERATIONS; // invalidations so far
+export const IOTLB_TOTAL: number = IOTLB_GENERATIONS; // invalidations so far
 export const IOTLB_BUSY: number = IOTLB_TOTAL + LINE; // a line for each walker: odd while a walk is under way
 
 export function iotlbRegionWords(walkers: number): number {

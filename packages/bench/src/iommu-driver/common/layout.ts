@@ -43,6 +43,7 @@ export const DOMAIN_NESTED = 2;
 //   DEVICE  0       LOCK        of a row: 0 for a free one
 //   PASID   1       LOCK        0: what comes without one
 //   DOMAIN  2       LOCK
+//   FLAGS   3       LOCK        ATTACHED_CURRENT; others are the family's
 export const ATTACHED_LOCK = 0;
 export const ATTACHED_ROWS = 1;
 export const ATTACHED_HIGH = 2;
@@ -50,4 +51,8 @@ export const ATTACHED_FIRST: number = LINE;
 export const ATTACHED_DEVICE = 0;
 export const ATTACHED_PASID = 1;
 export const ATTACHED_DOMAIN = 2;
+export const ATTACHED_FLAGS = 3;
 export const ATTACHED_WORDS = 4;
+
+/** The PASID's domain. Without it: a domain that comes or goes, and that the hardware may know. */
+export const ATTACHED_CURRENT = 1;
