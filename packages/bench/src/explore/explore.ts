@@ -10,11 +10,12 @@ import {
   STRATEGY_RANDOM,
   STRATEGY_REPLAY,
 } from './engine/control.layout.ts';
-import { type Counts, Crew, type SessionEnd } from './engine/crew.ts';
+import { Crew } from './engine/crew.ts';
 import { describe } from './engine/describe.ts';
 import type { Patch } from './engine/hooks.ts';
 import { choicesOf, minimise, runsOf } from './engine/minimise.ts';
 import { ScenarioError } from './engine/placement.ts';
+import type { Counts, SessionEnd } from './engine/session.ts';
 import { decodeToken, encodeToken } from './report/token.ts';
 import type { EndedBy, ExploreResult, Finding } from './result.ts';
 import { decodeResume, encodeResume, type Resume } from './resume.ts';

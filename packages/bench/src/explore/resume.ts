@@ -1,8 +1,8 @@
 // Where an exploration stood, as one word: printed at a bound or at Ctrl-C, to go on from there.
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { z } from 'zod';
-import type { Counts } from './engine/crew.ts';
 import { ScenarioError } from './engine/placement.ts';
+import type { Counts } from './engine/session.ts';
 import type { Strategy } from './scenario.ts';
 
 export interface Resume {

@@ -1,107 +1,46 @@
 // The threads of an exploration, and the sessions they take part in: from the main thread's side.
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import { AS_SHIPPED, memoryOf, type Scenario } from '../scenario.ts';
-import { BOOT_ARGUMENTS, BOOT_URL, bootData, keepStripped } from './boot.ts';
+import { keepStripped, withoutMarks } from './boot.ts';
 import {
   ASLEEP,
-  CHECKED,
   CHOICES,
-  CUT,
-  controlWords,
   DIVERGED,
   EXHAUSTED,
   FAIL_LIVELOCK,
   FAIL_LOOKS,
-  FAIL_NONE,
   FAIL_REFUSED,
   FAIL_STUCK,
   FAILURE,
-  FIRST_INDEX,
-  FRAME_STRIDE,
-  framesAt,
   HASH,
-  INDEX,
-  KEEP,
-  LIMIT,
-  LONGEST,
   LOOKS,
-  MAX_OUTCOMES,
-  MAX_STEPS,
   MAX_THREADS,
-  OUTCOMES,
   P_LOC,
-  PARAMETER,
   PENDING,
   PENDING_STRIDE,
-  QUIT,
-  RECORD,
-  REDUNDANT,
-  RELEASES,
-  SCHEDULES,
-  SECOND_RUN,
-  SEED,
   SPIN_LIMIT,
   SPINNING,
   STEP,
   STOP,
-  STRATEGY,
-  STRATEGY_BOUNDED,
-  STRATEGY_DPOR,
-  STRATEGY_REPLAY,
-  THREADS,
-  TIMEOUTS,
-  TWICE,
 } from './control.layout.ts';
 import type { Patch } from './hooks.ts';
 import { allocContents, allocMemories, type Memories, ScenarioError } from './placement.ts';
-import type { FromThread, Problem, ThreadTask, ToThread } from './protocol.ts';
+import { type CheckerThread, endThreads, giveBack, takeThread } from './pool.ts';
+import type { FromThread, ThreadTask } from './protocol.ts';
 import { shadowWords } from './races.ts';
-import type { RecordedAccess, RecordedStep } from './recorder.ts';
-
-/** What a session is asked to do. */
-export interface SessionOptions {
-  readonly strategy: number;
-  readonly parameter?: number;
-  readonly seed?: number;
-  /** Most schedules, those of earlier sessions included. */
-  readonly limit: number;
-  /** Goes on from the state that the last session left, or that was resumed. */
-  readonly continues?: boolean;
-  readonly twice?: number;
-  /** Choices to replay, and the number of the schedule that they are of. */
-  readonly choices?: Uint8Array;
-  readonly index?: number;
-  readonly record?: boolean;
-  /** Location whose plain accesses are to be noted. */
-  readonly watched?: number;
-}
-
-export interface SessionEnd {
-  readonly failure: number;
-  readonly problem: Problem | undefined;
-  readonly choices: Uint8Array;
-  readonly hash: number;
-  readonly diverged: number;
-  readonly exhausted: boolean;
-  /** Who is stuck and on what; '' when nobody is. */
-  readonly stuckOn: string;
-  readonly steps: readonly RecordedStep[];
-  readonly accesses: readonly RecordedAccess[];
-  /** By thread: where it was when the schedule ended without it; '' when it had ended. */
-  readonly stuckAt: readonly string[];
-}
-
-/** What the exploration has done so far: readable while it runs. */
-export interface Counts {
-  readonly schedules: number;
-  readonly redundant: number;
-  readonly longest: number;
-  readonly cut: number;
-  readonly releases: number;
-  readonly outcomes: readonly number[];
-}
+import {
+  allocControl,
+  type Control,
+  type Counts,
+  countsOf,
+  prepareSession,
+  restoreSearch,
+  type Search,
+  type SessionEnd,
+  type SessionOptions,
+  searchOf,
+} from './session.ts';
+import { watchForSilence } from './silence.ts';
 
 export interface CrewOptions {
   readonly design?: string;
@@ -114,10 +53,7 @@ export interface CrewOptions {
   readonly looks?: number;
 }
 
-const TIMEOUT_CODES = { never: 0, last: 1, any: 2 } as const;
 const DEFAULT_SPINS = 3;
-/** A thread that holds the turn this long makes no operation any more. */
-const SILENCE_MS = 5_000;
 const LOADING_MS = 20_000;
 const LOOKS_WITH_OWN_PROCESSOR = 4_000;
 const LOOKS_WITHOUT = 400;
@@ -125,70 +61,56 @@ const LOOKS_WITHOUT = 400;
 export class Crew {
   readonly names: readonly string[];
   readonly memories: Memories;
-  readonly control: Int32Array<SharedArrayBuffer>;
-  readonly #scenario: Scenario;
-  readonly #workers: Worker[] = [];
+  readonly control: Control;
+  readonly #name: string;
+  readonly #tasks: readonly ThreadTask[];
+  readonly #threads: CheckerThread[] = [];
   readonly #arrived: ((message: FromThread) => void)[] = [];
   #broken: Error | undefined;
+  /** The threads are where another scenario can take them: none is in a session, and none keeps anything of this one. */
+  #clean = false;
   #digest = 0;
   #onBroken: ((error: Error) => void) | undefined;
 
   private constructor(scenario: Scenario, options: CrewOptions) {
     const { spec } = scenario;
+    const { checked, maxSteps, patches } = options;
     const design = options.design ?? AS_SHIPPED;
-    this.#scenario = scenario;
+    this.#name = spec.name;
     this.names = Object.keys(spec.threads);
-    if (this.names.length < 1 || this.names.length > MAX_THREADS)
-      throw new ScenarioError(`${spec.name}: ${this.names.length} threads; 1 to ${MAX_THREADS} can be explored`);
+    const threads = this.names.length;
+    if (threads < 1 || threads > MAX_THREADS)
+      throw new ScenarioError(`${spec.name}: ${threads} threads; 1 to ${MAX_THREADS} can be explored`);
     this.memories = allocMemories(spec.name, memoryOf(spec, design));
+    const spins = options.spins ?? spec.spins ?? DEFAULT_SPINS;
+    this.control = allocControl({ threads, maxSteps, spins, timeouts: spec.timeouts ?? 'never', checked });
     const snapshot = allocContents(this.memories);
     const locations = snapshot.words.length + snapshot.wide.length;
-    const shared = (size: number): Int32Array<SharedArrayBuffer> => new Int32Array(new SharedArrayBuffer(size * 4));
-    this.control = shared(controlWords(options.maxSteps));
-    this.control[THREADS] = this.names.length;
-    this.control[MAX_STEPS] = options.maxSteps;
-    this.control[SPIN_LIMIT] = options.spins ?? spec.spins ?? DEFAULT_SPINS;
-    this.control[TIMEOUTS] = TIMEOUT_CODES[spec.timeouts ?? 'never'];
-    this.control[CHECKED] = options.checked ? 1 : 0;
-    const shadow = shared(shadowWords(options.checked ? locations + 1 : 0, this.names.length));
-    const marks = new Uint8Array(new SharedArrayBuffer(locations + 1));
-    const enough = this.names.length <= availableParallelism();
-    for (let me = 0; me < this.names.length; me++) {
-      const task: ThreadTask = {
-        url: scenario.url,
-        scenario: spec.name,
-        design,
-        me,
-        memories: this.memories,
-        control: this.control,
-        snapshot,
-        shadow,
-        marks,
-        checked: options.checked,
-        patches: options.patches,
-        spins: options.looks ?? (enough ? LOOKS_WITH_OWN_PROCESSOR : LOOKS_WITHOUT),
-      };
-      const worker = new Worker(BOOT_URL, {
-        workerData: {
-          ...task,
-          ...bootData(
-            workerUrl(),
-            options.patches.map(({ module }) => module),
-          ),
-        },
-        execArgv: [...process.execArgv.filter((each) => !each.startsWith('--input-type')), ...BOOT_ARGUMENTS],
-        name: this.names[me],
-      });
-      worker.on('message', (message: FromThread) => this.#receive(me, message));
-      const told = (why: string, stack: string = ''): void =>
-        this.#break(new ScenarioError(`${spec.name}: thread '${this.names[me]}' ${why}\n${stack}`));
-      worker.on('error', (error: Error) => told(`threw outside its run: ${error.message}`, error.stack));
-      worker.on('exit', (code) => told(`ended by itself, with exit code ${code}`));
-      this.#workers.push(worker);
-    }
+    const shared = {
+      url: scenario.url,
+      scenario: spec.name,
+      design,
+      memories: this.memories,
+      control: this.control,
+      snapshot,
+      shadow: new Int32Array(new SharedArrayBuffer(shadowWords(checked ? locations + 1 : 0, threads) * 4)),
+      marks: new Uint8Array(new SharedArrayBuffer(locations + 1)),
+      checked,
+      patches,
+      spins: options.looks ?? (threads <= availableParallelism() ? LOOKS_WITH_OWN_PROCESSOR : LOOKS_WITHOUT),
+    };
+    this.#tasks = this.names.map((_, me) => ({ ...shared, me }));
+    for (const [me, name] of this.names.entries())
+      this.#threads.push(
+        takeThread({
+          told: (message) => this.#receive(me, message),
+          lost: (why, stack) =>
+            this.#break(new ScenarioError(`${spec.name}: thread '${name}' ${why}\n${withoutMarks(stack)}`)),
+        }),
+      );
   }
 
-  /** Starts the threads, has them load the scenario, and lays the memory out.
+  /** Has threads load the scenario, and lays the memory out.
    * @throws ScenarioError saying what is wrong with the scenario. */
   static async open(scenario: Scenario, options: CrewOptions): Promise<Crew> {
     const crew = new Crew(scenario, options);
@@ -200,20 +122,21 @@ export class Crew {
       LOADING_MS,
     );
     try {
-      for (const message of await crew.#all(() => undefined)) {
+      const loaded = await crew.#all((thread, me) => thread.tell({ kind: 'load', task: crew.#tasks[me] }));
+      for (const message of loaded) {
         if (message.kind !== 'loaded') continue;
         keepStripped(message.stripped);
         crew.#digest = message.digest;
       }
       const laidOut = crew.#next(0);
-      crew.#tell(0, { kind: 'lay-out' });
+      crew.#threads[0].tell({ kind: 'lay-out' });
       await laidOut;
-      clearTimeout(patience);
       return crew;
     } catch (error) {
-      clearTimeout(patience);
       await crew.close();
       throw error;
+    } finally {
+      clearTimeout(patience);
     }
   }
 
@@ -231,16 +154,16 @@ export class Crew {
 
   async #session(options: SessionOptions): Promise<SessionEnd> {
     const { control } = this;
-    this.#prepare(options);
-    const watchdog = this.#watch();
+    prepareSession(control, options);
+    this.#clean = false;
+    const watchdog = watchForSilence(control, (noticed) => this.#break(new ScenarioError(`${this.#name}: ${noticed}`)));
     try {
-      const ended = await this.#all((me) => this.#tell(me, { kind: 'session', watched: options.watched ?? -1 }));
+      const ended = await this.#all((thread) => thread.tell({ kind: 'session', watched: options.watched ?? -1 }));
       const ends = ended.filter((message) => message.kind === 'ended');
       const problem = ends.map((end) => end.problem).find((each) => each !== undefined);
       if (control[FAILURE] === FAIL_REFUSED)
-        throw new ScenarioError(
-          `${this.#scenario.spec.name}: ${problem?.message ?? 'refused'}\n${problem?.stack ?? ''}`,
-        );
+        throw new ScenarioError(`${this.#name}: ${problem?.message ?? 'refused'}\n${problem?.stack ?? ''}`);
+      this.#clean = ends.every(({ clean }) => clean);
       return {
         failure: control[FAILURE],
         problem,
@@ -269,35 +192,6 @@ export class Crew {
       .join(', ');
   }
 
-  #prepare(options: SessionOptions): void {
-    const { control } = this;
-    control[STRATEGY] = options.strategy;
-    control[PARAMETER] = options.parameter ?? 0;
-    control[SEED] = options.seed ?? 1;
-    control[LIMIT] = options.limit;
-    control[TWICE] = options.twice ?? 0;
-    control[RECORD] = options.record === true ? 1 : 0;
-    control[QUIT] = 0;
-    control[FAILURE] = FAIL_NONE;
-    control[SECOND_RUN] = 0;
-    control[EXHAUSTED] = 0;
-    if (options.continues === true) return;
-    control[SCHEDULES] = 0;
-    control[REDUNDANT] = 0;
-    control[INDEX] = options.index ?? 0;
-    control[KEEP] = 0;
-    if (options.strategy !== STRATEGY_REPLAY) {
-      control[LONGEST] = 0;
-      control[CUT] = 0;
-      control[RELEASES] = 0;
-      control.fill(0, OUTCOMES, OUTCOMES + MAX_OUTCOMES);
-    }
-    if (options.choices !== undefined) {
-      new Uint8Array(control.buffer, CHOICES * 4).set(options.choices);
-      control[KEEP] = options.choices.length;
-    }
-  }
-
   /** What the threads loaded, as a number: another one, other code. */
   get digest(): number {
     return this.#digest;
@@ -308,15 +202,7 @@ export class Crew {
   }
 
   counts(): Counts {
-    const { control } = this;
-    return {
-      schedules: control[SCHEDULES],
-      redundant: control[REDUNDANT],
-      longest: control[LONGEST],
-      cut: control[CUT],
-      releases: control[RELEASES],
-      outcomes: [...control.subarray(OUTCOMES, OUTCOMES + MAX_OUTCOMES)],
-    };
+    return countsOf(this.control);
   }
 
   /** Asks for the session's end after the present schedule. */
@@ -324,40 +210,23 @@ export class Crew {
     Atomics.store(this.control, STOP, 1);
   }
 
-  /** The search's state: choices that are given and what is left to try at each. Between sessions. */
-  saveSearch(): { index: number; keep: number; frames: number[] } {
-    const { control } = this;
-    const searches = control[STRATEGY] === STRATEGY_DPOR || control[STRATEGY] === STRATEGY_BOUNDED;
-    const keep = searches ? control[KEEP] : 0;
-    const at = framesAt(control[MAX_STEPS]);
-    return { index: control[INDEX], keep, frames: [...control.subarray(at, at + keep * FRAME_STRIDE)] };
+  /** Between sessions. */
+  saveSearch(): Search {
+    return searchOf(this.control);
   }
 
-  restoreSearch(saved: { index: number; keep: number; frames: readonly number[] }, counts: Counts): void {
-    const { control } = this;
-    control[INDEX] = saved.index;
-    control[FIRST_INDEX] = saved.index;
-    control[KEEP] = saved.keep;
-    control.set(saved.frames, framesAt(control[MAX_STEPS]));
-    control[SCHEDULES] = counts.schedules;
-    control[REDUNDANT] = counts.redundant;
-    control[LONGEST] = counts.longest;
-    control[CUT] = counts.cut;
-    control[RELEASES] = counts.releases;
-    control.set(counts.outcomes, OUTCOMES);
+  restoreSearch(saved: Search, counts: Counts): void {
+    restoreSearch(this.control, saved, counts);
   }
 
+  /** The threads go to the next exploration, unless something of this one is in them. */
   async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
-  }
-
-  #tell(me: number, message: ToThread): void {
-    this.#workers[me].postMessage(message);
+    await (this.#clean && this.#broken === undefined ? giveBack(this.#threads) : endThreads(this.#threads));
   }
 
   #receive(me: number, message: FromThread): void {
     if (message.kind === 'refused')
-      this.#break(new ScenarioError(`${this.#scenario.spec.name}: ${message.message}\n${message.stack}`));
+      this.#break(new ScenarioError(`${this.#name}: ${message.message}\n${message.stack}`));
     else this.#arrived[me]?.(message);
   }
 
@@ -376,47 +245,19 @@ export class Crew {
   }
 
   /** Each thread's next message. */
-  #all(ask: (me: number) => void): Promise<FromThread[]> {
+  #all(ask: (thread: CheckerThread, me: number) => void): Promise<FromThread[]> {
     if (this.#broken !== undefined) return Promise.reject(this.#broken);
     return new Promise((resolve, reject) => {
       this.#onBroken = reject;
       const messages: FromThread[] = [];
       let left = this.names.length;
-      this.names.forEach((_, me) => {
+      for (const [me, thread] of this.#threads.entries()) {
         this.#arrived[me] = (message) => {
           messages[me] = message;
           if (--left === 0) resolve(messages);
         };
-        ask(me);
-      });
+        ask(thread, me);
+      }
     });
   }
-
-  /** Notices a thread that holds the turn and never makes another operation. */
-  #watch(): NodeJS.Timeout {
-    const { control } = this;
-    let seen = '';
-    let since = performance.now();
-    return setInterval(() => {
-      const now = `${control[INDEX]} ${control[STEP]} ${control[SCHEDULES]} ${control[REDUNDANT]} ${control[HASH]}`;
-      if (now !== seen) {
-        seen = now;
-        since = performance.now();
-        return;
-      }
-      if (performance.now() - since < SILENCE_MS || control[QUIT] !== 0) return;
-      this.#break(
-        new ScenarioError(
-          `${this.#scenario.spec.name}: never ends: after step ${control[STEP]} of schedule ${control[INDEX] + 1} a thread ` +
-            `computed for ${SILENCE_MS / 1000} s without an operation on shared memory`,
-        ),
-      );
-    }, 500);
-  }
-}
-
-/** Beside this module: the source in the repository, the built one in a package. */
-function workerUrl(): URL {
-  const source = new URL('./thread.worker.ts', import.meta.url);
-  return existsSync(source) ? source : new URL('./thread.worker.js', import.meta.url);
 }

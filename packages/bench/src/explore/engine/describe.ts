@@ -12,9 +12,9 @@ import {
   FAIL_USE_AFTER_FREE,
   K_WAIT,
 } from './control.layout.ts';
-import type { SessionEnd } from './crew.ts';
 import { type Memories, nameWord } from './placement.ts';
 import type { RecordedStep } from './recorder.ts';
+import type { SessionEnd } from './session.ts';
 
 const KINDS: readonly StepKind[] = [
   'load',

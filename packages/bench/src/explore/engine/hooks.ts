@@ -1,9 +1,11 @@
 // How modules load in a checked thread. In this repository the packages resolve to their TypeScript sources, which Node strips of
 // types and nothing else, so that every line is the line that was written. Patches change the text of a module as it loads.
+// Each load has modules of its own, marked at the end of their URLs: what an earlier one kept in them it does not see.
 // node:timers/promises is replaced: its setImmediate is a scheduling point.
 import { existsSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { loadsHere, markOf, markOfLoad, withoutMark } from './boot.ts';
 
 /** A change to a module's source: `find` occurs in it exactly once. */
 export interface Patch {
@@ -38,22 +40,35 @@ export class PatchError extends Error {
   override readonly name = 'PatchError';
 }
 
-/** Installs the hooks. Call it before the scenario is imported. */
-export function hookModules(patches: readonly Patch[]): { applied(): readonly Patch[] } {
+/** Loads a module and all that it imports, each anew, patched.
+ * @throws PatchError when a patch does not fit, or its module is not loaded. */
+export type Load = (url: string, patches: readonly Patch[]) => Promise<Record<string, unknown>>;
+
+/** Installs the hooks, once a thread. */
+export function hookModules(): Load {
+  let patches: readonly Patch[] = [];
   const applied = new Set<Patch>();
   registerHooks({
     resolve(specifier, context, next) {
       if (specifier === 'node:timers/promises' || specifier === 'timers/promises')
         return { url: TIMERS_URL, format: 'module', shortCircuit: true };
-      if (specifier === '@faultline/bench/explore') return { ...next(IN_THREAD, OURS), shortCircuit: true };
+      const mark = markOf(context.parentURL ?? '') || markOf(specifier);
+      if (specifier === '@faultline/bench/explore') {
+        const ours = next(IN_THREAD, OURS);
+        return { ...ours, url: ours.url + mark, shortCircuit: true };
+      }
       const resolved = next(specifier, context);
-      const source = sourceOf(resolved.url);
-      return source === undefined ? resolved : { ...resolved, url: source, format: 'module-typescript' };
+      if (!resolved.url.startsWith('file:')) return resolved;
+      const url = withoutMark(resolved.url);
+      const source = sourceOf(url);
+      if (source === undefined) return { ...resolved, url: url + mark };
+      return { ...resolved, url: source + mark, format: 'module-typescript' };
     },
     load(url, context, next) {
       if (url === TIMERS_URL) return { format: 'module', source: TIMERS_SOURCE, shortCircuit: true };
       const loaded = next(url, context);
-      const wanted = patches.filter((patch) => url.endsWith(`/${patch.module}`));
+      const written = withoutMark(url);
+      const wanted = patches.filter((patch) => written.endsWith(`/${patch.module}`));
       if (wanted.length === 0) return loaded;
       let text = String(loaded.source);
       for (const patch of wanted) {
@@ -68,7 +83,17 @@ export function hookModules(patches: readonly Patch[]): { applied(): readonly Pa
       return { ...loaded, source: text };
     },
   });
-  return { applied: () => [...applied] };
+  let number = 0;
+  return async (url, given) => {
+    patches = given;
+    applied.clear();
+    loadsHere().leave = given.map(({ module }) => module);
+    const module = (await import(url + markOfLoad(++number))) as Record<string, unknown>;
+    const unused = given.find((patch) => !applied.has(patch));
+    if (unused !== undefined)
+      throw new PatchError(`${unused.module}: is to be patched, and the scenario does not load it`);
+    return module;
+  };
 }
 
 /** The source of a built module of these packages, when it is there. */

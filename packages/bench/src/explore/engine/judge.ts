@@ -2,6 +2,7 @@
 
 import { UNBALANCED } from '../balance.ts';
 import type { CheckContext, Operation, Scenario } from '../scenario.ts';
+import { withoutMarks } from './boot.ts';
 import {
   FAIL_BOOKS,
   FAIL_CHECK,
@@ -65,5 +66,5 @@ export function messageOf(error: unknown): string {
 }
 
 export function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? '') : '';
+  return error instanceof Error ? withoutMarks(error.stack ?? '') : '';
 }

@@ -1,3 +1,5 @@
+import { withoutMarks } from './boot.ts';
+
 /** A step as the thread that made it saw it. */
 export interface RecordedStep {
   readonly index: number;
@@ -41,5 +43,5 @@ export function stackHere(): string {
   Error.stackTraceLimit = 24;
   const { stack } = new Error('here');
   Error.stackTraceLimit = limit;
-  return stack ?? '';
+  return withoutMarks(stack ?? '');
 }
