@@ -83,6 +83,24 @@ describe('allowed IOVAs', () => {
     expect(rig.call(IOAS_MAP, { ioasId, flags: RW, userVa, length: PAGE }).iova).toBe(place);
     end();
   });
+
+  test('are looked at in their order: what is wrong with one comes before that the rest cannot be read', () => {
+    const rig = makeRig();
+    const ioasId = rig.call(IOAS_ALLOC).outIoasId;
+    const pages = rig.memory.mmap(2 * PAGE_BYTES);
+    rig.memory.munmap(pages + PAGE, PAGE_BYTES);
+    const list = pages + PAGE - 32n; // two ranges are there
+    const put = (...values: bigint[]): boolean =>
+      rig.memory.write(list, new Uint8Array(BigUint64Array.from(values).buffer));
+    const refusal = (numIovas: number): string =>
+      rig.refusal(IOAS_ALLOW_IOVAS, { ioasId, numIovas, allowedIovas: list });
+    put(PAGE, 2n * PAGE, PAGE, 2n * PAGE);
+    for (const count of [3, 0xffff_ffff]) expect(refusal(count)).toBe('EINVAL allowed_iovas.start');
+    put(PAGE, 2n * PAGE, 3n * PAGE, 4n * PAGE);
+    for (const count of [3, 0xffff_ffff]) expect(refusal(count)).toBe('EFAULT allowed_iovas');
+    expect(refusal(2)).toBe('');
+    rig.expectNothingLeft();
+  });
 });
 
 test('IOVA ranges: a query, too little room, enough', () => {

@@ -47,7 +47,6 @@ export const ioasAllowIovas: Command<typeof IOAS_ALLOW_IOVAS> = {
     const { machine, words } = context;
     withIoas(context, call, 'ioas_id', args.ioasId, (ioas) => {
       const ranges = readRanges(caller, call, args.allowedIovas, args.numIovas);
-      checkRanges(call, ranges);
       ioas.writeAreas(() => {
         for (const { start, last } of ranges)
           if (meetsRange(machine, ioas.at + IOAS_RESERVED, start, last))
@@ -76,17 +75,29 @@ export const ioasAllowIovas: Command<typeof IOAS_ALLOW_IOVAS> = {
   },
 };
 
+/** In the caller's order: what is wrong with a range comes before what of the list behind it cannot be read. */
 function readRanges(caller: Caller, call: string, address: bigint, count: number): IovaRange[] {
-  if (count > MAX_RANGES)
-    throw new IommuError('ENOMEM', call, 'num_iovas', count, `more than ${MAX_RANGES} are not read`);
-  const bytes = new Uint8Array(count * RANGE_BYTES);
-  if (!caller.memory.read(address, bytes))
-    throw new IommuError('EFAULT', call, 'allowed_iovas', address, `${count} ranges cannot be read`);
+  const most = Math.min(count, MAX_RANGES);
+  const bytes = new Uint8Array(most * RANGE_BYTES);
+  const readable = caller.memory.read(address, bytes) ? most : readOneByOne(caller, address, bytes);
   const view = new DataView(bytes.buffer);
-  return Array.from({ length: count }, (_, i) => ({
+  const ranges = Array.from({ length: readable }, (_, i) => ({
     start: view.getBigUint64(i * RANGE_BYTES, true),
     last: view.getBigUint64(i * RANGE_BYTES + 8, true),
   }));
+  checkRanges(call, ranges);
+  if (readable < most)
+    throw new IommuError('EFAULT', call, 'allowed_iovas', address, `range ${readable} of ${count} cannot be read`);
+  if (most < count) throw new IommuError('ENOMEM', call, 'num_iovas', count, `more than ${MAX_RANGES} are not read`);
+  return ranges;
+}
+
+/** @returns how many could be. */
+function readOneByOne(caller: Caller, address: bigint, into: Uint8Array): number {
+  let at = 0;
+  while (at < into.length && caller.memory.read(address + BigInt(at), into.subarray(at, at + RANGE_BYTES)))
+    at += RANGE_BYTES;
+  return at / RANGE_BYTES;
 }
 
 function writeRange(caller: Caller, call: string, address: bigint, { start, last }: IovaRange): void {
