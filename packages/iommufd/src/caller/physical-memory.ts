@@ -106,7 +106,9 @@ export class PhysicalMemory {
   }
 
   pin(frame: number): void {
-    this.#locked(() => this.words[this.#at(frame) + PINS]++);
+    mutexLock(this.words, this.#base + LOCK, this.self);
+    this.words[this.#at(frame) + PINS]++;
+    mutexUnlock(this.words, this.#base + LOCK, this.self);
   }
 
   /** @throws IommuError EINVAL nobody pins it. */
@@ -141,13 +143,16 @@ export class PhysicalMemory {
   }
 
   #drop(frame: number, count: number): void {
-    this.#locked(() => {
-      const at = this.#at(frame);
+    const at = this.#at(frame);
+    mutexLock(this.words, this.#base + LOCK, this.self);
+    try {
       if (this.words[at + count] === 0)
         throw new IommuError('EINVAL', 'PhysicalMemory', 'frame', frame, count === PINS ? 'is not pinned' : 'is free');
       this.words[at + count]--;
       if (this.#isFree(frame)) this.words[this.#base + FREE]++;
-    });
+    } finally {
+      mutexUnlock(this.words, this.#base + LOCK, this.self);
+    }
   }
 
   #isFree(frame: number): boolean {

@@ -181,12 +181,15 @@ export class ProcessMemory implements UserMemory {
   }
 
   pin(address: bigint, writable: boolean): number {
-    return this.#locked(() => {
+    mutexLock(this.#words, this.#base + LOCK, this.ram.self);
+    try {
       const frame = this.#frameFor(this.#pageOf(address), writable, true);
       if (frame <= 0) return frame === 0 ? PIN_FAULT : PIN_NO_MEMORY;
       this.ram.pin(frame);
       return frame * PAGE_BYTES;
-    });
+    } finally {
+      mutexUnlock(this.#words, this.#base + LOCK, this.ram.self);
+    }
   }
 
   unpin(physical: number): void {
@@ -251,9 +254,10 @@ export class ProcessMemory implements UserMemory {
     mutexLock(this.#words, this.#base + LOCK, this.ram.self);
     try {
       for (let at = 0; at < length; ) {
-        const frame = this.#frameFor(Math.floor((start + at) / PAGE_BYTES), writes);
+        const page = Math.floor((start + at) / PAGE_BYTES);
+        const frame = this.#frameFor(page, writes);
         if (frame <= 0) return false;
-        const inPage = (start + at) % PAGE_BYTES;
+        const inPage = start + at - page * PAGE_BYTES;
         const part = Math.min(length - at, PAGE_BYTES - inPage);
         const physical = frame * PAGE_BYTES + inPage;
         if (writes) copyBytes(bytes, at, this.ram.bytes, physical, part);

@@ -1,7 +1,7 @@
 // The areas of an IOAS, in order: a skip list in shared words. Areas do not overlap, so one key is enough. Looking one up, adding and
 // removing it take O(log n); walking on from one is a step a piece. Guarded by the IOAS's areas lock.
 import type { Words } from '@faultline/core/sync';
-import { highHalf, loadU64, lowHalf, type RecordPool, storeU64 } from '../memory/index.ts';
+import { highHalf, isAbove, isBelow, loadU64, lowHalf, type RecordPool, storeU64 } from '../memory/index.ts';
 import { AREA_LAST, AREA_LEVEL, AREA_NEXT, AREA_START, IOAS_AREAS, IOAS_HEAD, LEVELS } from './layout.ts';
 
 /** Word offset of the link that leads to the wanted place, by level. One a thread: filled by each search. */
@@ -51,7 +51,8 @@ export class AreaTree {
   /** First area that meets start..last, 0 for none. */
   meeting(start: bigint, last: bigint): number {
     const area = this.atOrAfter(start);
-    return area !== 0 && this.start(area) <= last ? area : 0;
+    const startAt = this.#pool.at(area) + AREA_START;
+    return area !== 0 && !isAbove(this.#words, startAt, highHalf(last), lowHalf(last)) ? area : 0;
   }
 
   /** The area that `iova` is in, 0 for none. */
@@ -61,11 +62,16 @@ export class AreaTree {
 
   /** Adds an area, which meets no other. */
   insert(area: number, start: bigint, last: bigint): void {
+    this.#search(start);
+    this.insertFound(area, start, last);
+  }
+
+  /** The same where the last look-up of this thread's, with the lock held since, was for `start`. */
+  insertFound(area: number, start: bigint, last: bigint): void {
     const words = this.#words;
     const at = this.#pool.at(area);
     storeU64(words, at + AREA_START, start);
     storeU64(words, at + AREA_LAST, last);
-    this.#search(start);
     const level = levelOf(area);
     words[at + AREA_LEVEL] = level;
     for (let i = 0; i < level; i++) {
@@ -92,8 +98,7 @@ export class AreaTree {
     for (let level = LEVELS - 1; level >= 0; level--) {
       for (let next = words[row + level]; next !== 0; next = words[row + level]) {
         const at = this.#pool.at(next);
-        const lastHigh = words[at + AREA_LAST + 1] >>> 0;
-        if (lastHigh > high || (lastHigh === high && words[at + AREA_LAST] >>> 0 >= low)) break;
+        if (!isBelow(words, at + AREA_LAST, high, low)) break;
         row = at + AREA_NEXT;
       }
       links[level] = row + level;

@@ -18,7 +18,7 @@ export function fillDomain(
   const { words, pools } = machine;
   const isFirst = words[areaAt + AREA_STORAGE] === 0;
   const { first, last } = areaPages(words, areaAt);
-  const fresh: number[] = []; // pairs: page, physical address
+  const fresh: number[] = []; // physical addresses
   const run = new Run(machine, areaAt, domain, first);
   try {
     for (let page = first; page <= last; page++) {
@@ -54,8 +54,8 @@ export function unfillDomain(machine: Machine, areaAt: number, pagesAt: number, 
     return;
   }
   const { first, last } = areaPages(words, areaAt);
-  const physical = new Float64Array(last - first + 1);
-  for (let page = first; page <= last; page++) physical[page - first] = pinnedAt(machine, pagesAt, page);
+  const physical: number[] = [];
+  for (let page = first; page <= last; page++) physical.push(pinnedAt(machine, pagesAt, page));
   forgetStorage(machine, areaAt, pagesAt);
   machine.driver.unmap(domain, start, bytes);
   machine.driver.syncUnmaps(domain); // before the pages go: no device reaches them any more

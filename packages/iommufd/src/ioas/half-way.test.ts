@@ -58,3 +58,26 @@ test('it takes its place, and is not there', () => {
   unbindDevice(context, devId);
   rig.expectNothingLeft();
 });
+
+test('what is mapped again behind an unmap is not its own: it stays', () => {
+  const rig = makeRig();
+  const { driver } = rig.lab;
+  const ioasId = rig.call(IOAS_ALLOC).outIoasId;
+  const devId = rig.bind(1);
+  attachDevice(rig.context, devId, { ptId: ioasId });
+  const userVa = rig.memory.mmap(PAGE_BYTES);
+  const map = (iova: bigint): void => void rig.call(IOAS_MAP, { ioasId, flags: 7, userVa, length: PAGE, iova });
+  map(BASE);
+  map(BASE + PAGE);
+  const { unmap } = driver;
+  driver.unmap = (domain, iova, bytes) => {
+    unmap.call(driver, domain, iova, bytes);
+    if (iova === BASE + PAGE) map(BASE);
+  };
+  expect(rig.call(IOAS_UNMAP, { ioasId, iova: BASE, length: 2n * PAGE }).length).toBe(2n * PAGE);
+  driver.unmap = unmap;
+  expect(rig.call(IOAS_UNMAP, { ioasId, iova: BASE, length: 2n * PAGE }).length).toBe(PAGE);
+  detachDevice(rig.context, devId);
+  unbindDevice(rig.context, devId);
+  rig.expectNothingLeft();
+});

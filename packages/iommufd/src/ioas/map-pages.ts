@@ -1,6 +1,6 @@
 // Mapping: an area for each piece of memory, then its pages into every domain, then it is there.
 import { IommuError } from '@faultline/core/errors';
-import { loadU64, storeU64, U64_MAX } from '../memory/index.ts';
+import { isMultiple, loadU64, storeU64, U64_MAX } from '../memory/index.ts';
 import { IOAS_MAP_WRITEABLE } from '../uapi/index.ts';
 import { fillDomain, unfillDomain } from './fill.ts';
 import { findIova } from './find-iova.ts';
@@ -52,9 +52,13 @@ export function mapPieces(
         const start = choosePlace(ioas, call, pieces, fixed, field);
         let iova = start;
         for (const piece of pieces) {
-          insertArea(ioas, call, areas[inserted], piece, iova, prot);
+          if (inserted > 0) iova += pieces[inserted - 1].length;
+          setUpArea(ioas, call, areas[inserted], piece, prot);
+          const last = iova + piece.length - 1n;
+          // The place that the caller named was looked up last.
+          if (fixed === iova) ioas.areas.insertFound(areas[inserted], iova, last);
+          else ioas.areas.insert(areas[inserted], iova, last);
           inserted++;
-          iova += piece.length;
         }
         if (!isFilled) publish();
         return start;
@@ -83,16 +87,16 @@ function choosePlace(
   field: string,
 ): bigint {
   const { machine, words } = ioas.context;
-  const alignment = BigInt(words[ioas.at + IOAS_ALIGNMENT]);
+  const alignment = words[ioas.at + IOAS_ALIGNMENT];
   let { length } = pieces[0];
   for (let i = 1; i < pieces.length; i++) length += pieces[i].length;
-  if (length === 0n || length % alignment !== 0n)
+  if (length === 0n || !isMultiple(length, alignment))
     throw new IommuError('EINVAL', call, 'length', length, `must be a positive multiple of ${alignment}`);
   if (fixed === undefined) {
     const [{ pages, byte }] = pieces;
     return findIova(ioas, call, loadU64(words, machine.pools.pages.at(pages) + PAGES_START) + byte, length);
   }
-  if (fixed % alignment !== 0n)
+  if (!isMultiple(fixed, alignment))
     throw new IommuError('EINVAL', call, field, fixed, `must be a multiple of ${alignment}`);
   const last = fixed + length - 1n;
   if (last > U64_MAX) throw new IommuError('EOVERFLOW', call, field, fixed, `${length} bytes from there wrap`);
@@ -104,18 +108,17 @@ function choosePlace(
 }
 
 /** Context: the areas lock, for writing. Its PAGES stay 0: the IOVAs are taken, and there is nothing there yet. */
-function insertArea(ioas: Ioas, call: string, area: number, piece: Piece, iova: bigint, prot: number): void {
+function setUpArea(ioas: Ioas, call: string, area: number, piece: Piece, prot: number): void {
   const { machine, words } = ioas.context;
-  const alignment = BigInt(words[ioas.at + IOAS_ALIGNMENT]);
-  const { pages, byte, length } = piece;
+  const alignment = words[ioas.at + IOAS_ALIGNMENT];
+  const { pages, byte } = piece;
   if ((prot & IOAS_MAP_WRITEABLE) !== 0 && words[machine.pools.pages.at(pages) + PAGES_WRITABLE] === 0)
     throw new IommuError('EPERM', call, 'flags', prot, 'the memory was first mapped without being writeable');
-  if (byte % alignment !== 0n)
+  if (!isMultiple(byte, alignment))
     throw new IommuError('EINVAL', call, 'user_va', byte, `must be a multiple of ${alignment}`);
   const at = machine.pools.areas.at(area);
   storeU64(words, at + AREA_BYTE, byte);
   words[at + AREA_PROT] = prot;
-  ioas.areas.insert(area, iova, iova + length - 1n);
 }
 
 /** Context: the domains lock, for reading: no domain comes or goes. */
@@ -123,20 +126,22 @@ function fillAll(ioas: Ioas, call: string, pieces: readonly Piece[], areas: read
   const { machine } = ioas.context;
   const domains = ioas.domains();
   const large = ioas.context.words[ioas.at + IOAS_NO_LARGE] === 0; // stays: it is changed with the domains lock for writing
-  const done: { readonly piece: number; readonly domain: number }[] = [];
+  const steps = pieces.length * domains.length;
+  let done = 0;
   try {
-    pieces.forEach(({ pages }, piece) => {
-      for (const domain of domains) {
-        const areaAt = machine.pools.areas.at(areas[piece]);
-        withPages(machine, pages, (pagesAt) => fillDomain(machine, call, areaAt, pagesAt, domain, large));
-        done.push({ piece, domain });
-      }
-    });
+    for (; done < steps; done++) {
+      const piece = Math.floor(done / domains.length);
+      const domain = domains[done % domains.length];
+      const areaAt = machine.pools.areas.at(areas[piece]);
+      withPages(machine, pieces[piece].pages, (pagesAt) => fillDomain(machine, call, areaAt, pagesAt, domain, large));
+    }
   } catch (error) {
     // Backwards, so that what remembers where the pages are goes last.
-    for (const { piece, domain } of done.reverse()) {
-      const areaAt = machine.pools.areas.at(areas[piece]);
+    while (done-- > 0) {
+      const piece = Math.floor(done / domains.length);
+      const domain = domains[done % domains.length];
       const heir = domain === domains[0] ? 0 : domains[0];
+      const areaAt = machine.pools.areas.at(areas[piece]);
       withPages(machine, pieces[piece].pages, (pagesAt) => unfillDomain(machine, areaAt, pagesAt, domain, heir));
     }
     throw error;

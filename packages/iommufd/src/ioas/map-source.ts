@@ -1,22 +1,24 @@
 import { IommuError } from '@faultline/core/errors';
-import { type Caller, PAGE_BYTES } from '../caller/index.ts';
+import { type Account, type Caller, PAGE_BYTES } from '../caller/index.ts';
+import type { Context } from '../context/context.ts';
 import { CONTEXT_RLIMIT_MODE } from '../machine/layout.ts';
 import { U64_MAX } from '../memory/index.ts';
 import { IOAS_MAP_WRITEABLE } from '../uapi/index.ts';
 import { PAGES_BYTE } from './layout.ts';
 import { mapPieces } from './map-pages.ts';
-import { ACCOUNT_NONE, ACCOUNT_PROCESS, ACCOUNT_USER, makePages, putPages } from './pages.ts';
+import { ACCOUNT_NONE, ACCOUNT_PROCESS, ACCOUNT_USER, makePages, type PagesSource, putPages } from './pages.ts';
 import type { Ioas } from './tables.ts';
 
-const PAGE = BigInt(PAGE_BYTES);
+const MOST_BYTES: bigint = U64_MAX - BigInt(PAGE_BYTES);
 
 /** Bytes of a process's memory, or of a file. */
-export interface MapSource {
-  readonly mm?: number;
-  readonly file?: number;
-  /** Address, or offset in the file. */
-  readonly start: bigint;
+export interface MapSource extends PagesSource {
   readonly length: bigint;
+}
+
+/** Whose limit holds for who is bound by one. */
+function accountOf({ words, at }: Context): Account {
+  return Atomics.load(words, at + CONTEXT_RLIMIT_MODE) === 1 ? ACCOUNT_PROCESS : ACCOUNT_USER;
 }
 
 /** Maps memory that no IOAS has yet, charged to the caller. @param prot IOAS_MAP_READABLE, _WRITEABLE, both or none.
@@ -36,12 +38,11 @@ export function mapSource(
   const field = source.mm === undefined ? 'start' : 'user_va';
   if (start + length > U64_MAX)
     throw new IommuError('EOVERFLOW', call, field, start, `${length} bytes from there wrap`);
-  if (length === 0n || length > U64_MAX - PAGE)
+  if (length === 0n || length > MOST_BYTES)
     throw new IommuError('EINVAL', call, 'length', length, `must be from 1 to 2^64 - 1 - ${PAGE_BYTES}`);
-  const perProcess = Atomics.load(words, context.at + CONTEXT_RLIMIT_MODE) === 1;
-  const account = caller.privileged ? ACCOUNT_NONE : perProcess ? ACCOUNT_PROCESS : ACCOUNT_USER;
+  const account = caller.privileged ? ACCOUNT_NONE : accountOf(context);
   const writable = (prot & IOAS_MAP_WRITEABLE) !== 0;
-  const pages = makePages(context, call, { ...source, writable, account, charged: caller.mm });
+  const pages = makePages(context, call, source, { writable, account, charged: caller.mm });
   try {
     const byte = BigInt(words[machine.pools.pages.at(pages) + PAGES_BYTE]);
     return mapPieces(ioas, call, [{ pages, byte, length }], prot, fixed);

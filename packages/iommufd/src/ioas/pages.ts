@@ -6,7 +6,7 @@ import { mutexLock, mutexUnlock, refcountGet, refcountInit, refcountPut, type Wo
 import { type Account, PAGE_BYTES, PIN_NO_MEMORY } from '../caller/index.ts';
 import type { Context } from '../context/context.ts';
 import type { Machine } from '../machine/index.ts';
-import { loadU64, storeU64 } from '../memory/index.ts';
+import { highHalf, loadU64, lowHalf, storeU64 } from '../memory/index.ts';
 import {
   AREA_BYTE,
   AREA_LAST,
@@ -43,6 +43,10 @@ export interface PagesSource {
   readonly file?: number;
   /** Address, or offset in the file. */
   readonly start: bigint;
+}
+
+/** How they are pinned. */
+export interface PagesTerms {
   readonly writable: boolean;
   /** ACCOUNT_*: whose limit on locked memory holds. */
   readonly account: Account;
@@ -51,19 +55,20 @@ export interface PagesSource {
 }
 
 /** Makes a pages record with one reference. Nothing is pinned or read yet. @throws IommuError ENOMEM */
-export function makePages(context: Context, call: string, source: PagesSource): number {
+export function makePages(context: Context, call: string, source: PagesSource, terms: PagesTerms): number {
   const { machine, words } = context;
   const pages = machine.pools.pages.alloc(call);
   const at = machine.pools.pages.at(pages);
-  const first = source.start - (source.start % PAGE);
-  const { mm = 0, file = 0 } = source;
+  const { mm = 0, file = 0, start } = source;
   words[at + PAGES_MM] = mm;
   words[at + PAGES_FILE] = file;
-  storeU64(words, at + PAGES_START, first);
-  words[at + PAGES_BYTE] = Number(source.start - first);
-  words[at + PAGES_WRITABLE] = source.writable ? 1 : 0;
-  words[at + PAGES_ACCOUNT] = source.account;
-  words[at + PAGES_CHARGED] = source.charged;
+  const low = lowHalf(start);
+  words[at + PAGES_START] = low & -PAGE_BYTES;
+  words[at + PAGES_START + 1] = highHalf(start);
+  words[at + PAGES_BYTE] = low & (PAGE_BYTES - 1);
+  words[at + PAGES_WRITABLE] = terms.writable ? 1 : 0;
+  words[at + PAGES_ACCOUNT] = terms.account;
+  words[at + PAGES_CHARGED] = terms.charged;
   refcountInit(words, at + PAGES_REFS, 1);
   return pages;
 }
@@ -126,7 +131,8 @@ export function pinnedAt(machine: Machine, pagesAt: number, page: number): numbe
 /** Pins a page that nothing has pinned, and charges it. Context: the pages' lock. @throws IommuError EFAULT; EINVAL beyond a file's end; ENOMEM */
 export function pinPage(machine: Machine, call: string, pagesAt: number, page: number): number {
   const { words } = machine;
-  const place = loadU64(words, pagesAt + PAGES_START) + BigInt(page) * PAGE;
+  const start = loadU64(words, pagesAt + PAGES_START);
+  const place = page === 0 ? start : start + BigInt(page) * PAGE;
   const payer = machine.memoryOf(words[pagesAt + PAGES_CHARGED]);
   const account = words[pagesAt + PAGES_ACCOUNT] as Account;
   if (machine.fail.fails('pin')) throw new IommuError('ENOMEM', call, 'user_va', place, 'made to fail');

@@ -2,7 +2,7 @@
 import { IommuError } from '@faultline/core/errors';
 import type { IovaRange } from '../driver/index.ts';
 import type { Machine } from '../machine/index.ts';
-import { loadU64, storeU64 } from '../memory/index.ts';
+import { highHalf, isAbove, isBelow, loadU64, lowHalf, storeU64 } from '../memory/index.ts';
 import { RANGE_LAST, RANGE_NEXT, RANGE_OWNER, RANGE_START } from './layout.ts';
 
 /** Adds a range to the list whose first is at word `link`. @throws IommuError ENOMEM */
@@ -54,9 +54,12 @@ export function rangesOf({ words, pools }: Machine, link: number): IovaRange[] {
 /** Whether a range of the list meets start..last. */
 export function meetsRange(machine: Machine, link: number, start: bigint, last: bigint): boolean {
   const { words, pools } = machine;
+  if (words[link] === 0) return false;
+  const [startHigh, startLow, lastHigh, lastLow] = [highHalf(start), lowHalf(start), highHalf(last), lowHalf(last)];
   for (let range = words[link]; range !== 0; range = words[pools.ranges.at(range) + RANGE_NEXT]) {
     const at = pools.ranges.at(range);
-    if (loadU64(words, at + RANGE_START) <= last && loadU64(words, at + RANGE_LAST) >= start) return true;
+    if (isAbove(words, at + RANGE_START, lastHigh, lastLow)) return false; // they are in order
+    if (!isBelow(words, at + RANGE_LAST, startHigh, startLow)) return true;
   }
   return false;
 }

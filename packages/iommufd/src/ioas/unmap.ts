@@ -1,5 +1,6 @@
 // Unmapping: whole areas only. Accesses let go first; then the area is marked as going, under the areas lock, and emptied without it.
 import { IommuError } from '@faultline/core/errors';
+import type { IovaRange } from '../driver/index.ts';
 import { U64_MAX } from '../memory/index.ts';
 import { notifyAccesses } from './accesses.ts';
 import { unfillDomain } from './fill.ts';
@@ -10,7 +11,7 @@ import type { Ioas } from './tables.ts';
 /** How often accesses are asked to let go of one area. */
 const MAX_ROUNDS = 100;
 
-/** Unmaps what lies in start..last. @param onUnmapped told of each area that is gone, also when a later one refuses. @returns bytes. @throws IommuError ENOENT an area sticks out; EBUSY one is being
+/** Unmaps what lies in start..last, in order and each place once. @param onUnmapped told of each area that is gone, also when a later one refuses. @returns bytes. @throws IommuError ENOENT an area sticks out; EBUSY one is being
  * mapped or unmapped, or may not go; EDEADLK accesses do not let go. What was unmapped before stays so. */
 export function unmapRange(
   ioas: Ioas,
@@ -23,28 +24,32 @@ export function unmapRange(
   let from = start;
   for (let rounds = 0; ; ) {
     const step = ioas.readDomains(() => unmapOne(ioas, call, from, last));
-    if (step === 'none') break;
-    if (typeof step === 'bigint') {
-      bytes += step;
-      onUnmapped(step);
+    if (step === undefined) break;
+    const length = step.last - step.start + 1n;
+    if (step.isGone) {
+      bytes += length;
+      onUnmapped(length);
       rounds = 0;
+      // What others map again behind this call's back is not its own any more.
+      if (step.last === last) break;
+      from = step.last + 1n;
       continue;
     }
     if (++rounds > MAX_ROUNDS)
       throw new IommuError('EDEADLK', call, 'iova', step.start, 'accesses do not let go of it');
     from = step.start;
-    notifyAccesses(ioas, step.start, step.last - step.start + 1n);
+    notifyAccesses(ioas, step.start, length);
   }
   return bytes;
 }
 
-/** @returns bytes that went, an area whose accesses must let go first, or that there is none. Context: the domains lock, for reading. */
-function unmapOne(
-  ioas: Ioas,
-  call: string,
-  start: bigint,
-  last: bigint,
-): bigint | { readonly start: bigint; readonly last: bigint } | 'none' {
+/** One area: it is gone, or its accesses must let go first. */
+interface Step extends IovaRange {
+  readonly isGone: boolean;
+}
+
+/** Unmaps the first area of a range. @returns undefined where there is none. Context: the domains lock, for reading. */
+function unmapOne(ioas: Ioas, call: string, start: bigint, last: bigint): Step | undefined {
   const { machine, words } = ioas.context;
   const taken = ioas.writeAreas(() => {
     const area = ioas.areas.meeting(start, last);
@@ -63,13 +68,13 @@ function unmapOne(
     words[at + AREA_PAGES] = 0;
     return { ...range, area, pages };
   });
-  if (taken === undefined) return 'none';
-  if (taken.pages === 0) return taken;
+  if (taken === undefined) return undefined;
+  if (taken.pages === 0) return { start: taken.start, last: taken.last, isGone: false };
   empty(ioas, taken.area, taken.pages);
   ioas.writeAreas(() => ioas.areas.remove(taken.area));
   putPages(machine, taken.pages);
   machine.pools.areas.free(taken.area); // out of the list: nobody can find it
-  return taken.last - taken.start + 1n;
+  return { start: taken.start, last: taken.last, isGone: true };
 }
 
 /** Takes an area out of every domain, the one that remembers its pages last. */

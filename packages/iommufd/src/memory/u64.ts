@@ -33,6 +33,28 @@ export function highHalf(value: bigint): number {
   return half[1] >>> 0;
 }
 
+/** A 64-bit number as one, exact up to 2^53. */
+export function toNumber(value: bigint): number {
+  wide[0] = value;
+  return (half[1] >>> 0) * 2 ** 32 + (half[0] >>> 0);
+}
+
+/** @param unit a power of two, at most 2^31. */
+export function isMultiple(value: bigint, unit: number): boolean {
+  wide[0] = value;
+  return (half[0] & (unit - 1)) === 0;
+}
+
+/** Whether what is stored is below, or above, the number of these halves. */
+export function isBelow(words: Words, at: number, high: number, low: number): boolean {
+  const found = words[at + 1] >>> 0;
+  return found < high || (found === high && words[at] >>> 0 < low);
+}
+export function isAbove(words: Words, at: number, high: number, low: number): boolean {
+  const found = words[at + 1] >>> 0;
+  return found > high || (found === high && words[at] >>> 0 > low);
+}
+
 export function max64(a: bigint, b: bigint): bigint {
   return a > b ? a : b;
 }

@@ -311,7 +311,8 @@ export class ObjectTable {
 
 /** One more, unless it is 0: the object is gone. */
 function countUp(words: Words, at: number): boolean {
-  for (let seen = Atomics.load(words, at); seen > 0; ) {
+  // Read plainly, as a guess: only the compare-exchange decides, and a guess of zero is looked at again.
+  for (let seen = words[at] || Atomics.load(words, at); seen > 0; ) {
     const found = Atomics.compareExchange(words, at, seen, seen + 1);
     if (found === seen) return true;
     seen = found;

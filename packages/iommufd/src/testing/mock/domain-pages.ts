@@ -3,6 +3,7 @@ import { IommuError } from '@faultline/core/errors';
 import type { Arena } from '@faultline/core/memory';
 import type { Words } from '@faultline/core/sync';
 import type { DirtySink } from '../../driver/index.ts';
+import { lowHalf, toNumber } from '../../memory/index.ts';
 import { IOAS_MAP_READABLE, IOAS_MAP_WRITEABLE } from '../../uapi/index.ts';
 import { MOCK_BATCH_ENTRY_BYTES, MOCK_HUGE_BYTES, MOCK_PAGE_BYTES } from './constants.ts';
 import { MOCK_STATE_LIMIT } from './layout.ts';
@@ -13,7 +14,18 @@ const LEAF = MOCK_HUGE_BYTES / MOCK_PAGE_BYTES;
 /** The mock's pages in a frame of RAM, log2. */
 const FRAME_LG2 = 1;
 
-const pageOf = (iova: bigint): number => Math.floor(Number(iova) / MOCK_PAGE_BYTES);
+const pageOf = (iova: bigint): number => Math.floor(toNumber(iova) / MOCK_PAGE_BYTES);
+const inPage = (iova: bigint): number => lowHalf(iova) & (MOCK_PAGE_BYTES - 1);
+
+/** Pages behind one another, in memory too. */
+interface Run {
+  readonly domain: number;
+  readonly first: number;
+  readonly memory: number;
+  readonly count: number;
+  readonly flags: number;
+  readonly huge: boolean;
+}
 
 /** One thread's way to the pages of all domains. */
 export class DomainPages {
@@ -31,10 +43,12 @@ export class DomainPages {
 
   /** Bytes of the temporary memory of a call: with less of it, fewer pages are mapped before others have a turn. */
   get limit(): number {
-    return Atomics.load(this.#words, this.#state + MOCK_STATE_LIMIT);
+    return this.#map.locked(() => this.#words[this.#state + MOCK_STATE_LIMIT]);
   }
   set limit(bytes: number) {
-    Atomics.store(this.#words, this.#state + MOCK_STATE_LIMIT, bytes);
+    this.#map.locked(() => {
+      this.#words[this.#state + MOCK_STATE_LIMIT] = bytes;
+    });
   }
 
   /** @throws IommuError ENOMEM with nothing of this call left mapped, EINVAL a page is mapped. */
@@ -44,39 +58,48 @@ export class DomainPages {
     const count = bytes / MOCK_PAGE_BYTES;
     const flags =
       ((prot & IOAS_MAP_READABLE) !== 0 ? MAPPED_READ : 0) | ((prot & IOAS_MAP_WRITEABLE) !== 0 ? MAPPED_WRITE : 0);
-    const leaf = (page: number): number => (huge && isLeaf(page, first, memory, count) ? MAPPED_HUGE : 0);
-    const batch = Math.max(1, Math.floor(this.limit / MOCK_BATCH_ENTRY_BYTES));
-    let done = 0;
+    const run = { domain, first, memory, count, flags, huge };
+    for (let done = 0; done < count; ) done = this.#addBatch(run, done);
+  }
+
+  /** Adds as many pages of a run as fit into the temporary memory. @returns how many are added. @throws IommuError: none is then. */
+  #addBatch({ domain, first, memory, count, flags, huge }: Run, from: number): number {
+    const words = this.#words;
+    let done = from;
+    this.#map.lock();
     try {
-      while (done < count)
-        this.#map.locked(() => {
-          for (const end = Math.min(count, done + batch); done < end; done++) {
-            const revoked = Atomics.load(this.#words, this.#revoked + ((memory + done) >>> FRAME_LG2));
-            const more = leaf(first + done) | (revoked === 1 ? MAPPED_REVOKED : 0);
-            this.#map.add(domain, first + done, memory + done, flags | more);
-          }
-        });
+      const batch = Math.max(1, Math.floor(words[this.#state + MOCK_STATE_LIMIT] / MOCK_BATCH_ENTRY_BYTES));
+      for (const end = Math.min(count, from + batch); done < end; done++) {
+        const leaf = huge && isLeaf(first + done, first, memory, count) ? MAPPED_HUGE : 0;
+        const revoked = words[this.#revoked + ((memory + done) >>> FRAME_LG2)] === 1 ? MAPPED_REVOKED : 0;
+        this.#map.add(domain, first + done, memory + done, flags | leaf | revoked);
+      }
+      return done;
     } catch (error) {
-      this.#map.locked(() => {
-        for (let back = 0; back < done; back++) this.#map.remove(domain, first + back);
-      });
+      for (let back = 0; back < done; back++) this.#map.remove(domain, first + back);
       throw error;
+    } finally {
+      this.#map.unlock();
     }
   }
 
   unmap(domain: number, iova: bigint, bytes: bigint): void {
     const first = pageOf(iova);
-    this.#map.locked(() => {
-      for (let i = 0; i < Number(bytes) / MOCK_PAGE_BYTES; i++)
+    const count = toNumber(bytes) / MOCK_PAGE_BYTES;
+    this.#map.lock();
+    try {
+      for (let i = 0; i < count; i++)
         if (!this.#map.remove(domain, first + i))
           throw new IommuError('EINVAL', 'MockDriver.unmap', 'iova', iova, `page ${i} from here is not mapped`);
-    });
+    } finally {
+      this.#map.unlock();
+    }
   }
 
   /** Where an IOVA's memory is, whether devices reach it or not; -1: nothing is mapped. */
   physical(domain: number, iova: bigint): number {
     const memory = this.#map.locked(() => this.#map.memoryOf(domain, pageOf(iova)));
-    return memory < 0 ? -1 : memory * MOCK_PAGE_BYTES + (Number(iova) % MOCK_PAGE_BYTES);
+    return memory < 0 ? -1 : memory * MOCK_PAGE_BYTES + inPage(iova);
   }
 
   /** Where a device's access goes, -1: it faults. A write makes the page dirty where `tracking`. */
@@ -101,7 +124,7 @@ export class DomainPages {
     const wanted = write ? MAPPED_WRITE : MAPPED_READ;
     if (at === 0 || (this.#words[at] & (wanted | MAPPED_REVOKED)) !== wanted) return -1;
     if (write && tracking) this.#words[this.#headAt(domain, page, at)] |= MAPPED_DIRTY;
-    return this.#map.memoryOf(domain, page) * MOCK_PAGE_BYTES + (Number(iova) % MOCK_PAGE_BYTES);
+    return this.#map.memoryOf(domain, page) * MOCK_PAGE_BYTES + inPage(iova);
   }
 
   /** Makes a page dirty, as a device's write would. @returns whether it is mapped. */
@@ -136,10 +159,10 @@ export class DomainPages {
 
   /** Takes frames away from all domains, or says that they may be mapped again: what was mapped stays out of reach. */
   revoke(frames: readonly number[], revoked: boolean): void {
-    for (const frame of frames) Atomics.store(this.#words, this.#revoked + frame, revoked ? 1 : 0);
-    if (!revoked) return;
     const gone = new Set(frames);
     this.#map.locked(() => {
+      for (const frame of frames) this.#words[this.#revoked + frame] = revoked ? 1 : 0;
+      if (!revoked) return;
       for (const at of this.#map.slots())
         if (gone.has(this.#words[at + 2] >>> FRAME_LG2)) this.#words[at + 3] |= MAPPED_REVOKED;
     });

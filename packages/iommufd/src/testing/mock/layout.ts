@@ -59,6 +59,6 @@ export const MOCK_VIOMMU_WORDS = 4;
 // Mock: one for all threads.
 //
 //   name   offset  guarded by   meaning
-//   LIMIT  0       atomic       bytes of temporary memory of a call
+//   LIMIT  0       the pages'  bytes of temporary memory of a call
 export const MOCK_STATE_LIMIT = 0;
 export const MOCK_STATE_WORDS: number = LINE;

@@ -18,7 +18,10 @@ import { LINE, mutexLock, mutexUnlock, type ThreadSelf, type Words } from '@faul
 const LOCK = 0;
 const CAPACITY = 1;
 const USED = 2;
-const SLOT_WORDS = 4;
+/** Slots in a cache line of 64 bytes, log2. */
+const LINE_LG2 = 2;
+const SLOT_LG2 = 2;
+const SLOT_WORDS: number = 1 << SLOT_LG2;
 
 export const MAPPED_READ = 1;
 export const MAPPED_WRITE = 2;
@@ -55,12 +58,19 @@ export class PageMap {
 
   /** Runs `body` with the table locked: for several pages at once. */
   locked<T>(body: () => T): T {
-    mutexLock(this.#words, this.#base + LOCK, this.#self);
+    this.lock();
     try {
       return body();
     } finally {
-      mutexUnlock(this.#words, this.#base + LOCK, this.#self);
+      this.unlock();
     }
+  }
+  /** The same for who has no use for a closure. */
+  lock(): void {
+    mutexLock(this.#words, this.#base + LOCK, this.#self);
+  }
+  unlock(): void {
+    mutexUnlock(this.#words, this.#base + LOCK, this.#self);
   }
 
   /** Adds a page. Context: locked. @throws IommuError EINVAL it is mapped, ENOMEM the table is three quarters full. */
@@ -127,16 +137,18 @@ export class PageMap {
   }
 
   #home(domain: number, page: number): number {
-    const hash = Math.imul(page ^ Math.imul(domain, 0x9e3779b1), 0x85ebca6b);
-    return this.#base + LINE + ((hash ^ (hash >>> 15)) & this.#mask) * SLOT_WORDS;
+    // Pages that follow each other share a cache line.
+    const hash = Math.imul((page >>> LINE_LG2) ^ Math.imul(domain, 0x9e3779b1), 0x85ebca6b);
+    const slot = ((hash ^ (hash >>> 15)) << LINE_LG2) | (page & ((1 << LINE_LG2) - 1));
+    return this.#base + LINE + (slot & this.#mask) * SLOT_WORDS;
   }
 
   #next(at: number): number {
-    const slot = (at - this.#base - LINE) / SLOT_WORDS;
+    const slot = (at - this.#base - LINE) >>> SLOT_LG2;
     return this.#base + LINE + ((slot + 1) & this.#mask) * SLOT_WORDS;
   }
 
   #distance(from: number, to: number): number {
-    return ((to - from) / SLOT_WORDS) & this.#mask;
+    return ((to - from) >> SLOT_LG2) & this.#mask;
   }
 }
