@@ -10,6 +10,7 @@ import { OBJ_IOAS, VFIO_IOAS, VFIO_IOAS_CLEAR, VFIO_IOAS_GET, VFIO_IOAS_SET } fr
 /** Asks for, sets or clears it. */
 export const vfioIoas: Command<typeof VFIO_IOAS> = {
   struct: VFIO_IOAS,
+  respondsItself: true, // only what is asked for is written back
   run(context, { args, respond }) {
     const call = 'VFIO_IOAS';
     const { objects } = context;

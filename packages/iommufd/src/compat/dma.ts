@@ -50,9 +50,9 @@ export function unmapDma(context: Context, caller: Caller, address: bigint): num
     if (all && (iova !== 0n || size !== 0n))
       throw new IommuError('EINVAL', call, 'size', size, 'must be 0 with the flag to unmap all, as iova');
     if (!all) cutAtEnds(ioas, call, iova, size);
-    const last = all ? U64_MAX : checkRange(call, iova, size);
     let unmapped = 0n;
     try {
+      const last = all ? U64_MAX : checkRange(call, iova, size);
       unmapRange(ioas, call, iova, last, (bytes) => {
         unmapped += bytes;
       });

@@ -113,6 +113,8 @@ test('arguments of map and unmap', () => {
   expect(unmapDma(rig, 0n, PAGE, ALL)).toBe('EINVAL');
   expect(unmapDma(rig, PAGE, 0n, ALL)).toBe('EINVAL');
   expect(unmapDma(rig, 0n, 0n)).toBe('EINVAL');
+  expect(unmapDma(rig, 2n ** 64n - PAGE, 2n * PAGE)).toBe('EOVERFLOW');
+  expect(answer(rig, 24).getBigUint64(16, true)).toBe(0n); // so much was unmapped
   expect(unmapDma(rig, BASE, PAGE)).toBe(PAGE);
   expect(unmapDma(rig, BASE, PAGE)).toBe(0n); // nothing is a success here
   expect(unmapDma(rig, 0n, 0n, ALL)).toBe(0n);

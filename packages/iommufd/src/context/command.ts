@@ -18,6 +18,8 @@ export interface Command<S extends Struct = Struct> {
   readonly struct: S;
   /** Outputs are written back also when it fails. */
   readonly alwaysResponds?: boolean;
+  /** Nothing is written back but by `respond`. Others that have outputs write them when they succeed, at the latest. */
+  readonly respondsItself?: boolean;
   run(context: Context, ucmd: Ucmd<S>): void;
 }
 
@@ -25,5 +27,6 @@ export interface Command<S extends Struct = Struct> {
 export interface AnyCommand {
   readonly struct: Struct;
   readonly alwaysResponds?: boolean;
+  readonly respondsItself?: boolean;
   run(context: Context, ucmd: never): void;
 }

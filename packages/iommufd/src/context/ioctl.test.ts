@@ -146,5 +146,24 @@ test('an invalidation says how many entries it handled on every path', () => {
   expect(rig.received(HWPT_INVALIDATE).entryNum).toBe(0);
   expect(rig.send(HWPT_INVALIDATE, { entryNum: 5 })).toBe('EINVAL');
   expect(rig.received(HWPT_INVALIDATE).entryNum).toBe(0);
+  const { outIoasId } = rig.call(IOAS_ALLOC);
+  expect(rig.send(HWPT_INVALIDATE, { hwptId: outIoasId, entryNum: 5, entryLen: 8, dataUptr: rig.page })).toBe('EINVAL');
+  expect(rig.dispatcher.lastError?.message).toContain(`hwpt_id = ${outIoasId}`); // there, but nothing of the kind
+  expect(rig.received(HWPT_INVALIDATE).entryNum).toBe(0);
+  rig.expectNothingLeft();
+});
+
+test('which IOAS is the legacy one is set and cleared out of memory that cannot be written', () => {
+  const rig = makeByteRig();
+  const { VFIO_IOAS, VFIO_IOAS_CLEAR, VFIO_IOAS_GET, VFIO_IOAS_SET } = uapi;
+  const ioasId = rig.call(IOAS_ALLOC).outIoasId;
+  const sendReadOnly = (op: number): string | number => {
+    rig.send(VFIO_IOAS, { op, ioasId });
+    rig.memory.mprotect(rig.page, 4096, false);
+    const result = rig.ioctl(0x3b88);
+    rig.memory.mprotect(rig.page, 4096, true);
+    return result;
+  };
+  expect([VFIO_IOAS_SET, VFIO_IOAS_GET, VFIO_IOAS_CLEAR].map(sendReadOnly)).toEqual([0, 'EFAULT', 0]);
   rig.expectNothingLeft();
 });

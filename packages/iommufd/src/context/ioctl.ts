@@ -38,7 +38,7 @@ function entryOf(command: AnyCommand): Entry {
   return {
     command,
     request: (IOMMUFD_TYPE << 8) | struct.nr,
-    responds: hasOutputs(struct),
+    responds: hasOutputs(struct) && command.respondsItself !== true,
     bytes,
     view: new DataView(bytes.buffer),
     args: defaultArgs(struct),

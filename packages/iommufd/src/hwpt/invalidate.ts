@@ -4,7 +4,7 @@ import { type Caller, PAGE_BYTES } from '../caller/index.ts';
 import type { Command } from '../context/index.ts';
 import type { DriverEntries } from '../driver/index.ts';
 import { HWPT_DOMAIN, VIOMMU_NUMBER } from '../objects/index.ts';
-import { type Args, HWPT_INVALIDATE, OBJ_HWPT_NESTED, OBJ_HWPT_PAGING, OBJ_VIOMMU } from '../uapi/index.ts';
+import { type Args, HWPT_INVALIDATE, OBJ_HWPT_NESTED, OBJ_VIOMMU } from '../uapi/index.ts';
 
 import { virtualDevices } from '../viommu/index.ts';
 
@@ -20,7 +20,7 @@ export const hwptInvalidate: Command<typeof HWPT_INVALIDATE> = {
     const count = args.entryNum;
     args.entryNum = 0;
     checkEntries(args, count);
-    const object = objects.get(CALL, 'hwpt_id', args.hwptId, OBJ_HWPT_NESTED, OBJ_HWPT_PAGING, OBJ_VIOMMU);
+    const object = objects.get(CALL, 'hwpt_id', args.hwptId);
     try {
       const type = objects.typeOf(object);
       const entries = entriesOf(args, count, caller);
