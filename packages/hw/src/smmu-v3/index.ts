@@ -2,6 +2,7 @@ export { spanLg2 as atcSpanLog2 } from '../pcie/ats-range.ts';
 export { describeFields, type Field, type FieldValues } from '../record/fields.ts';
 export type { RecordView } from '../record/view.ts';
 export { ATS_COMPLETER_ABORT, ATS_TRANSLATE, ATS_UNSUPPORTED, type AtsUnit } from './ats-unit.ts';
+export { BlockingEntries } from './blocking-entries.ts';
 export {
   CD_FIELDS,
   CD_WORDS,
@@ -34,7 +35,7 @@ export {
 } from './domains.ts';
 export { type AttachOptions, SmmuDriver, type SmmuDriverConfig } from './driver.ts';
 export { CD_KIND, STE_KIND } from './entry-kinds.ts';
-export { type EntryKind, type EntryUpdate, planUpdate, writeEntry, writeEntryBlocking } from './entry-writer.ts';
+export { type EntryKind, type EntryUpdate, planUpdate, writeEntry } from './entry-writer.ts';
 export { EventPump, type EventPumpConfig, PUMP_OUTCOMES, type PumpOutcome } from './event-pump.ts';
 export * from './events.ts';
 export { SmmuHardware, type SmmuHardwareConfig } from './hardware.ts';
@@ -63,7 +64,7 @@ export type { AtsControl } from './master-ats.ts';
 export { enablePri, type PriControl, PriCredits, type SmmuPriParts, smmuPriDriver } from './pri-off.ts';
 export { PRIQ_OUTCOMES, type PriqOutcome, PriqPump, type PriqPumpConfig } from './priq-pump.ts';
 export * from './priq-records.ts';
-export { probeSmmu, readFeatures, type SmmuFeatures } from './probe.ts';
+export { idRegisters, probeSmmu, readFeatures, type SmmuFeatures } from './probe.ts';
 export * from './registers.ts';
 export { type FaultUse, SmmuMaster, type SmmuMasterConfig } from './smmu-master.ts';
 export { PRI_TOKEN, SmmuOps, type SmmuOpsConfig } from './smmu-ops.ts';

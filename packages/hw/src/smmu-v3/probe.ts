@@ -1,7 +1,7 @@
 import { IommuError } from '@faultline/core/errors';
 import type { Words } from '@faultline/core/sync';
 import type { FieldValues } from '../record/fields.ts';
-import { addressBits, readIdrs, STALL_FORCED, TERMINATE_ONLY } from './id-registers.ts';
+import { addressBits, IDR0, IDR1, IDR3, IDR5, readIdrs, STALL_FORCED, TERMINATE_ONLY } from './id-registers.ts';
 import { checkSmmu, SMMU_IDRS } from './layout.ts';
 
 /** What a driver makes of the identification registers. */
@@ -107,4 +107,11 @@ function refuse(idrs: FieldValues): void {
 
 function refusal(field: string, value: number, why: string): IommuError {
   return new IommuError('ENXIO', 'probeSmmu', field, value, why);
+}
+
+/** IDR0 to IDR5 as a processor reads them; IDR2 and IDR4, which say nothing of what is modelled, are 0. */
+export function idRegisters(words: Words, base: number): readonly number[] {
+  checkSmmu(words, base, 'idRegisters');
+  const at = base + SMMU_IDRS;
+  return [words[at + IDR0], words[at + IDR1], 0, words[at + IDR3], 0, words[at + IDR5]].map((value) => value >>> 0);
 }

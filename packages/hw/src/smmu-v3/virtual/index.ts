@@ -17,6 +17,7 @@ export { allocNested, freeNested, nestedVsmmu, nestedVste } from './nested-domai
 export { SidMatch } from './sid-match.ts';
 export { VCMDQ_EN, type VcmdqConfig, Vcmdqs } from './vcmdq.ts';
 export { VCMDQ_DONE, VCMDQ_WAIT, VcmdqHardware, type VcmdqTarget } from './vcmdq-hardware.ts';
+export { VCMDQ_PAGE_BYTES, VcmdqPage } from './vcmdq-page.ts';
 export { Vdevices } from './vdevices.ts';
 export type { VdeviceLookUp, VirtualEventSink } from './viommu.ts';
 export { allocVsmmu, destroyVsmmu, vsmmuVmid } from './vsmmu.ts';

@@ -98,7 +98,7 @@ export class Vcmdqs {
     mutexLock(words, mutex, this.#self);
     try {
       if (Atomics.load(words, at + VCMDQ_BASE) === 0) return -ERRNO.ENOENT;
-      if (queue + 1 < queues && this.#isMapped(vsmmu, queue + 1)) return -ERRNO.EBUSY;
+      if (queue + 1 < queues && this.isMapped(vsmmu, queue + 1)) return -ERRNO.EBUSY;
       if (!this.#release(at)) return -ERRNO.ETIMEDOUT;
       for (const register of [VCMDQ_CONFIG, VCMDQ_PROD, VCMDQ_CONS]) Atomics.store(words, at + register, 0);
       Atomics.store(words, at + VCMDQ_GERRORN, Atomics.load(words, at + VCMDQ_GERROR) & GERROR_CMDQ);
@@ -109,13 +109,14 @@ export class Vcmdqs {
     return 0;
   }
 
-  #isMapped(vsmmu: number, queue: number): boolean {
+  /** Whether a queue has memory: a moment's truth. @throws IommuError EINVAL */
+  isMapped(vsmmu: number, queue: number): boolean {
     return Atomics.load(this.#area.words, this.#area.queueAt('Vcmdqs', vsmmu, queue) + VCMDQ_BASE) !== 0;
   }
 
   #refuses(vsmmu: number, queue: number, base: number, bytes: number): number {
-    if (this.#isMapped(vsmmu, queue)) return -ERRNO.EEXIST;
-    if (queue > 0 && !this.#isMapped(vsmmu, queue - 1)) return -ERRNO.EIO;
+    if (this.isMapped(vsmmu, queue)) return -ERRNO.EEXIST;
+    if (queue > 0 && !this.isMapped(vsmmu, queue - 1)) return -ERRNO.EIO;
     const powerOfTwo = Number.isInteger(bytes) && bytes > 0 && Number.isInteger(Math.log2(bytes));
     if (!powerOfTwo || bytes < MIN_BYTES || bytes > this.#maxBytes) return -ERRNO.EINVAL;
     const inside = base > 0 && base + bytes <= this.#memory.length * WORD_BYTES;
