@@ -1,5 +1,5 @@
 // T0 to T3 of seed 001 on iommufd's objects: a device is detached, and what its faults went through is freed, while one is reported.
-import { type CheckContext, type Scenario, scenario } from '@faultline/bench/explore';
+import { type CheckContext, type Context, type Scenario, scenario } from '@faultline/bench/explore';
 import { detachDomain } from '@faultline/core/iopf';
 import { answerOutcome } from '../kit/answers.ts';
 import { IommuSystem, type IommuThread } from '../kit/iommu-machine.ts';
@@ -29,18 +29,20 @@ const free: Step = ({ caller, call }) => {
 };
 const unbind: Step = ({ context }) => unbindDevice(context, DEVICE);
 
+const UNBIND = 'unbind what was detached';
 const STEPS: Readonly<Record<string, readonly Step[]>> = {
   'the handle, then the queue': [takeHandle, clean, fence],
   'the queue, then the handle': [clean, takeHandle, fence],
   'the fence before the handle goes': [fence, takeHandle, clean],
   detach: [detach],
-  'detach, free, unbind': [detach, free, unbind],
+  'detach, free': [detach, free],
+  [UNBIND]: [unbind],
 };
 
 export const t0t3: Scenario = scenario(import.meta.url, {
   name: '004/t0-t3',
   about:
-    'A device is detached and its HWPT and fault queue freed while a fault is reported: is it answered, by who is there?',
+    'A device is detached, its HWPT and fault queue freed, or it is unbound, while a fault is reported: is it answered, by who is there?',
   seed: '001',
   source: 'iommufd/src/device/steps.ts, detachReally(); iommufd/src/hwpt/domains.ts, giveDomain()',
   designs: {
@@ -48,11 +50,17 @@ export const t0t3: Scenario = scenario(import.meta.url, {
     'the queue, then the handle': 'fails',
     'the fence before the handle goes': 'fails',
     detach: 'holds',
-    'detach, free, unbind': 'holds',
+    'detach, free': 'holds',
+    [UNBIND]: 'holds',
   },
   memory: machine.memory,
   racy: machine.racy,
-  setup: machine.setup(makeAttached),
+  setup(context: Context) {
+    machine.setup((first) => {
+      makeAttached(first);
+      if (context.design === UNBIND) detach(first);
+    })(context);
+  },
   threads: {
     vmm: {
       open: (context) => machine.open(context),
@@ -69,7 +77,9 @@ export const t0t3: Scenario = scenario(import.meta.url, {
   },
   check(context: CheckContext) {
     machine.expectSettled(context);
-    if (context.design === 'detach, free, unbind') machine.expectNothingLeft(context);
+    if (context.design === 'detach, free') unbind(machine.at(context));
+    if (context.design === UNBIND) free(machine.at(context));
+    if (context.design === 'detach, free' || context.design === UNBIND) machine.expectNothingLeft(context);
     return answerOutcome(context, 1, GRPID);
   },
   guard: guardSlabs((context) => machine.at(context).machine.system, 'requests', 'handles'),

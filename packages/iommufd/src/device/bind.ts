@@ -95,4 +95,5 @@ export function endDevice(context: Context, at: number): void {
     machine.setDeviceId(number, 0);
     if (--words[groupAt + GROUP_DEVICES] === 0) words[groupAt + GROUP_CONTEXT] = 0;
   });
+  machine.releaseParams();
 }

@@ -215,6 +215,19 @@ export class Machine {
     });
   }
 
+  /** Frees the fault parameters of devices that were removed here: a grace period for those that find them, before it one for those that are in
+   * the middle of an answer, where there are such. */
+  releaseParams(): void {
+    const { rcu, deferredParams } = this.system;
+    this.blocking(() => {
+      if (!this.path.releaseOwn()) {
+        rcu.synchronize(this.self); // an answer's counts go before its thread's quiescent state
+        this.path.releaseOwn();
+      }
+      deferredParams.flush(this.self);
+    });
+  }
+
   close(): void {
     this.path.close();
     if (this.system.reader.isOnline()) this.system.reader.offline();

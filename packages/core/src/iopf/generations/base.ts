@@ -209,9 +209,14 @@ export abstract class FaultPathBase {
     return dropped;
   }
 
+  releaseOwn(): boolean {
+    this.system.deferredParams.poll();
+    return true;
+  }
+
   isReleased(): boolean {
-    const { params, config, deferredParams } = this.system;
-    deferredParams.poll();
+    const { params, config } = this.system;
+    this.releaseOwn();
     let taken = 0;
     for (let param = 1; param <= params.capacity; param++) if (params.state(param) !== OBJECT_FREE) taken++;
     for (let device = 1; device <= config.devices; device++) if (this.loadParam(device) !== 0) taken--;

@@ -42,6 +42,9 @@ export interface FaultPath extends FaultReporter {
   flushDomain(device: number, domain: number, code: ResponseCode): number;
   /** Drops the device's set-aside requests: after an overflow, their last ones never come. @returns how many. */
   discardPartial(device: number): number;
+  /** Frees what this thread removed, as far as nobody refers to it and a grace period has passed; asks for that one. Never blocks.
+   * @returns whether each fault_param that it removed is free or waits for its grace period alone (`deferredParams` of the system). */
+  releaseOwn(): boolean;
   /** Whether every fault_param that was taken away has been freed. Frees what is due. */
   isReleased(): boolean;
   /** Publishes this thread's books and returns what it keeps for itself. The path is not used afterwards. */

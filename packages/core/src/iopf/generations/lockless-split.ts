@@ -157,7 +157,7 @@ export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
   /** Taken off, but groups still count on them. Freed when the sum is zero: no report can add (the source is fenced). */
   readonly #removed: number[] = [];
 
-  override isReleased(): boolean {
+  override releaseOwn(): boolean {
     this.#storeCounts();
     this.#storeFreed();
     for (let i = this.#removed.length - 1; i >= 0; i--) {
@@ -167,7 +167,8 @@ export class LocklessSplitFaultPath extends LocklessBase implements FaultPath {
       this.system.paramCache.retire(param);
       this.system.deferredParams.defer(param);
     }
-    return super.isReleased();
+    super.releaseOwn();
+    return this.#removed.length === 0;
   }
 
   /** Walks the slab. A slot that is free holds no PENDING: not as it was left, and not poisoned either. One that is recycled under
