@@ -80,13 +80,13 @@ export class Attachments {
   }
 
   /** Names the device, then lets its context entry in: no PASID translates. @throws IommuError ENODEV, EBUSY it has a driver */
-  addDevice(rid: number, device: number): void {
+  addDevice(rid: number, device: number, deviceTlb: boolean): void {
     const at = deviceEntryAt(this.#words, this.#base, rid);
     if (this.#attached.has(rid) || Atomics.load(this.#words, at) !== NO_DEVICE)
       throw new IommuError('EBUSY', 'attachDevice', 'rid', rid, 'has a driver already');
     this.#attached.set(rid, { rid, device, domains: new Map() });
     Atomics.store(this.#words, at, device + 1);
-    this.tables.writeContext(rid);
+    this.tables.writeContext(rid, deviceTlb);
     this.#ops.invalidateContext(rid);
   }
 
@@ -103,7 +103,7 @@ export class Attachments {
 
   /** A domain at a free PASID. @throws IommuError as PasidTables.writePasid; EOPNOTSUPP what the unit lacks. Nothing is changed then */
   addDomain(attached: Attached, pasid: number, domain: VtdDomain): void {
-    this.#checkOffered('attach', domain);
+    this.#checkOffered('attach', attached.rid, domain);
     if (attached.domains.has(pasid)) throw new IommuError('EBUSY', 'attach', 'pasid', pasid, 'is attached already'); // or its detaching is not over
     this.tables.writePasid(attached.rid, pasid, domain);
     this.#enter(attached, pasid, domain);
@@ -112,7 +112,7 @@ export class Attachments {
 
   /** Another domain at a PASID; invalidates what is kept of the present one. @throws IommuError as {@link addDomain}, ENOENT */
   swapDomain(attached: Attached, pasid: number, domain: VtdDomain): void {
-    this.#checkOffered('replace', domain);
+    this.#checkOffered('replace', attached.rid, domain);
     const old = this.domainAt('replace', attached, pasid);
     this.tables.replacePasid(attached.rid, pasid, domain);
     this.#enter(attached, pasid, domain);
@@ -125,12 +125,13 @@ export class Attachments {
     attached.domains.delete(pasid);
   }
 
-  /** PASID cache, then IOTLB, then device-TLB, of PASIDs whose entries have changed. */
+  /** PASID cache, then IOTLB, then device-TLB where there is one, of PASIDs whose entries have changed. */
   invalidateDomains(rid: number, domains: Iterable<readonly [number, VtdDomain]>): void {
     const list = [...domains];
     for (const [pasid, domain] of list) this.#ops.invalidatePasid(domain.did, pasid);
     for (const [pasid, { kind, did }] of list)
       this.#ops.invalidateAll(did, kind === 'second-level' || kind === 'nested' ? -1 : pasid);
+    if (!this.tables.hasDeviceTlb(rid)) return;
     for (const [pasid] of list) this.#ops.invalidateDevice(rid, pasid === NO_PASID ? -1 : pasid);
   }
 
@@ -147,7 +148,7 @@ export class Attachments {
   }
 
   /** @throws IommuError EOPNOTSUPP */
-  #checkOffered(call: string, { kind, faults, execute, supervisor }: VtdDomain): void {
+  #checkOffered(call: string, rid: number, { kind, faults, execute, supervisor }: VtdDomain): void {
     const has = this.#features;
     const kinds: Readonly<Record<VtdDomain['kind'], boolean>> = {
       identity: has.passThrough,
@@ -159,7 +160,7 @@ export class Attachments {
       if (!offered) throw new IommuError('EOPNOTSUPP', call, field, value, 'the unit does not offer it');
     };
     offer('kind', kind, kinds[kind]);
-    offer('faults', true, faults !== true || (has.pageRequests && has.deviceTlb));
+    offer('faults', true, faults !== true || (has.pageRequests && has.deviceTlb && this.tables.hasDeviceTlb(rid)));
     offer('execute', true, execute !== true || has.execute);
     offer('supervisor', true, supervisor !== true || has.supervisor);
   }

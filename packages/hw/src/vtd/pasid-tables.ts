@@ -44,9 +44,9 @@ export class PasidTables {
     this.#base = base;
   }
 
-  /** Lets the requester's traffic in: device-TLB and PASIDs on, page requests off. Requests without a PASID go by PASID 0.
-   * @throws IommuError ENODEV outside the table */
-  writeContext(rid: number): void {
+  /** Lets the requester's traffic in: PASIDs on, page requests off. Requests without a PASID go by PASID 0.
+   * @param deviceTlb it may ask for translations and keep them. @throws IommuError ENODEV outside the table */
+  writeContext(rid: number, deviceTlb: boolean = true): void {
     const words = this.#words;
     const at = this.#contextAt(rid);
     const bits = words[this.#base + VTD_PASID_BITS];
@@ -54,7 +54,13 @@ export class PasidTables {
     for (let i = 1; i < CONTEXT_WORDS; i++) words[at + i] = 0;
     words[at + 1] = byteAddressHi(directory);
     const pdts = (bits - TABLE_PASIDS_LG2 - PDTS_BASE_LG2) << CONTEXT_PDTS_SHIFT;
-    Atomics.store(words, at, byteAddressLo(directory) | pdts | CONTEXT_P | CONTEXT_DTE | CONTEXT_PASIDE);
+    const dte = deviceTlb ? CONTEXT_DTE : 0;
+    Atomics.store(words, at, byteAddressLo(directory) | pdts | CONTEXT_P | dte | CONTEXT_PASIDE);
+  }
+
+  /** Whether the requester has a device-TLB, as its context entry says. @throws IommuError ENODEV outside the table */
+  hasDeviceTlb(rid: number): boolean {
+    return (Atomics.load(this.#words, this.#contextAt(rid)) & CONTEXT_DTE) !== 0;
   }
 
   /** Sets or clears PRE. @throws IommuError ENODEV outside the table */

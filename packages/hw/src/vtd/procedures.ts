@@ -73,9 +73,10 @@ export class VtdProcedures {
   }
 
   /** Gives a requester to `device` (index in the core's device table), blocking: no PASID translates.
+   * @param deviceTlb it may ask for translations and keep them: without it, it cannot fault. Default true.
    * @throws IommuError ENODEV outside the context table, EBUSY when it has a driver, ETIMEDOUT */
-  *attachDevice(rid: number, device: number): Procedure {
-    this.#books.addDevice(rid, device);
+  *attachDevice(rid: number, device: number, deviceTlb: boolean = true): Procedure {
+    this.#books.addDevice(rid, device, deviceTlb);
     yield* this.#orUndo(this.#ops.syncSteps(), () => {
       this.#books.clearContext(rid);
       this.#books.forgetDevice(rid);
@@ -86,8 +87,9 @@ export class VtdProcedures {
   *detachDevice(rid: number): Procedure {
     const attached = this.#books.of('detachDevice', rid);
     for (const pasid of [...attached.domains.keys()]) yield* this.detach(rid, pasid);
+    const hasDeviceTlb = this.#books.tables.hasDeviceTlb(rid);
     this.#books.clearContext(rid);
-    this.#ops.invalidateDevice(rid, -1);
+    if (hasDeviceTlb) this.#ops.invalidateDevice(rid, -1);
     yield* this.#syncPastDevice();
     this.#books.forgetDevice(rid);
   }
