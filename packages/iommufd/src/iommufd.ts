@@ -62,14 +62,13 @@ export class Iommufd {
   /** Detaches and unbinds the devices that were bound here, then closes the descriptor. The context ends with its last file: until they are
    * closed, fault and event files keep it. Closed already: nothing. @throws IommuError EBUSY a device is being attached on another thread */
   close(): void {
-    const { machine, caller } = this;
-    if (!this.#isOpen()) return;
-    machine.blocking(() => {
+    this.machine.blocking(() => {
+      // Each holds the context: also where another thread has closed the descriptor.
       for (const devId of this.#devices) {
         releaseDevice(this.#context, devId);
         this.#devices.delete(devId);
       }
-      caller.files.close(this.fd);
+      if (this.#isOpen()) this.caller.files.close(this.fd);
     });
   }
   [Symbol.dispose](): void {
