@@ -168,6 +168,10 @@ export class DomainPages {
     });
   }
 
+  isRevoked(frame: number): boolean {
+    return Atomics.load(this.#words, this.#revoked + frame) === 1;
+  }
+
   /** Flags that say whether a page is dirty: its leaf's first page's. */
   #headAt(domain: number, page: number, at: number): number {
     return (this.#words[at] & MAPPED_HUGE) === 0 ? at : this.#map.flagsAt(domain, page - (page % LEAF));

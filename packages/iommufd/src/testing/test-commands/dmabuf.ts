@@ -9,9 +9,8 @@ import { TEST_DMABUF_GET, TEST_DMABUF_REVOKE } from './layout.ts';
 
 const MAX_PAGES = 512;
 
-/** Frames of RAM under one descriptor. */
-class DmaBuf extends MemoryFile {
-  #revoked = false;
+/** Frames of RAM under one descriptor. Another thread opens it by its frames. */
+export class DmaBuf extends MemoryFile {
   readonly #driver: MockDriver;
 
   constructor(ram: Lab['ram'], frames: readonly number[], driver: MockDriver) {
@@ -21,12 +20,12 @@ class DmaBuf extends MemoryFile {
 
   /** Taken away: no device reaches it any more through what was mapped, nothing of it can be mapped. Given back: it can be mapped again. */
   revoke(revoked: boolean): void {
-    this.#revoked = revoked;
     this.#driver.mapped.revoke(this.frames, revoked);
   }
 
   checkMap(call: string, start: bigint, length: bigint): void {
-    if (this.#revoked) throw new IommuError('ENODEV', call, 'fd', start, 'was taken away');
+    if (this.#driver.mapped.isRevoked(this.frames[0]))
+      throw new IommuError('ENODEV', call, 'fd', start, 'was taken away');
     if (length === 0n || start + length > this.size)
       throw new IommuError('EINVAL', call, 'start', start, `${length} bytes from there leave the buffer`);
   }
