@@ -1,19 +1,25 @@
 // Every allocation on a path is made to fail in turn, until the path runs through untouched: what was refused has left nothing.
 // Pools are small, so that what leaks from a place without a count is missing soon.
 import { IommuError } from '@faultline/core/errors';
+import { RESPONSE_FAILURE, RESPONSE_SUCCESS } from '@faultline/core/iopf';
 import { expect, test } from 'vitest';
+import { attachAccess, createAccess, destroyAccess, pinAccess, unpinAccess } from '../access/index.ts';
 import { MemoryFile, PAGE_BYTES } from '../caller/index.ts';
 import { compatIoasId, DMA_UNMAP, VFIO_IOMMU_UNMAP_DMA, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU } from '../compat/index.ts';
 import { attachDevice, bindDevice, detachDevice, replaceDevice, unbindDevice } from '../device/index.ts';
+import { FaultFile } from '../files/fault-file.ts';
 import { FILE_MEMORY } from '../files/layout.ts';
 import { pinRange, unpinRange } from '../ioas/index.ts';
+import { FAULT_QUEUE } from '../objects/index.ts';
 import { makeByteRig } from '../testing/bytes.test-help.ts';
-import { MOCK_DEV_PASID } from '../testing/mock/index.ts';
+import { MOCK_DEV_PASID, MOCK_HWPT_DATA_TYPE, triggerMockFault } from '../testing/mock/index.ts';
+import { refusalOf } from '../testing/rig.test-help.ts';
 import {
   type Args,
   FAULT_QUEUE_ALLOC,
   HWPT_ALLOC,
   HWPT_ALLOC_DIRTY_TRACKING,
+  HWPT_ALLOC_NEST_PARENT,
   HWPT_ALLOC_PASID,
   HWPT_FAULT_ID_VALID,
   HWPT_GET_DIRTY_BITMAP,
@@ -26,7 +32,10 @@ import {
   IOAS_MAP_FIXED_IOVA,
   IOAS_MAP_READABLE,
   IOAS_MAP_WRITEABLE,
+  OBJ_FAULT,
   OBJ_IOAS,
+  PAGE_RESPONSE,
+  PGFAULT,
   type Struct,
 } from '../uapi/index.ts';
 import { openContext } from './index.ts';
@@ -237,6 +246,38 @@ const PATHS: Readonly<Record<string, (rig: FailRig) => () => (() => void) | unde
     attachDevice(rig.context, devId, { ptId: from });
     return () => void replaceDevice(rig.context, devId, { ptId });
   },
+  'HWPT_ALLOC, nested, with faults': (rig) => {
+    const ioasId = rig.ioctl(IOAS_ALLOC, {}).outIoasId;
+    const { outFaultId: faultId } = rig.ioctl(FAULT_QUEUE_ALLOC, {});
+    const devId = rig.bind(1);
+    const ptId = rig.ioctl(HWPT_ALLOC, { devId, ptId: ioasId, flags: HWPT_ALLOC_NEST_PARENT }).outHwptId;
+    const data = { dataType: MOCK_HWPT_DATA_TYPE, dataLen: 4, dataUptr: rig.memory.mmap(PAGE_BYTES) };
+    return () => void rig.ioctl(HWPT_ALLOC, { devId, ptId, flags: HWPT_FAULT_ID_VALID, faultId, ...data });
+  },
+  'replace at a PASID': (rig) => {
+    const ptId = rig.ioctl(IOAS_ALLOC, {}).outIoasId;
+    const devId = rig.bind(1, MOCK_DEV_PASID);
+    const own = rig.ioctl(HWPT_ALLOC, { devId, ptId, flags: HWPT_ALLOC_PASID }).outHwptId;
+    const other = rig.ioctl(HWPT_ALLOC, { devId, ptId, flags: HWPT_ALLOC_PASID }).outHwptId;
+    attachDevice(rig.context, devId, { ptId: own, pasid: 5 });
+    return () => void replaceDevice(rig.context, devId, { ptId: other, pasid: 5 });
+  },
+  'an access and what it pins': (rig) => {
+    const ioasId = rig.ioctl(IOAS_ALLOC, {}).outIoasId;
+    const userVa = rig.memory.mmap(2 * PAGE_BYTES);
+    rig.ioctl(IOAS_MAP, { ioasId, flags: FIXED, userVa, length: 2n * PAGE, iova: BASE });
+    return () => {
+      const access = createAccess(rig.context, 'access', { kind: 1, pins: true });
+      try {
+        attachAccess(rig.context, 'access', access, ioasId);
+        pinAccess(rig.context, 'access', access, { iova: BASE, length: 2n * PAGE }, true);
+        unpinAccess(rig.context, access, { iova: BASE, length: 2n * PAGE });
+      } finally {
+        destroyAccess(rig.context, access);
+        rig.context.put();
+      }
+    };
+  },
   'pins of two areas': (rig) => {
     const ioasId = rig.ioctl(IOAS_ALLOC, {}).outIoasId;
     const userVa = rig.memory.mmap(4 * PAGE_BYTES);
@@ -314,5 +355,47 @@ test.each(Object.keys(PATHS))('%s', (name) => {
     for (const pasid of [0, 5]) detachDevice(rig.context, id, pasid);
     unbindDevice(rig.context, id);
   }
+  rig.expectNothingLeft();
+});
+
+test('a fault from its report to its answer: what has no memory is answered Failure, or waits for the next read', () => {
+  const rig = failRig();
+  const { lab, context, memory, page } = rig;
+  const { machine, answers } = lab;
+  const ioasId = rig.ioctl(IOAS_ALLOC, {}).outIoasId;
+  const { outFaultId: faultId, outFaultFd } = rig.ioctl(FAULT_QUEUE_ALLOC, {});
+  const devId = rig.bind(1);
+  const ptId = rig.ioctl(HWPT_ALLOC, { devId, ptId: ioasId, flags: HWPT_FAULT_ID_VALID, faultId }).outHwptId;
+  attachDevice(context, devId, { ptId });
+  const fault = context.objects.get('test', 'fault_id', faultId, OBJ_FAULT);
+  const file = new FaultFile(machine, context.words[context.objects.at(fault) + FAULT_QUEUE]);
+  context.objects.put(fault);
+  const before = rig.books();
+  const failed: string[] = [];
+  for (let nth = 1; failed.at(-1) !== ''; nth++) {
+    answers.length = 0;
+    machine.fail.arm(nth);
+    triggerMockFault(machine, { device: 1, pasid: 0, grpid: nth, perm: 1, page: 16 });
+    const isReported = answers.length === 0;
+    if (isReported) {
+      const refusal = refusalOf(() => file.read(memory, page, PGFAULT.bytes));
+      if (refusal !== '')
+        expect([refusal, file.read(memory, page, PGFAULT.bytes)]).toEqual(['ENOMEM cookie', PGFAULT.bytes]);
+      const record = new Uint32Array(PGFAULT.bytes / 4);
+      memory.read(page, new Uint8Array(record.buffer));
+      memory.write(page, new Uint8Array(Uint32Array.of(record[PGFAULT.cookie / 4], RESPONSE_SUCCESS).buffer));
+      expect(file.write(memory, page, PAGE_RESPONSE.bytes)).toBe(PAGE_RESPONSE.bytes);
+    }
+    failed.push(machine.fail.failedAt);
+    machine.fail.arm(0);
+    expect(answers).toEqual([{ grpid: nth, code: isReported ? RESPONSE_SUCCESS : RESPONSE_FAILURE }]);
+    expect(rig.books()).toEqual(before);
+  }
+  expect(failed).toEqual(['page request', 'ring slot', 'cookie', '']);
+  detachDevice(context, devId);
+  unbindDevice(context, devId);
+  rig.caller.files.close(outFaultFd);
+  machine.close();
+  expect(machine.system.requests.live()).toBe(0);
   rig.expectNothingLeft();
 });

@@ -11,6 +11,7 @@ import {
 } from '@faultline/core/iopf';
 import { MpmcProducer } from '@faultline/core/ring';
 import type { Words } from '@faultline/core/sync';
+import type { FailPoint } from '../memory/index.ts';
 import { checkFaultQueue, QUEUE_RING, QUEUE_SLEEPERS, QUEUE_WAKE } from './layout.ts';
 
 /** The sink of a thread that answers and never reports. */
@@ -24,6 +25,8 @@ export interface FaultSinkParts {
   readonly queues: readonly number[];
   /** For groups of domains without a route. */
   readonly work: GroupSink;
+  /** Where a slot of a queue's ring is made to fail. */
+  readonly fail?: FailPoint;
 }
 
 /** The core's end of the fault queues: groups of domains that are routed go to their queue, all others to `work`. Each reporting thread
@@ -39,11 +42,12 @@ export class FaultSink implements GroupSink {
   readonly #queues: readonly number[];
   readonly #rings: readonly MpmcProducer[];
   readonly #work: GroupSink;
+  readonly #fail: FailPoint | undefined;
   /** Bit i: queue i got groups since the last publish. */
   #pushed = 0;
 
   /** @throws IommuError EINVAL where no fault queue was laid out. */
-  constructor({ system, routes, queues, work }: FaultSinkParts) {
+  constructor({ system, routes, queues, work, fail }: FaultSinkParts) {
     const { words } = system;
     for (const base of queues) checkFaultQueue('FaultSink', words, base);
     this.#system = system;
@@ -52,12 +56,14 @@ export class FaultSink implements GroupSink {
     this.#queues = queues;
     this.#rings = queues.map((base) => new MpmcProducer(words, base + QUEUE_RING));
     this.#work = work;
+    this.#fail = fail;
   }
 
   /** @returns false when as many groups wait for a reader as the queue has entries. */
   queue(group: number, domain: number): boolean {
     const queue = Atomics.load(this.#words, this.#routes + (domain === 0 ? this.#attachedTo(group) : domain)) - 1;
     if (queue < 0) return this.#work.queue(group, domain);
+    if (this.#fail?.fails('ring slot') === true) return false;
     this.#pushed |= 1 << queue;
     return this.#rings[queue].push(group); // [P]
   }

@@ -104,6 +104,7 @@ export class Machine {
       routes: this.routes,
       queues,
       work: parts.work ?? reportsNothing,
+      fail: this.fail,
     });
     this.path = openFaultPath(parts.generation ?? 'lockless', this.system, parts.ops, sink);
     const pools: Partial<Record<PoolName, RecordPool>> = {};

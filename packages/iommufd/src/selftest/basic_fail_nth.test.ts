@@ -227,7 +227,8 @@ describe('basic_fail_nth', () => {
       device.call(TEST_MOCK_DOMAIN_REPLACE, { id, ptId: nested });
       device.call(TEST_TRIGGER_IOPF, { devId, grpid: 1, perm: 1 });
       const read = process.read(outFaultFd, buffer, PGFAULT.bytes);
-      if (read < 0) throw new Refused('read', errnoName(read), undefined);
+      // Where there is no memory for the fault, the device has its answer, and nobody is told.
+      if (read <= 0) throw new Refused('read', read < 0 ? errnoName(read) : 'ENOMEM', undefined);
       device.call(VEVENTQ_ALLOC, { viommuId, type: MOCK_VEVENTQ_TYPE, veventqDepth: 2 });
       device.call(TEST_TRIGGER_VEVENT, { devId });
 

@@ -30,8 +30,9 @@ export interface MockFault {
 }
 
 /** Reports a page request as a device's hardware would, on the calling thread, which is online. Its batch is not ended. */
-export function reportMockFault({ path, words }: Machine, fault: MockFault): number {
-  const at = path.prepareFault();
+export function reportMockFault({ path, words, system, fail }: Machine, fault: MockFault): number {
+  // Without memory for it, a request is in the thread's scratch record.
+  const at = fail.fails('page request') ? system.stack : path.prepareFault();
   words[at + FAULT_DEVICE] = fault.device;
   const pasid = fault.userPasid === true ? FAULT_FLAG_USER_PASID : FAULT_FLAG_PASID_VALID;
   words[at + FAULT_FLAGS] = (fault.pasid === 0 ? 0 : pasid) | (fault.last === false ? 0 : FAULT_FLAG_LAST_PAGE);
