@@ -1,0 +1,22 @@
+export {
+  type AdaptiveSwitches,
+  type LoadStep,
+  MODEL_GENERATIONS,
+  type ModelConfig,
+  type ModelGeneration,
+  type ScannerConfig,
+} from './config.ts';
+export { COST_NAMES, COST_TEXTS, type CostName } from './costs/names.ts';
+export { COST_KINDS, type Cost, type CostKind, type CostTable, costSchema, costTableSchema } from './costs/schema.ts';
+export { modelConfigSchema, parameterOf, withParameter } from './parameters.ts';
+export {
+  loadPreset,
+  PRESET_NAMES,
+  type Preset,
+  type PresetName,
+  type PresetParameter,
+  parsePreset,
+} from './presets.ts';
+export type { ModelResult, SeriesPoint } from './result.ts';
+export { simulate } from './run.ts';
+export { SUSPECT_NAMES, SUSPECTS, type Suspect, type SuspectRemoval, withoutSuspects } from './suspects.ts';
