@@ -69,14 +69,10 @@ function checkAligned(
   alignment: bigint,
 ): void {
   const end = last + 1n;
-  if (((iova | end) & (alignment - 1n)) !== 0n)
-    throw new IommuError(
-      'EINVAL',
-      call,
-      (iova & (alignment - 1n)) !== 0n ? 'iova' : 'length',
-      iova,
-      `must be a multiple of ${alignment}`,
-    );
+  if ((iova & (alignment - 1n)) !== 0n)
+    throw new IommuError('EINVAL', call, 'iova', iova, `must be a multiple of ${alignment}`);
+  if ((end & (alignment - 1n)) !== 0n)
+    throw new IommuError('EINVAL', call, 'length', length, `must be a multiple of ${alignment}`);
   if (pageSize === 0n) throw new IommuError('EINVAL', call, 'page_size', pageSize, 'must not be 0');
   // A mask, not a remainder: a page size that is no power of two asks for what it asks in Linux.
   if (((iova | end) & (pageSize - 1n)) !== 0n)

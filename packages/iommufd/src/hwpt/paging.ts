@@ -69,7 +69,7 @@ export function makePagingHwpt(context: Context, spec: PagingSpec): number {
     words[at + HWPT_AUTO] = auto ? 1 : 0;
     words[at + HWPT_IOMMU] = traits.iommu;
     words[at + HWPT_PAGE_LG2] = Math.log2(geometry.pageBytes);
-    linkDomain(context, ioas, domain, geometry);
+    linkDomain(context, call, ioas, domain, geometry);
     undo.push(() => unlinkDomain(context, ioas, domain));
     if ((flags & HWPT_FAULT_ID_VALID) !== 0) connectFaultQueue(context, call, hwpt, faultId);
     objects.hold(ioas);

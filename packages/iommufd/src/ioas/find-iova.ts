@@ -8,16 +8,17 @@ import { gapsOf, joinRanges, rangesOf } from './ranges.ts';
 import type { Ioas } from './tables.ts';
 
 const PAGE = BigInt(PAGE_BYTES);
+/** Of a processor. */
+const HUGE_PAGE = 2n ** 21n;
 
 /** @param byte address or file offset of the first byte: the IOVA is as well aligned, so that large pages can be used.
- * @throws IommuError EOVERFLOW, EINVAL less aligned than the IOAS asks, ENOSPC no gap is large enough. */
+ * @returns -1n: it is less aligned than the IOAS asks. @throws IommuError EOVERFLOW, ENOSPC no gap is large enough. */
 export function findIova(ioas: Ioas, call: string, byte: bigint, length: bigint): bigint {
   const { words, machine } = ioas.context;
   if (length >= U64_MAX / 2n)
     throw new IommuError('EOVERFLOW', call, 'length', length, 'is too long to find a place for');
   const alignment = alignmentFor(byte, length);
-  if (alignment < BigInt(words[ioas.at + IOAS_ALIGNMENT]))
-    throw new IommuError('EINVAL', call, 'user_va', byte, `must be a multiple of ${words[ioas.at + IOAS_ALIGNMENT]}`);
+  if (alignment < BigInt(words[ioas.at + IOAS_ALIGNMENT])) return -1n;
   const allowed = joinRanges(rangesOf(machine, ioas.at + IOAS_ALLOWED));
   const whole = { start: PAGE, last: U64_MAX - PAGE };
   const reserved = rangesOf(machine, ioas.at + IOAS_RESERVED);
@@ -30,8 +31,9 @@ export function findIova(ioas: Ioas, call: string, byte: bigint, length: bigint)
   throw new IommuError('ENOSPC', call, 'length', length, 'no gap of the IOAS is large enough');
 }
 
-/** The power of two that the address is a multiple of, at most the one that the length rounds up to. */
+/** The power of two that the address is a multiple of, at most the one that the length rounds up to, and a huge page: more helps nobody. */
 function alignmentFor(byte: bigint, length: bigint): bigint {
+  if (length > HUGE_PAGE / 2n && byte % HUGE_PAGE === 0n) return HUGE_PAGE;
   const most = 1n << BigInt((length - 1n).toString(2).length);
   const rounded = length === 1n ? 1n : most;
   if (byte === 0n) return rounded;

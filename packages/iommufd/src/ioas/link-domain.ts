@@ -25,9 +25,14 @@ const DOMAIN_OWNER = 1 << 24;
 
 /** Fills a domain with everything that is mapped, and from here on with what is. @throws IommuError EADDRINUSE something is mapped, or allowed,
  * that the domain cannot hold; EINVAL its pages are larger than memory's; ENOMEM; EFAULT. The domain is empty then. */
-export function linkDomain(context: Context, object: number, domain: number, geometry: DomainGeometry): void {
+export function linkDomain(
+  context: Context,
+  call: string,
+  object: number,
+  domain: number,
+  geometry: DomainGeometry,
+): void {
   const ioas = new Ioas(context, object);
-  const call = 'linkDomain';
   ioas.writeDomains(() =>
     ioas.writeAreas(() => {
       const { words, machine } = context;

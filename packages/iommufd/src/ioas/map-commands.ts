@@ -14,7 +14,7 @@ import {
 } from '../uapi/index.ts';
 import { checkRange, contiguous } from './accesses.ts';
 import { AREA_BYTE, AREA_PAGES, AREA_START } from './layout.ts';
-import { mapPieces, type Piece } from './map-pages.ts';
+import { type MapFields, mapPieces, type Piece } from './map-pages.ts';
 import { mapSource } from './map-source.ts';
 import { getPages, putPages } from './pages.ts';
 import type { Ioas } from './tables.ts';
@@ -22,6 +22,7 @@ import { unmapRange } from './unmap.ts';
 import { withIoas } from './with-ioas.ts';
 
 const PROT = IOAS_MAP_READABLE | IOAS_MAP_WRITEABLE;
+const COPY_FIELDS: MapFields = { place: 'dst_iova', memory: 'src_iova' };
 
 export const ioasMap: Command<typeof IOAS_MAP> = {
   struct: IOAS_MAP,
@@ -75,7 +76,7 @@ export const ioasCopy: Command<typeof IOAS_COPY> = {
     const fixed = (args.flags & IOAS_MAP_FIXED_IOVA) !== 0 ? args.dstIova : undefined;
     try {
       withIoas(context, call, 'dst_ioas_id', args.dstIoasId, (ioas) => {
-        args.dstIova = mapPieces(ioas, call, pieces, args.flags & PROT, fixed, 'dst_iova');
+        args.dstIova = mapPieces(ioas, call, pieces, args.flags & PROT, fixed, COPY_FIELDS);
       });
     } catch (error) {
       for (const { pages } of pieces) putPages(context.machine, pages);
@@ -143,7 +144,7 @@ function piecesOf(ioas: Ioas, call: string, iova: bigint, length: bigint): Piece
         const pages = words[at + AREA_PAGES];
         getPages(machine, pages);
         const byte = loadU64(words, at + AREA_BYTE) + from - loadU64(words, at + AREA_START);
-        pieces.push({ pages, byte, length: to - from + 1n });
+        pieces.push({ pages, byte, length: to - from + 1n, given: from });
       }
     });
   } catch (error) {

@@ -24,10 +24,18 @@ export interface Piece {
   readonly pages: number;
   readonly byte: bigint;
   readonly length: bigint;
+  /** Where the caller said that it is: for messages. */
+  readonly given: bigint;
 }
 
-/** Maps pieces one behind the other. @param fixed where to; undefined: wherever there is room. @param field that
- * the user knows it by. @returns the first IOVA.
+/** What the caller knows the place and the memory by. */
+export interface MapFields {
+  readonly place: string;
+  readonly memory: string;
+}
+
+/** Maps pieces one behind the other. @param fixed where to; undefined: wherever there is room.
+ * @returns the first IOVA.
  * @throws IommuError EINVAL, EOVERFLOW, EEXIST, ENOSPC, EPERM, EFAULT, ENOMEM: nothing is mapped then, and the references are the caller's. */
 export function mapPieces(
   ioas: Ioas,
@@ -35,7 +43,7 @@ export function mapPieces(
   pieces: readonly Piece[],
   prot: number,
   fixed: bigint | undefined,
-  field: string = 'iova',
+  fields: MapFields,
 ): bigint {
   const { machine, words } = ioas.context;
   const { areas: pool } = machine.pools;
@@ -49,11 +57,11 @@ export function mapPieces(
         for (let i = 0; i < pieces.length; i++) words[pool.at(areas[i]) + AREA_PAGES] = pieces[i].pages;
       };
       const first = ioas.writeAreas(() => {
-        const start = choosePlace(ioas, call, pieces, fixed, field);
+        const start = choosePlace(ioas, call, pieces, fixed, fields);
         let iova = start;
         for (const piece of pieces) {
           if (inserted > 0) iova += pieces[inserted - 1].length;
-          setUpArea(ioas, call, areas[inserted], piece, prot);
+          setUpArea(ioas, call, areas[inserted], piece, prot, fields.memory);
           const last = iova + piece.length - 1n;
           // The place that the caller named was looked up last.
           if (fixed === iova) ioas.areas.insertFound(areas[inserted], iova, last);
@@ -84,7 +92,7 @@ function choosePlace(
   call: string,
   pieces: readonly Piece[],
   fixed: bigint | undefined,
-  field: string,
+  { place: field, memory }: MapFields,
 ): bigint {
   const { machine, words } = ioas.context;
   const alignment = words[ioas.at + IOAS_ALIGNMENT];
@@ -93,8 +101,11 @@ function choosePlace(
   if (length === 0n || !isMultiple(length, alignment))
     throw new IommuError('EINVAL', call, 'length', length, `must be a positive multiple of ${alignment}`);
   if (fixed === undefined) {
-    const [{ pages, byte }] = pieces;
-    return findIova(ioas, call, loadU64(words, machine.pools.pages.at(pages) + PAGES_START) + byte, length);
+    const [{ pages, byte, given }] = pieces;
+    const source = loadU64(words, machine.pools.pages.at(pages) + PAGES_START) + byte;
+    const iova = findIova(ioas, call, source, length);
+    if (iova < 0n) throw new IommuError('EINVAL', call, memory, given, `must be a multiple of ${alignment}`);
+    return iova;
   }
   if (!isMultiple(fixed, alignment))
     throw new IommuError('EINVAL', call, field, fixed, `must be a multiple of ${alignment}`);
@@ -108,14 +119,14 @@ function choosePlace(
 }
 
 /** Context: the areas lock, for writing. Its PAGES stay 0: the IOVAs are taken, and there is nothing there yet. */
-function setUpArea(ioas: Ioas, call: string, area: number, piece: Piece, prot: number): void {
+function setUpArea(ioas: Ioas, call: string, area: number, piece: Piece, prot: number, memory: string): void {
   const { machine, words } = ioas.context;
   const alignment = words[ioas.at + IOAS_ALIGNMENT];
   const { pages, byte } = piece;
   if ((prot & IOAS_MAP_WRITEABLE) !== 0 && words[machine.pools.pages.at(pages) + PAGES_WRITABLE] === 0)
     throw new IommuError('EPERM', call, 'flags', prot, 'the memory was first mapped without being writeable');
   if (!isMultiple(byte, alignment))
-    throw new IommuError('EINVAL', call, 'user_va', byte, `must be a multiple of ${alignment}`);
+    throw new IommuError('EINVAL', call, memory, piece.given, `must be a multiple of ${alignment}`);
   const at = machine.pools.areas.at(area);
   storeU64(words, at + AREA_BYTE, byte);
   words[at + AREA_PROT] = prot;

@@ -5,7 +5,7 @@ import { CONTEXT_RLIMIT_MODE } from '../machine/layout.ts';
 import { U64_MAX } from '../memory/index.ts';
 import { IOAS_MAP_WRITEABLE } from '../uapi/index.ts';
 import { PAGES_BYTE } from './layout.ts';
-import { mapPieces } from './map-pages.ts';
+import { type MapFields, mapPieces } from './map-pages.ts';
 import { ACCOUNT_NONE, ACCOUNT_PROCESS, ACCOUNT_USER, makePages, type PagesSource, putPages } from './pages.ts';
 import type { Ioas } from './tables.ts';
 
@@ -21,6 +21,9 @@ function accountOf({ words, at }: Context): Account {
   return Atomics.load(words, at + CONTEXT_RLIMIT_MODE) === 1 ? ACCOUNT_PROCESS : ACCOUNT_USER;
 }
 
+const OF_PROCESS: MapFields = { place: 'iova', memory: 'user_va' };
+const OF_FILE: MapFields = { place: 'iova', memory: 'start' };
+
 /** Maps memory that no IOAS has yet, charged to the caller. @param prot IOAS_MAP_READABLE, _WRITEABLE, both or none.
  * @param fixed where to; undefined: wherever there is room. @returns the first IOVA.
  * @throws IommuError EOVERFLOW the source wraps, EINVAL its length, and what {@link mapPieces} throws. Nothing is mapped then. */
@@ -35,9 +38,9 @@ export function mapSource(
   const { context } = ioas;
   const { machine, words } = context;
   const { length, start } = source;
-  const field = source.mm === undefined ? 'start' : 'user_va';
+  const fields = source.mm === undefined ? OF_FILE : OF_PROCESS;
   if (start + length > U64_MAX)
-    throw new IommuError('EOVERFLOW', call, field, start, `${length} bytes from there wrap`);
+    throw new IommuError('EOVERFLOW', call, fields.memory, start, `${length} bytes from there wrap`);
   if (length === 0n || length > MOST_BYTES)
     throw new IommuError('EINVAL', call, 'length', length, `must be from 1 to 2^64 - 1 - ${PAGE_BYTES}`);
   const account = caller.privileged ? ACCOUNT_NONE : accountOf(context);
@@ -45,7 +48,7 @@ export function mapSource(
   const pages = makePages(context, call, source, { writable, account, charged: caller.mm });
   try {
     const byte = BigInt(words[machine.pools.pages.at(pages) + PAGES_BYTE]);
-    return mapPieces(ioas, call, [{ pages, byte, length }], prot, fixed);
+    return mapPieces(ioas, call, [{ pages, byte, length, given: start }], prot, fixed, fields);
   } catch (error) {
     putPages(machine, pages);
     throw error;

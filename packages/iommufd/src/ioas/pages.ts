@@ -135,10 +135,11 @@ export function pinPage(machine: Machine, call: string, pagesAt: number, page: n
   const place = page === 0 ? start : start + BigInt(page) * PAGE;
   const payer = machine.memoryOf(words[pagesAt + PAGES_CHARGED]);
   const account = words[pagesAt + PAGES_ACCOUNT] as Account;
-  if (machine.fail.fails('pin')) throw new IommuError('ENOMEM', call, 'user_va', place, 'made to fail');
-  if (!payer.charge(1, account))
-    throw new IommuError('ENOMEM', call, 'user_va', place, 'beyond the limit on locked memory');
   const mm = words[pagesAt + PAGES_MM];
+  const field = mm === 0 ? 'start' : 'user_va';
+  if (machine.fail.fails('pin')) throw new IommuError('ENOMEM', call, field, place, 'made to fail');
+  if (!payer.charge(1, account))
+    throw new IommuError('ENOMEM', call, field, place, 'beyond the limit on locked memory');
   const writable = words[pagesAt + PAGES_WRITABLE] === 1;
   const physical =
     mm !== 0
@@ -149,9 +150,9 @@ export function pinPage(machine: Machine, call: string, pagesAt: number, page: n
     return physical;
   }
   payer.uncharge(1, account);
-  if (physical === PIN_NO_MEMORY) throw new IommuError('ENOMEM', call, 'user_va', place, 'no frame is left for a copy');
-  if (mm === 0) throw new IommuError('EINVAL', call, 'start', place, 'is beyond the end of the file');
-  throw new IommuError('EFAULT', call, 'user_va', place, 'no memory is there, or none that may be written');
+  if (physical === PIN_NO_MEMORY) throw new IommuError('ENOMEM', call, field, place, 'no frame is left for a copy');
+  if (mm === 0) throw new IommuError('EINVAL', call, field, place, 'is beyond the end of the file');
+  throw new IommuError('EFAULT', call, field, place, 'no memory is there, or none that may be written');
 }
 
 /** Context: the pages' lock; nothing has the page any more. */

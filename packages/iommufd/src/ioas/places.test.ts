@@ -1,3 +1,4 @@
+import type { IommuError } from '@faultline/core/errors';
 import { describe, expect, test } from 'vitest';
 import { MemoryFile, PAGE_BYTES } from '../caller/index.ts';
 import { attachDevice, detachDevice, unbindDevice } from '../device/index.ts';
@@ -5,6 +6,9 @@ import { FILE_MEMORY } from '../files/layout.ts';
 import { U64_MAX } from '../memory/index.ts';
 import { makeRig, type Rig } from '../testing/rig.test-help.ts';
 import {
+  HWPT_ALLOC,
+  HWPT_ALLOC_DIRTY_TRACKING,
+  HWPT_GET_DIRTY_BITMAP,
   IOAS_ALLOC,
   IOAS_ALLOW_IOVAS,
   IOAS_COPY,
@@ -238,6 +242,47 @@ test('a file is mapped from an offset; what lies beyond its end is found when it
   expect(rig.refusal(IOAS_MAP_FILE, { ...map, fd: 77, ioasId: 77 })).toBe('ENOENT ioas_id');
   const unlinked = rig.call(IOAS_ALLOC).outIoasId;
   expect(rig.refusal(IOAS_MAP_FILE, { ...map, ioasId: unlinked, start: 9n * PAGE })).toBe('');
+  files.close(fd);
+  end();
+});
+
+test('what is less aligned than the IOMMU’s pages is named as the call names it, with what was given', () => {
+  const { rig, ioasId, end } = linkedRig();
+  const { files } = rig.lab.caller(1);
+  rig.lab.mappable.set(1, MemoryFile.create(rig.lab.ram, PAGE_BYTES));
+  const fd = files.install('test', FILE_MEMORY, 0, 1);
+  const userVa = rig.memory.mmap(2 * PAGE_BYTES) + 5n;
+  const loose = rig.call(IOAS_ALLOC).outIoasId;
+  rig.call(IOAS_MAP, { ioasId: loose, flags: FIXED, userVa, length: PAGE, iova: 7n });
+  const refused = (body: () => unknown): [string, string, unknown] | undefined => {
+    try {
+      body();
+    } catch (error) {
+      const { call, field, value } = error as IommuError;
+      return [call, field, value];
+    }
+    return undefined;
+  };
+  for (const flags of [RW, FIXED]) {
+    const place = { ioasId, flags, length: HALF, iova: BASE };
+    const copy = { srcIoasId: loose, srcIova: 7n, dstIoasId: ioasId, flags, length: HALF, dstIova: BASE };
+    expect([
+      refused(() => rig.call(IOAS_MAP, { ...place, userVa })),
+      refused(() => rig.call(IOAS_MAP_FILE, { ...place, fd, start: 9n })),
+      refused(() => rig.call(IOAS_COPY, copy)),
+    ]).toEqual([
+      ['IOAS_MAP', 'user_va', userVa],
+      ['IOAS_MAP_FILE', 'start', 9n],
+      ['IOAS_COPY', 'src_iova', 7n],
+    ]);
+  }
+  const devId = rig.bind(2);
+  const flags = HWPT_ALLOC_DIRTY_TRACKING;
+  expect(refused(() => rig.call(HWPT_ALLOC, { devId, ptId: loose, flags }))?.[0]).toBe('HWPT_ALLOC');
+  const { outHwptId: hwptId } = rig.call(HWPT_ALLOC, { devId, ptId: ioasId, flags });
+  const range = { hwptId, iova: BASE, length: PAGE + 1n, pageSize: PAGE };
+  expect(refused(() => rig.call(HWPT_GET_DIRTY_BITMAP, range))?.[2]).toBe(PAGE + 1n);
+  unbindDevice(rig.context, devId);
   files.close(fd);
   end();
 });
