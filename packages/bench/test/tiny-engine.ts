@@ -4,11 +4,10 @@ import type { Worker } from 'node:worker_threads';
 import { defaultParameters } from '../src/scenario/defaults.ts';
 import type { StressParameters } from '../src/scenario/parameters.ts';
 import type { Cell, RunHooks } from '../src/stress/types.ts';
+import { built } from './built.ts';
 
-// By URL: the type check must not need what the build makes.
-const built = (path: string): Promise<unknown> => import(new URL(`../dist/stress/${path}`, import.meta.url).href);
-export const engine = (await built('run.js')) as typeof import('../src/stress/run.ts');
-const { runCell } = (await built('run-cell.js')) as typeof import('../src/stress/run-cell.ts');
+export const engine = await built<typeof import('../src/stress/run.ts')>('stress/run.js');
+const { runCell } = await built<typeof import('../src/stress/run-cell.ts')>('stress/run-cell.js');
 export type Stage = import('../src/stress/run-cell.ts').CellStage;
 type Order = import('../src/stress/run-cell.ts').CellOrder;
 

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
-import { measureApart } from './apart.ts';
+import { built } from '../../../test/built.ts';
 import { SUBJECTS } from './index.ts';
+
+const { measureApart } = await built<typeof import('./apart.ts')>('micro/costs/apart.js');
 
 test.each(SUBJECTS)('$name: each cost has its figure', { timeout: 30_000 }, async ({ name, costs }) => {
   const rows = await measureApart(name, { timeMs: 1, warmupMs: 1 });

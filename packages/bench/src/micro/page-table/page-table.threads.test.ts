@@ -1,13 +1,15 @@
 import { expect, test } from 'vitest';
+import { built } from '../../../test/built.ts';
 import { measureAllocation } from '../allocation.ts';
-import { measureApart } from '../costs/apart.ts';
 import type { CostRow } from '../costs/measure.ts';
-import { measurePair, measureTurns } from '../pair/measure.ts';
 import { disjointCases, JOBS } from './disjoint.ts';
 import { entryHeapCases } from './entry-heap.ts';
 import { entrySubjects } from './entry-ways.ts';
 import { PLAIN_MODEL, tableSubjectName, tableSubjects } from './table-costs.ts';
 import { chosenLine, renderDisjoint, renderEntryWays } from './tables.ts';
+
+const { measureApart } = await built<typeof import('../costs/apart.ts')>('micro/costs/apart.js');
+const { measurePair, measureTurns } = await built<typeof import('../pair/measure.ts')>('micro/pair/measure.js');
 
 function expectFigures(rows: readonly CostRow[]): void {
   for (const { median, min, max } of rows) {

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
+import { built } from '../../../test/built.ts';
 import { CASES } from './cases.ts';
 import { faultPathCases } from './fault-path.ts';
-import { measureHops } from './hops.ts';
-import { measurePair, measureTurns } from './measure.ts';
-import { measurePiscina } from './piscina.ts';
+
+const { measurePair, measureTurns } = await built<typeof import('./measure.ts')>('micro/pair/measure.js');
+const { measureHops } = await built<typeof import('./hops.ts')>('micro/pair/hops.js');
+const { measurePiscina } = await built<typeof import('./piscina.ts')>('micro/pair/piscina.js');
 
 const BRIEF = { repeats: 1, roundMs: 1 };
 

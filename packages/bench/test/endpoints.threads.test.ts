@@ -1,20 +1,17 @@
-// What endpoints can be asked to do beside faulting page by page, on real threads: groups, caches, and one that misbehaves. From the sources,
-// so a little slower than what ships.
+// What endpoints can be asked to do beside faulting page by page, as it ships, on real threads: groups, caches, and one that misbehaves.
 import { ActorSystem } from '@faultline/core/actor';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { checkBooks } from '../result/books.ts';
-import type { Cell, HostileFigures } from '../result/schema.ts';
-import { defaultParameters } from '../scenario/defaults.ts';
+import { checkBooks } from '../src/result/books.ts';
+import type { Cell, HostileFigures } from '../src/result/schema.ts';
 import {
   GENERATIONS,
   IOMMUS,
   MISBEHAVIOURS,
   type Misbehaviour,
   type StressParameters,
-} from '../scenario/parameters.ts';
-import { LAYOUTS } from './family/layouts.ts';
-import { onStage, planOrders } from './run.ts';
-import { runCell } from './run-cell.ts';
+} from '../src/scenario/parameters.ts';
+import { LAYOUTS } from '../src/stress/family/layouts.ts';
+import { runTiny } from './tiny-engine.ts';
 
 vi.setConfig({ testTimeout: 20_000 }); // a hang, not a machine that has other work
 afterEach(() => void vi.restoreAllMocks());
@@ -22,19 +19,9 @@ afterEach(() => void vi.restoreAllMocks());
 const FAULTS = 2000;
 const PCIE = ['vtd', 'amd'] as const;
 
-/** One cell, of few threads and short, without warming up. */
-async function run(over: Partial<StressParameters>): Promise<Cell> {
-  const { seconds: _, ...base } = defaultParameters('stress', true);
-  const parameters: StressParameters = {
-    ...base,
-    ...{ threads: [4], threadsPerWorker: 2, devices: 2, pagesPerJob: 16, handlers: 2, generations: ['lockless'] },
-    ...over,
-  };
-  return onStage(parameters, new AbortController().signal, async (stage) => {
-    await stage.crew.growDevices(stage.plan.crew.deviceWorkers, () => {}, stage.signal);
-    return runCell(stage, planOrders(parameters)[0]);
-  });
-}
+/** One cell, of few threads and short. */
+const run = (over: Partial<StressParameters>): Promise<Cell> =>
+  runTiny({ threads: [4], threadsPerWorker: 2, devices: 2, pagesPerJob: 16, ...over });
 
 /** States that each actor of the next run passes through. */
 function watchStates(): Map<string, string[]> {
