@@ -4,6 +4,7 @@ import type { Context } from '../context/context.ts';
 import {
   DEVICE_NUMBER,
   DEVICE_VDEVICE,
+  HWPT_DOMAIN,
   HWPT_FAULT,
   HWPT_FLAGS,
   HWPT_IOMMU,
@@ -45,7 +46,7 @@ export function checkHwpt(
     refuse('has a fault queue, and the device is a virtual function with PRI');
   checkPasids(context, groupAt, pasid, hwpt, refuse);
   const viommu = words[at + HWPT_VIOMMU];
-  if (viommu === 0) return;
+  if (viommu === 0 || machine.driver.needsVdevice?.(words[at + HWPT_DOMAIN]) === false) return;
   const vdevice = words[deviceAt + DEVICE_VDEVICE];
   if (vdevice === 0 || words[objects.at(vdevice) + VDEVICE_VIOMMU] !== viommu)
     throw new IommuError('ENOENT', call, 'dev_id', objects.idOf(device), 'has no vdevice in the vIOMMU of the HWPT');

@@ -87,6 +87,10 @@ export interface IommufdDriver {
   allocNested(domain: number, device: number, parent: number, viommu: number, flags: number, data: DriverData): void;
   freeDomain(domain: number): void;
 
+  /** Whether a nested domain that was made on a vIOMMU goes to devices alone that have a vdevice there: what translates nothing may not need a
+   * name for its faults. Left out: every one does. */
+  needsVdevice?(domain: number): boolean;
+
   /** Has the hardware translate the device's PASID (0: no PASID) by the domain, in place of `old`, 0 for none. The core's attach handle
    * is stored by the caller. Context: the group's lock. On failure the old domain stays. */
   attach(device: number, pasid: number, domain: number, old: number): void;
