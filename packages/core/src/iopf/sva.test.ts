@@ -33,15 +33,15 @@ class SmallMm implements AddressSpace {
   readUnlock(): void {
     this.locks--;
   }
-  findArea(pageLo: number): number {
-    expect(this.locks).toBe(1);
+  findArea(pageLo: number, pageHi: number): number {
+    expect([this.locks, pageHi]).toEqual([1, 0]);
     return pageLo >= 10 && pageLo < 30 ? Math.floor(pageLo / 10) : 0;
   }
   areaPerm(area: number): number {
     return area === 1 ? FAULT_PERM_READ : FAULT_PERM_READ | FAULT_PERM_WRITE;
   }
-  handleMmFault(_area: number, pageLo: number): boolean {
-    expect(this.locks).toBe(1);
+  handleMmFault(_area: number, pageLo: number, pageHi: number): boolean {
+    expect([this.locks, pageHi]).toEqual([1, 0]);
     if (pageLo === 15) return false;
     this.present.push(pageLo);
     return true;
@@ -68,6 +68,7 @@ function handle(...requests: { page: number; perm?: number; pasid?: number | und
       grpid: 1,
       ...pasid,
       page: request.page,
+      offset: request.page % 2 === 0 ? 0xfff : 0, // an address space knows pages
       perm: request.perm ?? FAULT_PERM_READ,
       last: i === requests.length - 1,
     });

@@ -4,6 +4,7 @@ import {
   FAULT_FLAG_PASID_VALID,
   FAULT_FLAGS,
   FAULT_PAGE_HI,
+  FAULT_PAGE_HI_MASK,
   FAULT_PAGE_LO,
   FAULT_PERM,
   FAULT_PERM_EXEC,
@@ -22,7 +23,7 @@ function handleOne(words: Int32Array, at: number, mm: AddressSpace): ResponseCod
   if ((words[at + FAULT_FLAGS] & FAULT_FLAG_PASID_VALID) === 0) return RESPONSE_INVALID;
   if (!mm.getUsers()) return RESPONSE_INVALID;
   const pageLo = words[at + FAULT_PAGE_LO];
-  const pageHi = words[at + FAULT_PAGE_HI];
+  const pageHi = words[at + FAULT_PAGE_HI] & FAULT_PAGE_HI_MASK;
   const perm = words[at + FAULT_PERM];
   const wanted = perm & ACCESS;
   let code: ResponseCode = RESPONSE_INVALID;

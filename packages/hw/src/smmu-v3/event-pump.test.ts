@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { queueEmpty } from '../queue/index.ts';
 import { readSmmuStats, STALL_ABORT, STALL_RETRY } from './index.ts';
-import { SMMU_EVTQ_PROD } from './layout.ts';
+import { SMMU_EVTQ, SMMU_EVTQ_PROD } from './layout.ts';
 import { Rig } from './rig.test-help.ts';
 
 describe('a fault, round trip on one thread', () => {
@@ -26,6 +26,7 @@ describe('a fault, round trip on one thread', () => {
     rig.ports[1].post(1, 0, 0, 0);
     rig.ports[1].publish();
     expect(rig.hw.pump(64)).toBe(3);
+    rig.words[rig.base + rig.words[rig.base + SMMU_EVTQ] + 4] |= 0xabc; // the model's devices stall on pages, others on addresses
     expect(rig.pump.pump(64)).toBe(3);
     expect(rig.reporter.faults).toMatchObject([
       {
@@ -35,9 +36,10 @@ describe('a fault, round trip on one thread', () => {
         perm: FAULT_PERM_READ | FAULT_PERM_EXEC,
         pageLo: 0x9abcdef0 | 0,
         pageHi: 0xfffff,
+        offset: 0xabc,
         token: 3,
       },
-      { device: 13, pasid: 7, perm: FAULT_PERM_WRITE, pageLo: 0x12, pageHi: 0, token: 3 },
+      { device: 13, pasid: 7, perm: FAULT_PERM_WRITE, pageLo: 0x12, pageHi: 0, offset: 0, token: 3 },
       { device: 14, flags: FAULT_FLAG_LAST_PAGE, pasid: 0, perm: FAULT_PERM_READ, pageLo: 1, token: 4 },
     ]);
     expect(rig.reporter.batches).toBe(1);

@@ -4,6 +4,7 @@ import {
   FAULT_FLAG_PASID_VALID,
   FAULT_FLAGS,
   FAULT_GRPID,
+  FAULT_OFFSET_SHIFT,
   FAULT_PAGE_HI,
   FAULT_PAGE_LO,
   FAULT_PASID,
@@ -209,7 +210,7 @@ export class EventPump {
     words[record + FAULT_GRPID] = words[at + 2] & 0xffff;
     words[record + FAULT_PERM] = eventPerm(words[at + 3]);
     words[record + FAULT_PAGE_LO] = (addressLow >>> 12) | (addressHigh << 20);
-    words[record + FAULT_PAGE_HI] = addressHigh >>> 12;
+    words[record + FAULT_PAGE_HI] = (addressHigh >>> 12) | (addressLow << FAULT_OFFSET_SHIFT);
     words[record + FAULT_TOKEN] = streamId;
     if (this.#reporter.reportDeviceFault(record) === 0) this.#counts[REPORTED]++;
     else this.#note(REFUSED, at);

@@ -2,7 +2,9 @@ import {
   FAULT_DEVICE,
   FAULT_FLAGS,
   FAULT_GRPID,
+  FAULT_OFFSET_SHIFT,
   FAULT_PAGE_HI,
+  FAULT_PAGE_HI_MASK,
   FAULT_PAGE_LO,
   FAULT_PASID,
   FAULT_PERM,
@@ -22,6 +24,7 @@ export interface Reported {
   readonly perm: number;
   readonly pageLo: number;
   readonly pageHi: number;
+  readonly offset: number;
   readonly token: number;
 }
 
@@ -53,7 +56,8 @@ export class FakeReporter implements FaultReporter {
       grpid: w[at + FAULT_GRPID],
       perm: w[at + FAULT_PERM],
       pageLo: w[at + FAULT_PAGE_LO],
-      pageHi: w[at + FAULT_PAGE_HI],
+      pageHi: w[at + FAULT_PAGE_HI] & FAULT_PAGE_HI_MASK,
+      offset: w[at + FAULT_PAGE_HI] >>> FAULT_OFFSET_SHIFT,
       token: w[at + FAULT_TOKEN],
     });
     return this.verdict;

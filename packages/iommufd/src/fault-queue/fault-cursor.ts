@@ -4,7 +4,9 @@ import {
   FAULT_FLAG_PASID_VALID,
   FAULT_FLAGS,
   FAULT_GRPID,
+  FAULT_OFFSET_SHIFT,
   FAULT_PAGE_HI,
+  FAULT_PAGE_HI_MASK,
   FAULT_PAGE_LO,
   FAULT_PASID,
   FAULT_PERM,
@@ -57,11 +59,16 @@ export class FaultCursor {
   }
   /** The I/O virtual address in pages of 4 KiB: 52 bits, exact. */
   get page(): number {
-    return (this.#words[this.#at + FAULT_PAGE_HI] >>> 0) * 2 ** 32 + (this.#words[this.#at + FAULT_PAGE_LO] >>> 0);
+    const high = this.#words[this.#at + FAULT_PAGE_HI] & FAULT_PAGE_HI_MASK;
+    return high * 2 ** 32 + (this.#words[this.#at + FAULT_PAGE_LO] >>> 0);
   }
-  /** The I/O virtual address in bytes, of the page's first. */
+  /** The byte in the page, 0 from hardware that names pages only: VT-d, AMD, PRI. */
+  get offset(): number {
+    return this.#words[this.#at + FAULT_PAGE_HI] >>> FAULT_OFFSET_SHIFT;
+  }
+  /** The I/O virtual address in bytes, as the driver gave it: not always a page's first. */
   get addr(): bigint {
-    return BigInt(this.page) << 12n;
+    return (BigInt(this.page) << 12n) | BigInt(this.offset);
   }
   /** The same for all faults of a group. */
   get cookie(): number {

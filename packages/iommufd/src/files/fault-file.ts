@@ -5,6 +5,7 @@ import {
   FAULT_DEVICE,
   FAULT_FLAGS,
   FAULT_GRPID,
+  FAULT_OFFSET_SHIFT,
   FAULT_PAGE_HI,
   FAULT_PAGE_LO,
   FAULT_PASID,
@@ -216,14 +217,15 @@ export class FaultFile {
     const words = this.#words;
     const records = this.#records;
     const low = words[at + FAULT_PAGE_LO];
+    const high = words[at + FAULT_PAGE_HI];
     records[to + FLAGS] = userFaultFlags(words[at + FAULT_FLAGS]);
     records[to + DEV_ID] = this.#machine.deviceIdOf(words[at + FAULT_DEVICE]);
     records[to + PASID] = words[at + FAULT_PASID];
     records[to + GRPID] = words[at + FAULT_GRPID];
     records[to + PERM] = words[at + FAULT_PERM];
     records[to + RESERVED] = 0;
-    records[to + ADDR] = low << 12;
-    records[to + ADDR + 1] = (words[at + FAULT_PAGE_HI] << 12) | (low >>> 20);
+    records[to + ADDR] = (low << 12) | (high >>> FAULT_OFFSET_SHIFT);
+    records[to + ADDR + 1] = (high << 12) | (low >>> 20);
     records[to + LENGTH] = 0;
     records[to + COOKIE] = cookie;
   }

@@ -14,7 +14,7 @@ export function answerOneFault(device: Device, devId: number, fd: number, pasid:
   const record = process.place(new Uint8Array(PGFAULT.bytes));
   expect(process.poll(fd)).toBe(POLLOUT);
   expect(process.read(fd, record, PGFAULT.bytes)).toBe(0);
-  device.call(TEST_TRIGGER_IOPF, { devId, pasid, grpid: 2, perm: READ_WRITE, addr: 0xdeadb000n });
+  device.call(TEST_TRIGGER_IOPF, { devId, pasid, grpid: 2, perm: READ_WRITE, addr: 0xdeadbeafn });
   expect(process.poll(fd)).toBe(POLLIN | POLLOUT | POLLRDNORM);
   expect(errnoName(process.read(fd, record, PGFAULT.bytes - 1))).toBe('ESPIPE');
   expect(errnoName(process.read(fd, record, PGFAULT.bytes, PGFAULT.bytes))).toBe('ESPIPE');
@@ -23,7 +23,7 @@ export function answerOneFault(device: Device, devId: number, fd: number, pasid:
   expect(
     [PGFAULT.flags, PGFAULT.devId, PGFAULT.pasid, PGFAULT.grpid, PGFAULT.perm].map((at) => fault.getUint32(at, true)),
   ).toEqual([PASID_VALID_AND_LAST, devId, pasid, 2, READ_WRITE]);
-  expect(fault.getBigUint64(PGFAULT.addr, true)).toBe(0xdeadb000n);
+  expect(fault.getBigUint64(PGFAULT.addr, true)).toBe(0xdeadbeafn);
   const response = process.words(fault.getUint32(PGFAULT.cookie, true), 0);
   expect(process.write(fd, response, PAGE_RESPONSE.bytes)).toBe(PAGE_RESPONSE.bytes);
   expect(errnoName(process.write(fd, response, PAGE_RESPONSE.bytes))).toBe('EINVAL'); // it names nothing any more

@@ -8,6 +8,7 @@ import {
   FAULT_FLAG_PASID_VALID,
   FAULT_FLAGS,
   FAULT_GRPID,
+  FAULT_OFFSET_SHIFT,
   FAULT_PAGE_HI,
   FAULT_PAGE_LO,
   FAULT_PASID,
@@ -58,6 +59,8 @@ export interface PageRequest {
   grpid?: number;
   last?: boolean;
   page?: number;
+  /** The byte in the page. */
+  offset?: number;
   perm?: number;
 }
 
@@ -93,7 +96,7 @@ export class OneThread {
     words[at + FAULT_GRPID] = request.grpid ?? 0;
     words[at + FAULT_PERM] = request.perm ?? FAULT_PERM_READ;
     words[at + FAULT_PAGE_LO] = request.page ?? 0;
-    words[at + FAULT_PAGE_HI] = 0;
+    words[at + FAULT_PAGE_HI] = (request.offset ?? 0) << FAULT_OFFSET_SHIFT;
     words[at + FAULT_TOKEN] = 0;
     const result = this.path.reportDeviceFault(at);
     this.path.endBatch();

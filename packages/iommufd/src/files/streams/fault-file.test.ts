@@ -7,10 +7,11 @@ import { openFaultRig } from './streams.test-help.ts';
 test('groups come in order, each a view on all of its faults', async () => {
   const { file, triggerGroup, trigger, devId, answers, expectNothingLeft } = openFaultRig();
   triggerGroup(7, 3);
-  trigger(8, { page: 2 ** 52 - 1, perm: 2 });
+  trigger(8, { page: 2 ** 52 - 1, offset: 0xabc, perm: 2 });
   const seen: unknown[] = [];
   for await (const group of file) {
-    const { grpid, perm } = group.fault;
+    const { grpid, perm, page } = group.fault;
+    expect(page).toBe(grpid === 7 ? 0x10 : 2 ** 52 - 1);
     seen.push([grpid, perm, group.devId, group.count, Array.from(group, ({ addr }) => addr)]);
     expect(Array.from(group, ({ flags }) => flags).at(-1)).toBe(2);
     expect(group.respond()).toBe(true);
@@ -19,7 +20,7 @@ test('groups come in order, each a view on all of its faults', async () => {
   }
   expect(seen).toEqual([
     [7, 1, devId, 3, [0x10000n, 0x11000n, 0x12000n]],
-    [8, 2, devId, 1, [0xffff_ffff_ffff_f000n]],
+    [8, 2, devId, 1, [0xffff_ffff_ffff_fabcn]],
   ]);
   expect(answers()).toEqual([
     [7, 0],

@@ -4,6 +4,7 @@ import {
   FAULT_FLAG_PASID_VALID,
   FAULT_FLAGS,
   FAULT_GRPID,
+  FAULT_OFFSET_SHIFT,
   FAULT_PAGE_HI,
   FAULT_PAGE_LO,
   FAULT_PASID,
@@ -23,6 +24,8 @@ export interface MockFault {
   readonly perm: number;
   /** In pages of 4 KiB. */
   readonly page: number;
+  /** The byte in the page. Default 0. */
+  readonly offset?: number;
   /** Default true. */
   readonly last?: boolean;
   /** The PASID is one of a table that the guest owns: the fault goes to the device's own domain. Default false. */
@@ -40,7 +43,7 @@ export function reportMockFault({ path, words, system, fail }: Machine, fault: M
   words[at + FAULT_GRPID] = fault.grpid;
   words[at + FAULT_PERM] = fault.perm;
   words[at + FAULT_PAGE_LO] = fault.page | 0;
-  words[at + FAULT_PAGE_HI] = Math.floor(fault.page / 2 ** 32);
+  words[at + FAULT_PAGE_HI] = Math.floor(fault.page / 2 ** 32) | ((fault.offset ?? 0) << FAULT_OFFSET_SHIFT);
   words[at + FAULT_TOKEN] = 0;
   return path.reportDeviceFault(at);
 }

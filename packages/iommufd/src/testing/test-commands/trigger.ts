@@ -12,10 +12,11 @@ export function triggerIopf(driver: MockDriver): Command<typeof TEST_TRIGGER_IOP
       const device = deviceNumber(context, 'TEST_TRIGGER_IOPF', args.devId, 'dev_id');
       const { pasid, grpid, perm } = args;
       const page = Number(args.addr >> 12n);
+      const offset = Number(args.addr & 0xfffn);
       const { machine } = context;
       machine.answering(() => {
         const userPasid = attachedDomain(context, device, pasid) === 0 && isNested(driver, context, device);
-        triggerMockFault(machine, { device, pasid, grpid, perm, page, userPasid });
+        triggerMockFault(machine, { device, pasid, grpid, perm, page, offset, userPasid });
       });
     },
   };
