@@ -70,6 +70,8 @@ export interface ModelConfig {
   readonly maxActive: number;
   readonly interruptThreads: number;
   readonly interruptBatch: number;
+  /** Whether interrupt threads go ahead of all others. */
+  readonly interruptRealTime: boolean;
   readonly queueEntries: number;
   /** Whether all write resume and invalidation commands into one queue, or each thread has its own. */
   readonly commandQueue: 'own' | 'shared';

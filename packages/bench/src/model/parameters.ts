@@ -51,6 +51,7 @@ export const modelConfigSchema: z.ZodType<ModelConfig> = z
     maxActive: whole(1, 65_536),
     interruptThreads: whole(1, 1024),
     interruptBatch: whole(1, 1024),
+    interruptRealTime: z.boolean(),
     queueEntries: whole(1, 2 ** 19),
     commandQueue: z.enum(['own', 'shared']),
     stallMax: whole(1, 2 ** 20),

@@ -74,14 +74,15 @@ const ADAPTIVE = {
   'report.adaptive.joined': 'one more fault of the same job joining a group, where faults are coalesced',
 } as const;
 
-export const COST_TEXTS = {
-  ...COMMON,
-  ...LOCKED,
-  ...V7,
-  ...MAINLINE,
-  ...LOCKLESS,
-  ...ADAPTIVE,
-} as const satisfies Record<string, string>;
+const TEXTS = { ...COMMON, ...LOCKED, ...V7, ...MAINLINE, ...LOCKLESS, ...ADAPTIVE };
 
-export type CostName = keyof typeof COST_TEXTS;
-export const COST_NAMES: readonly CostName[] = Object.keys(COST_TEXTS) as CostName[];
+export type CostName =
+  | keyof typeof COMMON
+  | keyof typeof LOCKED
+  | keyof typeof V7
+  | keyof typeof MAINLINE
+  | keyof typeof LOCKLESS
+  | keyof typeof ADAPTIVE;
+/** What each cost is, in words. */
+export const COST_TEXTS: Readonly<Record<CostName, string>> = TEXTS;
+export const COST_NAMES: readonly CostName[] = Object.keys(TEXTS) as CostName[];

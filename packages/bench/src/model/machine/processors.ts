@@ -5,7 +5,7 @@ import { ASLEEP, POLL, POLLING, READY, ROLES, RUNNING, SLEEP, type Thread } from
 // Linux's fair scheduler, simply: a queue a processor, ordered by time had; a thread runs for a slice, then the one that had least
 // goes on. A woken thread gets its last processor or another one that is idle; else it joins a short queue, neither owing nor owed,
 // and takes the processor early from a thread that had more than `wakeAhead` beyond it. An idle processor takes from the others'
-// queues. Slices end between steps, which are microseconds: a thread is never stopped while it holds a lock.
+// queues. Real-time threads go first, and run until they sleep. Slices end between steps, which are microseconds: a thread is never stopped while it holds a lock.
 
 export interface ProcessorsConfig {
   readonly processors: number;
@@ -102,7 +102,7 @@ export class Processors implements Target {
       thread.state = RUNNING;
     }
     if (now >= this.#sliceEnd[cpu]) {
-      if (this.#queues[cpu].length > 0) {
+      if (this.#queues[cpu].length > 0 && !thread.isUrgent) {
         this.#enqueue(cpu, thread);
         this.#dispatch(cpu, now);
         return;
@@ -144,8 +144,12 @@ export class Processors implements Target {
 
   /** A sleeper's lead is kept, up to a slice; it is owed nothing. */
   #place(thread: Thread, cpu: number): void {
-    thread.vruntime = this.#least[cpu] + Math.min(Math.max(0, thread.vruntime), this.#config.sliceNs);
     thread.cpu = cpu;
+    if (thread.isUrgent) {
+      thread.vruntime = -Infinity;
+      return;
+    }
+    thread.vruntime = this.#least[cpu] + Math.min(Math.max(0, thread.vruntime), this.#config.sliceNs);
   }
 
   #enqueue(cpu: number, thread: Thread): void {

@@ -16,6 +16,8 @@ export type Role = (typeof ROLES)[number];
 
 export abstract class Thread {
   readonly role: number;
+  /** Of the real-time class: goes ahead of all others, and is not stopped. */
+  readonly isUrgent: boolean;
   state: number = ASLEEP;
   /** The processor that it runs on, waits for, or ran on last. */
   cpu = 0;
@@ -23,8 +25,9 @@ export abstract class Thread {
   vruntime = 0;
   /** Since when it polls. */
   since = 0;
-  constructor(role: Role) {
+  constructor(role: Role, isUrgent = false) {
     this.role = ROLES.indexOf(role);
+    this.isUrgent = isUrgent;
   }
 
   /** Goes on. @returns nanoseconds of processor time until the next step, or SLEEP or POLL. */

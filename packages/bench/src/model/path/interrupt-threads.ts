@@ -80,7 +80,7 @@ export class InterruptThread extends Thread implements Progress {
   progress = 0;
 
   constructor(config: ModelConfig, queue: EventQueue, path: FaultPath, work: WorkQueue) {
-    super('interrupt');
+    super('interrupt', config.interruptRealTime);
     this.#queue = queue;
     this.#path = path;
     this.#work = work;
