@@ -54,7 +54,8 @@ import { pasidLog2, type SmmuUnitConfig, scratchAt } from './region.ts';
 import { SmmuViommus } from './viommus.ts';
 
 const IOMMU = 1;
-const GEOMETRY: DomainGeometry = { aperture: { start: 0n, last: 2n ** 48n - 1n }, pageBytes: 4096 };
+/** Pages of 4 KiB, 2 MiB and 1 GiB. */
+const GEOMETRY: DomainGeometry = { aperture: { start: 0n, last: 2n ** 48n - 1n }, pageSizes: 0x4020_1000n };
 const FORMATS: Readonly<Record<number, Format>> = {
   [CODE_STAGE1]: armLpae({ stage: 1 }),
   [CODE_STAGE1_DIRTY]: armLpae({ stage: 1, dirty: true }),

@@ -11,6 +11,7 @@ import {
   StallPort,
 } from '@faultline/hw/smmu-v3';
 import {
+  Context,
   encodeData,
   HWPT_ARM_SMMUV3,
   HWPT_DATA_ARM_SMMUV3,
@@ -33,6 +34,7 @@ export const SID = 5;
 /** What the guest calls it. */
 export const VSID = 0x123;
 const SIZES = iommufdConfig({ processes: 1 });
+const FIRST_CONTEXT = 1;
 const AF = 1n << 10n;
 export const READ_ONLY: bigint = 1n << 7n;
 const TABLE = 3n;
@@ -93,6 +95,7 @@ export class Dma {
 
 export interface SmmuLab {
   readonly lab: Lab;
+  readonly context: Context;
   readonly iommufd: Iommufd;
   readonly driver: SmmuIommufdDriver;
   readonly machinery: SmmuMachinery;
@@ -151,7 +154,7 @@ export async function makeSmmuLab(more: Partial<SmmuUnitConfig> = {}): Promise<S
     ]),
   );
   return {
-    ...{ lab, iommufd, driver, machinery, events, notes },
+    ...{ lab, context: new Context(machine, FIRST_CONTEXT), iommufd, driver, machinery, events, notes },
     dma(substreamId = -1) {
       const found = dma.get(substreamId);
       if (found === undefined) throw new Error(`no port of substream ${substreamId}`);
@@ -200,10 +203,11 @@ export class Guest {
     for (const page of [2, 3, 4]) this.entry(page, 0, (BigInt(page + 1) << 12n) | TABLE);
   }
 
-  setContext(fields: Readonly<Record<string, number>>): void {
+  /** @param index in the table at page 1. */
+  setContext(fields: Readonly<Record<string, number>>, index = 0): void {
     const cd = new Int32Array(16);
     encodeCd(cd, 0, { ...CONTEXT_DEFAULTS, asid: 9, s: 1, ttb0Lo: 0x2000, ...fields });
-    this.write(0x1000, new Uint8Array(cd.buffer));
+    this.write(0x1000 + index * 64, new Uint8Array(cd.buffer));
   }
 
   /** Maps a page of the guest's own addresses, below 512. */
@@ -246,4 +250,16 @@ export class Guest {
     });
     return [handled, refusal?.code ?? ''];
   }
+}
+
+/** `EIO ste`: what a call is refused with; '' when it is not. */
+export function refusal(body: () => unknown): string {
+  try {
+    body();
+  } catch (error) {
+    const { code, field } = error as { readonly code?: string; readonly field?: string };
+    if (code === undefined) throw error;
+    return `${code} ${field}`;
+  }
+  return '';
 }
