@@ -16,16 +16,17 @@ export default class CoverageReporter implements Reporter {
     for (const module of modules) for (const test of module.children.allTests()) count(rows, module, test);
     const table = new Table({ head: ['fixture', 'test', 'behaviour', 'covered by', 'result'], style: { head: [] } });
     let missing = 0;
-    for (const { name, tests } of FIXTURES)
+    for (const { name, variants, tests } of FIXTURES)
       for (const [test, behaviour] of Object.entries(tests)) {
         const row = rows.get(`${name} ${test}`);
-        if (row === undefined || row.passed === 0 || row.failed > 0) missing++;
+        const runs = Math.max(1, variants.length);
+        if (row === undefined || row.passed === 0 || row.failed > 0 || runsOf(row) < runs) missing++;
         table.push([
           name,
           test,
           behaviour,
           [...(row?.files ?? [])].join(', '),
-          row === undefined ? 'missing' : result(row),
+          row === undefined ? 'missing' : result(row, runs),
         ]);
       }
     console.log(table.toString());
@@ -43,7 +44,15 @@ function count(rows: Map<string, Row>, module: TestModule, test: TestCase): void
   rows.set(key, row);
 }
 
-function result({ passed, failed, skipped }: Row): string {
+function runsOf({ passed, failed, skipped }: Row): number {
+  return passed + failed + skipped;
+}
+
+/** @param runs one a variant of the fixture. */
+function result(row: Row, runs: number): string {
+  const { passed, failed, skipped } = row;
+  if (failed > 0) return `${failed} FAILED of ${passed + failed}`;
   const absent = skipped === 0 ? '' : `, ${skipped} not in the variant`;
-  return failed > 0 ? `${failed} FAILED of ${passed + failed}` : `${passed} passed${absent}`;
+  const missing = runs - runsOf(row);
+  return `${passed} passed${absent}${missing > 0 ? `, ${missing} MISSING` : ''}`;
 }
