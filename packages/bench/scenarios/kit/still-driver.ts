@@ -11,7 +11,7 @@ import {
 /** A vIOMMU type that {@link StillDriver} has. */
 export const STILL_VIOMMU = 1;
 
-const GEOMETRY: DomainGeometry = { aperture: { start: 0n, last: 2n ** 39n - 1n }, pageBytes: 4096 };
+const GEOMETRY: DomainGeometry = { aperture: { start: 0n, last: 2n ** 39n - 1n }, pageSizes: 4096n };
 const NO_RANGES: readonly IovaRange[] = [];
 
 function refuse(call: string): never {

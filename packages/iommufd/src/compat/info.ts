@@ -4,9 +4,9 @@ import { PAGE_BYTES } from '../caller/index.ts';
 import type { Context } from '../context/context.ts';
 import type { IovaRange } from '../driver/index.ts';
 import type { Ioas } from '../ioas/index.ts';
-import { IOAS_ALIGNMENT, IOAS_DOMAIN, IOAS_FILLED, IOAS_RESERVED } from '../ioas/layout.ts';
+import { IOAS_ALIGNMENT, IOAS_DOMAIN, IOAS_FILLED, IOAS_RESERVED, SLOT_SIZES, SLOT_WORDS } from '../ioas/layout.ts';
 import { gapsOf, rangesOf } from '../ioas/ranges.ts';
-import { U64_MAX } from '../memory/index.ts';
+import { loadU64, U64_MAX } from '../memory/index.ts';
 import { readStruct, writeBytes } from './bytes.ts';
 import { withCompatIoas } from './compat-ioas.ts';
 import {
@@ -21,6 +21,7 @@ import {
 } from './constants.ts';
 
 const CALL = 'VFIO_IOMMU_GET_INFO';
+const PAGE = BigInt(PAGE_BYTES);
 
 /** Capabilities that fit are written whole; the chain is announced only if all of it does, and `argsz` becomes what all of it wants. */
 export function getInfo(context: Context, caller: Caller, address: bigint): number {
@@ -45,16 +46,16 @@ export function getInfo(context: Context, caller: Caller, address: bigint): numb
   return 0;
 }
 
-/** Page sizes as a bitmap: without domains all from a processor's page up; with domains the smallest page that they have in common, a
- * processor's page where theirs are smaller. */
+/** Page sizes as a bitmap: those that all domains have, a processor's page where they have smaller ones; without domains all from there up.
+ * @see Linux drivers/iommu/iommufd/vfio_compat.c iommufd_get_pagesizes() */
 function describe(ioas: Ioas): { readonly pageSizes: bigint; readonly gaps: IovaRange[] } {
   const { machine, words } = ioas.context;
   return ioas.readDomains(() =>
     ioas.readAreas(() => {
       const filled = words[ioas.at + IOAS_FILLED];
-      let smallest = PAGE_BYTES;
-      for (let i = 0; i < filled; i++) smallest = Math.max(smallest, words[ioas.at + IOAS_DOMAIN + 2 * i + 1]);
-      const sizes = filled === 0 ? U64_MAX - BigInt(PAGE_BYTES - 1) : BigInt(smallest);
+      let sizes = U64_MAX;
+      for (let i = 0; i < filled; i++) sizes &= loadU64(words, ioas.at + IOAS_DOMAIN + SLOT_WORDS * i + SLOT_SIZES);
+      if ((sizes & (PAGE - 1n)) !== 0n) sizes = (sizes & -PAGE) | PAGE;
       const alignment = BigInt(words[ioas.at + IOAS_ALIGNMENT]);
       return {
         pageSizes: sizes > alignment ? sizes : alignment,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { PAGE_BYTES } from '../caller/index.ts';
 import { attachDevice, detachDevice, unbindDevice } from '../device/index.ts';
 import { type ByteRig, makeByteRig } from '../testing/bytes.test-help.ts';
-import { IOAS_ALLOC, VFIO_IOAS, VFIO_IOAS_CLEAR, VFIO_IOAS_GET, VFIO_IOAS_SET } from '../uapi/index.ts';
+import { HWPT_ALLOC, IOAS_ALLOC, VFIO_IOAS, VFIO_IOAS_CLEAR, VFIO_IOAS_GET, VFIO_IOAS_SET } from '../uapi/index.ts';
 import { compatIoasId } from './index.ts';
 
 const PAGE = BigInt(PAGE_BYTES);
@@ -82,7 +82,7 @@ describe('which IOAS', () => {
 });
 
 /** A context with a compat IOAS, under a mock domain or not. */
-function compatRig(domain: boolean, type?: bigint): { rig: ByteRig; memory: bigint; end(): void } {
+function compatRig(domain: boolean, type?: bigint): { rig: ByteRig; memory: bigint; id: number; end(): void } {
   const rig = makeByteRig();
   const ptId = compatIoasId(rig.context);
   if (type !== undefined) expect(rig.ioctl(SET_IOMMU, type)).toBe(0);
@@ -94,7 +94,7 @@ function compatRig(domain: boolean, type?: bigint): { rig: ByteRig; memory: bigi
     unbindDevice(rig.context, id);
     rig.expectNothingLeft();
   };
-  return { rig, memory, end };
+  return { rig, memory, id, end };
 }
 
 test('arguments of map and unmap', () => {
@@ -163,8 +163,33 @@ describe('what the IOMMU is like', () => {
     end();
     const linked = compatRig(true);
     expect(send(linked.rig, GET_INFO, 0, [0n], 16)).toBe(0);
-    expect(answer(linked.rig, 16).getBigUint64(8, true)).toBe(4096n);
+    expect(answer(linked.rig, 16).getBigUint64(8, true)).toBe(4096n); // of 2048
     linked.end();
+  });
+
+  test('of page sizes, those that all domains have', () => {
+    const { rig, id, end } = compatRig(false);
+    const { driver } = rig.lab;
+    const ptId = compatIoasId(rig.context);
+    const sizes = (): bigint => {
+      expect(send(rig, GET_INFO, 0, [0n], 16)).toBe(0);
+      return answer(rig, 16).getBigUint64(8, true);
+    };
+    const { allocPaging } = driver;
+    const add = (pageSizes: bigint): (() => void) => {
+      driver.allocPaging = (...args) => ({ ...allocPaging.apply(driver, args), pageSizes });
+      const { outHwptId } = rig.call(HWPT_ALLOC, { devId: id, ptId });
+      return () => rig.destroy(outHwptId);
+    };
+    const first = add(0x4020_1000n);
+    expect(sizes()).toBe(0x4020_1000n);
+    const second = add(0x4020_0800n);
+    expect(sizes()).toBe(0x4020_0000n);
+    first();
+    expect(sizes()).toBe(0x4020_1000n);
+    second();
+    driver.allocPaging = allocPaging;
+    end();
   });
 
   test('capabilities are a chain: how many mappings, which IOVAs', () => {

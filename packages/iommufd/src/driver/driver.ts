@@ -34,8 +34,8 @@ export interface HwInfo {
 /** What page tables of a domain can do. */
 export interface DomainGeometry {
   readonly aperture: IovaRange;
-  /** Smallest page, a power of two. */
-  readonly pageBytes: number;
+  /** Sizes of a page, one bit each: 2^12 for 4 KiB. What is mapped is a multiple of the smallest. @see Linux struct iommu_domain pgsize_bitmap */
+  readonly pageSizes: bigint;
 }
 
 /** Data that a caller gave for a domain or a vIOMMU: not looked at yet. */

@@ -3,7 +3,7 @@ import { IommuError } from '@faultline/core/errors';
 import { mutexLock, mutexUnlock } from '@faultline/core/sync';
 import type { Context } from '../context/context.ts';
 import type { DriverData } from '../driver/index.ts';
-import { hwptList, linkDomain, unlinkDomain } from '../ioas/index.ts';
+import { hwptList, linkDomain, smallestPage, unlinkDomain } from '../ioas/index.ts';
 import {
   DEVICE_NUMBER,
   HWPT_AUTO,
@@ -68,7 +68,7 @@ export function makePagingHwpt(context: Context, spec: PagingSpec): number {
     words[at + HWPT_IOAS] = ioas;
     words[at + HWPT_AUTO] = auto ? 1 : 0;
     words[at + HWPT_IOMMU] = traits.iommu;
-    words[at + HWPT_PAGE_LG2] = Math.log2(geometry.pageBytes);
+    words[at + HWPT_PAGE_LG2] = Math.log2(smallestPage(geometry.pageSizes));
     linkDomain(context, call, ioas, domain, geometry);
     undo.push(() => unlinkDomain(context, ioas, domain));
     if ((flags & HWPT_FAULT_ID_VALID) !== 0) connectFaultQueue(context, call, hwpt, faultId);

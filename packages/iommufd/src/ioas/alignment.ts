@@ -5,7 +5,17 @@ import { PAGE_BYTES } from '../caller/index.ts';
 import { loadU64 } from '../memory/index.ts';
 import { ACCESS_ALIGNMENT } from '../objects/index.ts';
 import { accessesOf } from './access-list.ts';
-import { AREA_BYTE, AREA_LAST, AREA_START, IOAS_ALIGNMENT, IOAS_DOMAIN, IOAS_FILLED, IOAS_NO_LARGE } from './layout.ts';
+import {
+  AREA_BYTE,
+  AREA_LAST,
+  AREA_START,
+  IOAS_ALIGNMENT,
+  IOAS_DOMAIN,
+  IOAS_FILLED,
+  IOAS_NO_LARGE,
+  SLOT_SIZES,
+  SLOT_WORDS,
+} from './layout.ts';
 import type { Ioas } from './tables.ts';
 
 /** @throws IommuError EADDRINUSE an area is less aligned. */
@@ -21,12 +31,17 @@ export function checkAlignment(ioas: Ioas, call: string, alignment: number): voi
   }
 }
 
+/** Bytes of the smallest of some page sizes. */
+export function smallestPage(sizes: bigint): number {
+  return Number(sizes & -sizes);
+}
+
 /** What is asked for now. */
 export function alignmentOf(ioas: Ioas): number {
   const { words, objects } = ioas.context;
   let alignment = words[ioas.at + IOAS_NO_LARGE] === 1 ? PAGE_BYTES : 1;
   for (let i = 0; i < words[ioas.at + IOAS_FILLED]; i++)
-    alignment = Math.max(alignment, words[ioas.at + IOAS_DOMAIN + 2 * i + 1]);
+    alignment = Math.max(alignment, smallestPage(loadU64(words, ioas.at + IOAS_DOMAIN + SLOT_WORDS * i + SLOT_SIZES)));
   for (const access of accessesOf(ioas)) alignment = Math.max(alignment, words[objects.at(access) + ACCESS_ALIGNMENT]);
   return alignment;
 }

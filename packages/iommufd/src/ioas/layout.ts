@@ -15,8 +15,8 @@ import { LINE, rwlockWords } from '@faultline/core/sync';
 //   ALLOWED    164     areas                first allowed range, by start
 //   ACCESSES   165     areas                first attached access (access-list.ts)
 //   AREAS      166     areas                how many areas there are
-//   DOMAIN     168     domains              DOMAIN_SLOTS pairs: domain, page size
-//   HEAD       232     areas                skip list of areas: LEVELS first ones
+//   DOMAIN     168     domains              DOMAIN_SLOTS of SLOT_WORDS: domain, its page sizes (64 bits)
+//   HEAD       264     areas                skip list of areas: LEVELS first ones
 export const IOAS_DOMAINS = 0;
 export const IOAS_IOVA: number = rwlockWords();
 export const IOAS_LIST_LOCK: number = 2 * rwlockWords();
@@ -30,9 +30,11 @@ export const IOAS_ACCESSES: number = IOAS_ALIGNMENT + 5;
 export const IOAS_AREAS: number = IOAS_ALIGNMENT + 6;
 export const IOAS_DOMAIN: number = IOAS_ALIGNMENT + 8;
 export const DOMAIN_SLOTS = 32;
-export const IOAS_HEAD: number = IOAS_DOMAIN + 2 * DOMAIN_SLOTS;
+export const SLOT_SIZES = 1;
+export const SLOT_WORDS = 3;
+export const IOAS_HEAD: number = IOAS_DOMAIN + SLOT_WORDS * DOMAIN_SLOTS;
 export const LEVELS = 12;
-export const IOAS_WORDS = 256;
+export const IOAS_WORDS = 288;
 
 // Area: IOVAs that are mapped, or about to be. A record of the pool `areas`, in the IOAS's skip list.
 //

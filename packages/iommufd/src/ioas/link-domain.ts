@@ -3,8 +3,8 @@ import { IommuError } from '@faultline/core/errors';
 import { PAGE_BYTES } from '../caller/index.ts';
 import type { Context } from '../context/context.ts';
 import type { DomainGeometry, IovaRange } from '../driver/index.ts';
-import { U64_MAX } from '../memory/index.ts';
-import { alignmentOf, checkAlignment } from './alignment.ts';
+import { storeU64, U64_MAX } from '../memory/index.ts';
+import { alignmentOf, checkAlignment, smallestPage } from './alignment.ts';
 import { fillDomain, unfillDomain } from './fill.ts';
 import {
   AREA_PAGES,
@@ -15,6 +15,8 @@ import {
   IOAS_FILLED,
   IOAS_NO_LARGE,
   IOAS_RESERVED,
+  SLOT_SIZES,
+  SLOT_WORDS,
 } from './layout.ts';
 import { withPages } from './pages.ts';
 import { addRange, meetsRange, removeRanges } from './ranges.ts';
@@ -37,9 +39,10 @@ export function linkDomain(
     ioas.writeAreas(() => {
       const { words, machine } = context;
       const count = words[ioas.at + IOAS_FILLED];
-      const alignment = Math.max(geometry.pageBytes, words[ioas.at + IOAS_ALIGNMENT]);
+      const pageBytes = smallestPage(geometry.pageSizes);
+      const alignment = Math.max(pageBytes, words[ioas.at + IOAS_ALIGNMENT]);
       if (alignment > PAGE_BYTES)
-        throw new IommuError('EINVAL', call, 'page_size', geometry.pageBytes, `must not be above ${PAGE_BYTES}`);
+        throw new IommuError('EINVAL', call, 'page_size', pageBytes, `must not be above ${PAGE_BYTES}`);
       checkAlignment(ioas, call, alignment);
       if (count === DOMAIN_SLOTS || machine.fail.fails('domain slot'))
         throw new IommuError('ENOMEM', call, 'domains', count, 'the IOAS has no room for more');
@@ -51,8 +54,9 @@ export function linkDomain(
         throw error;
       }
       words[ioas.at + IOAS_ALIGNMENT] = alignment;
-      words[ioas.at + IOAS_DOMAIN + 2 * count] = domain;
-      words[ioas.at + IOAS_DOMAIN + 2 * count + 1] = geometry.pageBytes;
+      const slot = ioas.at + IOAS_DOMAIN + SLOT_WORDS * count;
+      words[slot] = domain;
+      storeU64(words, slot + SLOT_SIZES, geometry.pageSizes);
       words[ioas.at + IOAS_FILLED] = count + 1;
     }),
   );
@@ -66,9 +70,8 @@ export function unlinkDomain(context: Context, object: number, domain: number): 
       const { words, machine } = context;
       const left = words[ioas.at + IOAS_FILLED] - 1;
       const slots = ioas.at + IOAS_DOMAIN;
-      const slot = slots + 2 * ioas.domains().indexOf(domain);
-      words[slot] = words[slots + 2 * left];
-      words[slot + 1] = words[slots + 2 * left + 1];
+      const slot = slots + SLOT_WORDS * ioas.domains().indexOf(domain);
+      words.copyWithin(slot, slots + SLOT_WORDS * left, slots + SLOT_WORDS * (left + 1));
       words[ioas.at + IOAS_FILLED] = left;
       const heir = left === 0 ? 0 : words[slots];
       for (let area = ioas.areas.first(); area !== 0; area = ioas.areas.next(area)) unfill(ioas, area, domain, heir);

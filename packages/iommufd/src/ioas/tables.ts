@@ -3,7 +3,7 @@ import { readLock, readUnlock, writeLock, writeUnlock } from '@faultline/core/sy
 import type { Context } from '../context/context.ts';
 import { IOAS_BODY } from '../objects/index.ts';
 import { AreaTree } from './area-tree.ts';
-import { IOAS_DOMAIN, IOAS_DOMAINS, IOAS_FILLED, IOAS_IOVA, IOAS_LIST, IOAS_LIST_LOCK } from './layout.ts';
+import { IOAS_DOMAIN, IOAS_DOMAINS, IOAS_FILLED, IOAS_IOVA, IOAS_LIST, IOAS_LIST_LOCK, SLOT_WORDS } from './layout.ts';
 
 /** One thread's view of an IOAS, for one call. */
 export class Ioas {
@@ -38,7 +38,7 @@ export class Ioas {
     const { words } = this.context;
     const filled = words[this.at + IOAS_FILLED];
     const domains: number[] = [];
-    for (let i = 0; i < filled; i++) domains.push(words[this.at + IOAS_DOMAIN + 2 * i]);
+    for (let i = 0; i < filled; i++) domains.push(words[this.at + IOAS_DOMAIN + SLOT_WORDS * i]);
     return domains;
   }
 

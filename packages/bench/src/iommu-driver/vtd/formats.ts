@@ -15,6 +15,7 @@ export function formatOf(code: number): Format {
 
 /** Of sign-extended addresses only the lower half is offered. */
 export function geometryOf(code: number): DomainGeometry {
-  const { iovaLg2, signExtended } = formatOf(code);
-  return { aperture: { start: 0n, last: (1n << BigInt(iovaLg2 - (signExtended ? 1 : 0))) - 1n }, pageBytes: 4096 };
+  const { iovaLg2, signExtended, sizesLg2 } = formatOf(code);
+  const last = (1n << BigInt(iovaLg2 - (signExtended ? 1 : 0))) - 1n;
+  return { aperture: { start: 0n, last }, pageSizes: sizesLg2.reduce((sizes, lg2) => sizes | (1n << BigInt(lg2)), 0n) };
 }

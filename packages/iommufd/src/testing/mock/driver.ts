@@ -29,6 +29,7 @@ import {
   MOCK_DEV_CACHE_DEFAULT,
   MOCK_DEV_NO_DIRTY,
   MOCK_DEV_PASID,
+  MOCK_HUGE_BYTES,
   MOCK_HW_INFO_REG,
   MOCK_HW_INFO_TYPE,
   MOCK_PAGE_BYTES,
@@ -61,9 +62,11 @@ import { PageMap } from './page-map.ts';
 import { MOCK_DEVICES_REGION, MOCK_DOMAINS_REGION, MOCK_PAGES_REGION } from './region.ts';
 import { MockViommus } from './viommu.ts';
 
-const GEOMETRY: DomainGeometry = {
-  aperture: { start: MOCK_APERTURE_START, last: MOCK_APERTURE_LAST },
-  pageBytes: MOCK_PAGE_BYTES,
+const APERTURE: IovaRange = { start: MOCK_APERTURE_START, last: MOCK_APERTURE_LAST };
+/** By page table: as in the kernel's mock up to 6.18, whose huge one says 4096 in place of 2048 from then on. */
+const GEOMETRIES: Readonly<Record<number, DomainGeometry>> = {
+  [MOCK_PAGE_TABLE_DEFAULT]: { aperture: APERTURE, pageSizes: BigInt(MOCK_PAGE_BYTES) },
+  [MOCK_PAGE_TABLE_HUGE]: { aperture: APERTURE, pageSizes: BigInt(MOCK_PAGE_BYTES | MOCK_HUGE_BYTES) },
 };
 
 const PAGING_FLAGS = HWPT_ALLOC_DIRTY_TRACKING | HWPT_ALLOC_NEST_PARENT | HWPT_ALLOC_PASID | HWPT_FAULT_ID_VALID;
@@ -165,7 +168,7 @@ export class MockDriver implements IommufdDriver {
     const at = this.#freshDomain(domain, MOCK_PAGING);
     this.#words[at + MOCK_DOMAIN_CAN_TRACK] = canTrack ? 1 : 0;
     this.#words[at + MOCK_DOMAIN_HUGE] = pageTable === MOCK_PAGE_TABLE_HUGE ? 1 : 0;
-    return GEOMETRY;
+    return GEOMETRIES[pageTable];
   }
 
   allocNested(domain: number, _device: number, parent: number, viommu: number, flags: number, data: DriverData): void {
