@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { SELF } from '../costs/subject.ts';
-import { faultFileSubjects } from './fault-file.ts';
+import { faultFileSubject, faultFileSubjects } from './fault-file.ts';
 import { ByteReader, makeRigArena, openRig, Trigger, TypedReader } from './fault-rig.ts';
 import { IoasRig } from './ioas-rig.ts';
 import { ioctlSubjects } from './ioctl.ts';
 import { attack } from './keys.ts';
+import { renderIommufd } from './tables.ts';
 
 test.each([
   ['typed calls', TypedReader],
@@ -46,4 +47,29 @@ test.each([...faultFileSubjects, ...ioctlSubjects])('$name: what is measured doe
     before?.();
     run();
   }
+});
+
+test('what is printed stands beside what it is to be compared with', () => {
+  const row = (subject: string, name: string, median: number) => ({
+    subject,
+    name,
+    median,
+    min: median,
+    max: median,
+    repeats: 1,
+  });
+  const { name } = ioctlSubjects[0];
+  const rows = [
+    row(faultFileSubject('typed calls', 64), 'trigger, read, respond', 200),
+    row(faultFileSubject('bytes', 64), 'trigger, read, respond', 300),
+    row(name, 'map one page, by bytes', 2500),
+    row(name, 'map one page, typed call', 1000),
+  ];
+  const pair = { name: 'pair', kind: 'throughput', median: 5e6, min: 4e6, max: 6e6, repeats: 3, items: 1 } as const;
+  const lines = renderIommufd(rows, pair).split('\n');
+  const lineOf = (text: string): string => lines.find((line) => line.includes(text)) ?? '';
+  expect(lineOf('fault file, bytes')).toContain('1.5 ×');
+  expect(lineOf('by bytes')).toContain('2.5 ×');
+  expect(lineOf('by bytes')).toContain('≤ 2 µs, missed');
+  expect(lineOf('pair')).toContain('1.5 ×'); // a fault in 200 ns, in 300 ns on one thread
 });

@@ -12,27 +12,44 @@ import type { HostileRow, KeyRow } from './keys.ts';
 
 const style = { chars: CHARS, style: STYLE };
 
-/** A fault's way through user space, and ioctls, beside what they were meant to take. */
+const CYCLE = 'trigger, read, respond';
+const PAIR_OF_ONE = faultFileSubject('bytes', 64);
+
+/** A fault's way through user space, and ioctls, beside what they were meant to take, and beside one another: bytes beside typed calls,
+ * two threads beside one thread. */
 export function renderIommufd(rows: readonly CostRow[], pair: PairRow): string {
   const table = new Table({
-    head: ['iommufd', 'operation', 'median', '5 % … 95 %', 'goal'],
-    colAligns: ['left', 'left', 'right', 'right', 'left'],
+    head: ['iommufd', 'operation', 'median', '5 % … 95 %', 'beside', 'goal'],
+    colAligns: ['left', 'left', 'right', 'right', 'right', 'left'],
     ...style,
   });
+  const medianOf = (subject: string, name: string): number =>
+    rows.find((row) => row.subject === subject && row.name === name)?.median ?? Number.NaN;
   const add = (subject: string, goals: Readonly<Record<string, Goal>>): void => {
     rows
       .filter((row) => row.subject === subject)
       .forEach(({ name, median, min, max }, at) => {
+        const typed = medianOf(subject.replace('bytes', 'typed calls'), name.replace('by bytes', 'typed call'));
+        const beside = median === typed ? '' : times(median / typed);
         const goal = goals[name] === undefined ? '' : formatGoal(goals[name], median, formatNs);
-        table.push([at === 0 ? subject : '', name, formatNs(median), `${formatNs(min)} … ${formatNs(max)}`, goal]);
+        const spread = `${formatNs(min)} … ${formatNs(max)}`;
+        table.push([at === 0 ? subject : '', name, formatNs(median), spread, beside, goal]);
       });
   };
   for (const way of WAYS)
-    for (const batch of BATCHES) add(faultFileSubject(way, batch), { 'trigger, read, respond': CYCLE_GOALS[batch] });
+    for (const batch of BATCHES) add(faultFileSubject(way, batch), { [CYCLE]: CYCLE_GOALS[batch] });
   for (const { name } of ioctlSubjects) add(name, { [IOCTL_MAP]: IOCTL_GOAL });
   const { name, median, min, max } = pair;
   const spread = `${formatRate(min)} … ${formatRate(max)}`;
-  table.push(['two threads', name, formatRate(median), spread, formatGoal(FAULT_PAIR_GOAL, median, formatRate)]);
+  const beside = times((median * medianOf(PAIR_OF_ONE, CYCLE)) / 1e9);
+  table.push([
+    'two threads',
+    name,
+    formatRate(median),
+    spread,
+    beside,
+    formatGoal(FAULT_PAIR_GOAL, median, formatRate),
+  ]);
   return table.toString();
 }
 
