@@ -6,6 +6,7 @@
 // Ordering.
 //   [G] invalidate: generations, then BUSY       pairs with  begin: BUSY, then generations and tables. One side always sees the other.
 //   [B] end: what was marked and moved, BUSY     pairs with  invalidate: BUSY, then the wait's status
+//   [W] end: BUSY, then WAITING                  pairs with  invalidate: WAITING, then BUSY (compared inside Atomics.wait)
 //   [T] keep: what was read, then TOTAL          pairs with  invalidate: the driver's change, then TOTAL. Nothing older is kept as new.
 import { checkInteger } from '@faultline/core/errors';
 import { LINE, type Words } from '@faultline/core/sync';
@@ -23,10 +24,9 @@ import {
   IOTLB_TOTAL as TOTAL,
   VTD_IOTLB,
   VTD_WALKERS,
+  IOTLB_WAITING as WAITING,
 } from './layout.ts';
 import { checkVtd } from './unit.ts';
-
-const LOOK_MS = 1;
 
 /** The hardware's end. */
 export class IotlbControl {
@@ -64,8 +64,15 @@ export class IotlbControl {
     for (let walker = 0; walker < this.#walkers; walker++) {
       const busyAt = this.#at + BUSY + walker * LINE;
       const seen = Atomics.load(words, busyAt); // [G] [B]
-      if ((seen & 1) === 1) while (Atomics.load(words, busyAt) === seen) Atomics.wait(words, busyAt, seen, LOOK_MS);
+      if ((seen & 1) === 1) this.#await(busyAt, seen);
     }
+  }
+
+  #await(busyAt: number, seen: number): void {
+    const words = this.#words;
+    Atomics.store(words, this.#at + WAITING, 1); // [W]
+    while (Atomics.load(words, busyAt) === seen) Atomics.wait(words, busyAt, seen);
+    Atomics.store(words, this.#at + WAITING, 0);
   }
 }
 
@@ -101,5 +108,6 @@ export class IotlbWalk {
 
   end(): void {
     Atomics.add(this.#words, this.#busyAt, 1); // [B]
+    if (Atomics.load(this.#words, this.#at + WAITING) === 1) Atomics.notify(this.#words, this.#busyAt); // [W]
   }
 }

@@ -58,9 +58,10 @@ export const VTD_TABLES_USED: number = 17 * LINE; // PASID tables taken; they ar
 export const VTD_STATS: number = 18 * LINE;
 export const VTD_FIXED: number = 19 * LINE;
 
-/** What walkers share: generations of domains, TOTAL and BUSY. @see iotlb.ts */
+/** What walkers share: generations of domains, TOTAL, WAITING and BUSY. @see iotlb.ts */
 export const IOTLB_GENERATIONS = 64;
-export const IOTLB_TOTAL: number = IOTLB_GENERATIONS; // invalidations so far
+export const IOTLB_TOTAL: number = 2 * LINE; // invalidations so far
+export const IOTLB_WAITING: number = IOTLB_TOTAL + 1; // 1 while the hardware waits for a walk
 export const IOTLB_BUSY: number = IOTLB_TOTAL + LINE; // a line for each walker: odd while a walk is under way
 
 export function iotlbRegionWords(walkers: number): number {

@@ -49,7 +49,7 @@ function makeUnit() {
   const remapper = new Remapper(words, base, { walker: 0, tables: shared.entries, memory });
   const root = (table.tree.top() >>> TOP_TABLE_SHIFT) * 4096;
   const tables = new PasidTables(words, base);
-  tables.writeContext(RID);
+  tables.writeContext(RID, false); // devices without a TLB are translated, too
   return { table, memory, remapper, tables, root, ops, sync: () => run(ops.syncSteps()) };
 }
 

@@ -12,7 +12,6 @@ import {
 import { IotlbWalk } from './iotlb.ts';
 import { VTD_CONTEXT, VTD_RIDS } from './layout.ts';
 import {
-  CONTEXT_DTE,
   CONTEXT_P,
   CONTEXT_PASIDE,
   CONTEXT_PDTS_SHIFT,
@@ -162,7 +161,7 @@ export class Remapper {
     if (rid >= words[this.#base + VTD_RIDS]) return false;
     const context = this.#base + words[this.#base + VTD_CONTEXT] + rid * CONTEXT_WORDS;
     const flags = Atomics.load(words, context);
-    if ((flags & CONTEXT_P) === 0 || (flags & CONTEXT_DTE) === 0) return false;
+    if ((flags & CONTEXT_P) === 0) return false;
     if (pasid >= 0 && (flags & CONTEXT_PASIDE) === 0) return false;
     const target = pasid >= 0 ? pasid : words[context + 2] & PASID_MASK;
     const tables = 1 << (((flags >>> CONTEXT_PDTS_SHIFT) & 7) + PDTS_BASE_LG2);

@@ -1,4 +1,3 @@
-export type { VtdDevice } from './devices.ts';
 export * from './driver.ts';
 export * from './layout.ts';
 export * from './region.ts';
