@@ -81,3 +81,33 @@ test('what is mapped again behind an unmap is not its own: it stays', () => {
   unbindDevice(rig.context, devId);
   rig.expectNothingLeft();
 });
+
+test('a long sweep goes by slices, and lets map and unmap in between', () => {
+  const rig = makeRig();
+  const { driver } = rig.lab;
+  const ioasId = rig.call(IOAS_ALLOC).outIoasId;
+  const object = rig.context.objects.get('test', 'id', ioasId, OBJ_IOAS);
+  rig.context.objects.put(object);
+  const [slice, length] = [1n << 26n, 1n << 30n];
+  const map = { ioasId, flags: 7, userVa: 0n, length, iova: BASE }; // into no domain: nothing need be there
+  rig.call(IOAS_MAP, map);
+  const between = { ioasId, iova: BASE + 2n * length, length: PAGE };
+  const ioas = new Ioas(rig.context, object);
+  ioas.readAreas = (body) => {
+    const result = Ioas.prototype.readAreas.call(ioas, body);
+    rig.call(IOAS_MAP, { ...map, ...between });
+    rig.call(IOAS_UNMAP, between);
+    return result as ReturnType<typeof body>;
+  };
+  const swept: bigint[] = [];
+  const { readDirty } = driver;
+  driver.readDirty = (_domain, iova, bytes) => {
+    expect([iova, bytes]).toEqual([BASE + swept.reduce((sum, each) => sum + each, 0n), slice]);
+    swept.push(bytes);
+  };
+  expect(sweepRange(ioas, 1, BASE, BASE + length - 1n, true, undefined)).toBe(BASE + length);
+  driver.readDirty = readDirty;
+  expect(swept.length).toBe(16);
+  rig.call(IOAS_UNMAP, { ioasId, iova: BASE, length });
+  rig.expectNothingLeft();
+});
