@@ -1,15 +1,7 @@
 // A machine behind an SMMU, hardware and interrupt included, on one thread: the hardware works whenever it is rung.
 import { FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/iopf';
 import { Arena } from '@faultline/core/memory';
-import {
-  CONTEXT_DEFAULTS,
-  encodeCd,
-  MISS_STAGE2,
-  SmmuDriver,
-  SmmuOps,
-  STALL_RETRY,
-  StallPort,
-} from '@faultline/hw/smmu-v3';
+import { CONTEXT_DEFAULTS, encodeCd, MISS_STAGE2, SmmuDriver, STALL_RETRY, StallPort } from '@faultline/hw/smmu-v3';
 import {
   Context,
   encodeData,
@@ -22,13 +14,14 @@ import {
   VIOMMU_INVALIDATE_DATA_ARM_SMMUV3,
   VIOMMU_TYPE_ARM_SMMUV3,
 } from '@faultline/iommufd';
-import { createLab, type Lab, openLab, type PhysicalMemory } from '@faultline/iommufd/testing';
+import { createLab, type Lab, type PhysicalMemory, type SharedLab } from '@faultline/iommufd/testing';
 import { expect } from 'vitest';
-import { SmmuIommufdDriver } from './driver.ts';
+import type { SmmuIommufdDriver } from './driver.ts';
 import { SmmuEvents } from './events.ts';
 import { SmmuMachinery } from './hardware.ts';
 import { initSmmuUnit, portsOf, type SmmuUnitConfig, smmuUnitRegions } from './index.ts';
 import { SMMU_REGION } from './layout.ts';
+import { openThread } from './open-thread.test-help.ts';
 
 export const SID = 5;
 /** What the guest calls it. */
@@ -94,6 +87,9 @@ export class Dma {
 }
 
 export interface SmmuLab {
+  /** For other threads. */
+  readonly shared: SharedLab;
+  readonly unit: SmmuUnitConfig;
   readonly lab: Lab;
   readonly context: Context;
   readonly iommufd: Iommufd;
@@ -110,7 +106,11 @@ export interface SmmuLab {
   expectNothingLeft(): void;
 }
 
-export async function makeSmmuLab(more: Partial<SmmuUnitConfig> = {}): Promise<SmmuLab> {
+/** @param extra regions of a test's own. */
+export async function makeSmmuLab(
+  more: Partial<SmmuUnitConfig> = {},
+  extra: readonly { readonly name: string; readonly words: number }[] = [],
+): Promise<SmmuLab> {
   const unit: SmmuUnitConfig = {
     domains: SIZES.domains,
     threads: SIZES.threads,
@@ -118,26 +118,18 @@ export async function makeSmmuLab(more: Partial<SmmuUnitConfig> = {}): Promise<S
     devices: [{ streamId: SID, substreams: [-1, 3] }, { streamId: 2 }],
     ...more,
   };
-  const shared = createLab({ processes: 1, frames: 512 }, smmuUnitRegions(unit));
+  const shared = createLab({ processes: 1, frames: 512 }, [...smmuUnitRegions(unit), ...extra]);
   initSmmuUnit(Arena.open(shared.arena), unit);
-  const made: { machinery?: SmmuMachinery; driver?: SmmuIommufdDriver; ops?: SmmuOps; events?: SmmuEvents } = {};
+  const made: { machinery?: SmmuMachinery; events?: SmmuEvents } = {};
   const ring = (): void => void made.machinery?.pump(64);
   const between = (): void => {
     ring();
     made.events?.pump(64);
   };
-  const lab = openLab(shared, (arena, self, ram) => {
-    made.machinery = new SmmuMachinery(arena, ram, unit, () => 0);
-    const ops = new SmmuOps(arena.words, arena.base(SMMU_REGION), self.id - 1, {
-      hardwareDoorbell: { ring },
-      timeoutMs: 500,
-    });
-    const driver = new SmmuIommufdDriver({ arena, self, ram, ops, unit, ring, between });
-    Object.assign(made, { ops, driver });
-    return { driver, ops };
-  });
-  const { machinery, driver, ops } = made as Required<typeof made>;
+  const { lab, driver, ops } = openThread(shared, unit, 1, ring, between);
   const { arena, machine, ram } = lab;
+  const machinery = new SmmuMachinery(arena, ram, unit, () => 0);
+  made.machinery = machinery;
   const notes: string[] = [];
   const events = new SmmuEvents(arena, machine, driver, ops, (outcome) => notes.push(outcome));
   made.events = events;
@@ -154,7 +146,7 @@ export async function makeSmmuLab(more: Partial<SmmuUnitConfig> = {}): Promise<S
     ]),
   );
   return {
-    ...{ lab, context: new Context(machine, FIRST_CONTEXT), iommufd, driver, machinery, events, notes },
+    ...{ shared, unit, lab, context: new Context(machine, FIRST_CONTEXT), iommufd, driver, machinery, events, notes },
     dma(substreamId = -1) {
       const found = dma.get(substreamId);
       if (found === undefined) throw new Error(`no port of substream ${substreamId}`);
