@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { RESPONSE_INVALID, RESPONSE_SUCCESS } from '@faultline/core/iopf';
 import { expect, test } from 'vitest';
 import { openFaultRig } from './streams.test-help.ts';
 
@@ -35,4 +36,26 @@ test('threads that wait for faults with nothing else to do: each fault goes to o
   expect(counts.flatMap(({ answers }) => answers).length).toBe(FAULTS);
   expectNothingLeft();
   expect(lab.answers).toEqual([]);
+});
+
+test('a thread that is ended while it waits: what it had read is answered as the device goes, others read on', async () => {
+  const { lab, iommufd, file, devId, trigger, answers, expectNothingLeft } = openFaultRig();
+  const read = new Int32Array(new SharedArrayBuffer(4));
+  const workerData = { shared: lab.shared, id: 2, fd: iommufd.fd, faultFd: file.fd, answered: read, answers: false };
+  const worker = new Worker(new URL('./reader.test-worker.ts', import.meta.url), { workerData });
+  await once(worker, 'message');
+  for (const grpid of [1, 2]) trigger(grpid);
+  while (Atomics.load(read, 0) < 2) await new Promise((done) => setImmediate(done));
+  await worker.terminate();
+  trigger(3);
+  const group = file.next();
+  expect([group?.fault.grpid, group?.respond()]).toEqual([3, true]);
+  iommufd.detach(devId);
+  expect(answers().sort()).toEqual([
+    [1, RESPONSE_INVALID],
+    [2, RESPONSE_INVALID],
+    [3, RESPONSE_SUCCESS],
+  ]);
+  expectNothingLeft();
+  expect(lab.machine.system.params.live()).toBe(0);
 });
