@@ -37,7 +37,8 @@ export function renderIommufd(rows: readonly CostRow[], pair: PairRow): string {
       });
   };
   for (const way of WAYS)
-    for (const batch of BATCHES) add(faultFileSubject(way, batch), { [CYCLE]: CYCLE_GOALS[batch] });
+    for (const batch of BATCHES)
+      add(faultFileSubject(way, batch), way === 'typed calls' ? { [CYCLE]: CYCLE_GOALS[batch] } : {});
   for (const { name } of ioctlSubjects) add(name, { [IOCTL_MAP]: IOCTL_GOAL });
   const { name, median, min, max } = pair;
   const spread = `${formatRate(min)} … ${formatRate(max)}`;
