@@ -200,6 +200,27 @@ test('a fault file keeps what its descriptor is of, after /dev/iommu is closed',
   expect(lab.machine.live().objects).toBe(0);
 });
 
+test('who holds what was closed does not reach what has its number now', () => {
+  const { iommufd, lab, caller } = openRig();
+  const first = iommufd.faultQueueAlloc();
+  const stale = iommufd.openFaultFile(first.faultFd);
+  stale.close();
+  iommufd.destroy(first.faultId);
+  const second = iommufd.faultQueueAlloc();
+  expect(second).toEqual(first); // the same in all numbers
+  expect([stale.isOpen(), refusalOf(() => stale.next())]).toEqual([false, 'EBADF fd']);
+  stale.close();
+  caller.files.close(second.faultFd);
+  iommufd.close();
+  const next = Iommufd.open(lab.machine, caller);
+  expect(next.fd).toBe(iommufd.fd);
+  expect(refusalOf(() => iommufd.ioasAlloc())).toBe('EBADF fd');
+  iommufd.close();
+  expect(next.ioasAlloc()).toBe(1);
+  next.close();
+  expect(lab.machine.live()).toMatchObject({ objects: 0, files: 0 });
+});
+
 test('an ioctl by bytes on the same descriptor', () => {
   const { iommufd, memory, expectNothingLeft } = openRig();
   const at = memory.mmap(PAGE_BYTES);

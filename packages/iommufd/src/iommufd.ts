@@ -6,7 +6,7 @@ import { vfioIoctl } from './compat/vfio.ts';
 import { COMMANDS, type Command, Context, callCommand, Dispatcher, openContext } from './context/index.ts';
 import { attachDevice, bindDevice, detachDevice, releaseDevice, replaceDevice, unbindDevice } from './device/index.ts';
 import type { IovaRange } from './driver/index.ts';
-import { FILE_CONTEXT, FILE_IOMMU, FILE_KIND } from './files/layout.ts';
+import { FILE_CONTEXT, FILE_IOMMU, FILE_KIND, FILE_SERIAL } from './files/layout.ts';
 import { OpenEventFile, OpenFaultFile } from './files/streams/index.ts';
 import { bitmapBytes, dataArgs, decodeRanges, encodeRanges, hwptFlags, mapFlags, RANGE_BYTES } from './iommufd-args.ts';
 import type * as input from './iommufd-inputs.ts';
@@ -27,6 +27,8 @@ export class Iommufd {
   /** Its descriptor. */
   readonly fd: number;
   readonly #context: Context;
+  /** Of its file: the descriptor may name another by now. */
+  readonly #serial: number;
   /** Devices bound here: as their files, they go with this. */
   readonly #devices = new Set<number>();
   #dispatcher: Dispatcher | undefined;
@@ -38,6 +40,7 @@ export class Iommufd {
       if (machine.words[fileAt + FILE_KIND] !== FILE_IOMMU)
         throw new IommuError('ENOTTY', 'Iommufd', 'fd', fd, 'is not /dev/iommu');
       this.#context = new Context(machine, machine.words[fileAt + FILE_CONTEXT]);
+      this.#serial = machine.words[fileAt + FILE_SERIAL];
     } finally {
       caller.files.put(fileAt);
     }
@@ -331,16 +334,12 @@ export class Iommufd {
     const { machine, caller } = this;
     const fileAt = caller.files.get(call, this.fd);
     try {
-      if (!this.#isOurs(fileAt)) throw new IommuError('EBADF', call, 'fd', this.fd, 'is another file by now');
+      if (machine.words[fileAt + FILE_SERIAL] !== this.#serial)
+        throw new IommuError('EBADF', call, 'fd', this.fd, 'is another file by now');
       return body(this.#context);
     } finally {
       machine.blocking(() => caller.files.put(fileAt));
     }
-  }
-
-  #isOurs(fileAt: number): boolean {
-    const { words } = this.machine;
-    return words[fileAt + FILE_KIND] === FILE_IOMMU && words[fileAt + FILE_CONTEXT] === this.#context.number;
   }
 
   #isOpen(): boolean {

@@ -7,7 +7,7 @@ import { IommuError } from '@faultline/core/errors';
 import { refcountGet, refcountIncNotZero, refcountInit, refcountPut, type Words } from '@faultline/core/sync';
 import type { Xarray } from '@faultline/core/xarray';
 import type { FailPoint, RecordPool } from '../memory/index.ts';
-import { FILE_CONTEXT, FILE_KIND, FILE_OBJECT, FILE_REFS } from './layout.ts';
+import { FILE_CONTEXT, FILE_KIND, FILE_OBJECT, FILE_REFS, FILE_SERIAL } from './layout.ts';
 
 /** Descriptors 0 to 2 are the process's own. */
 const FIRST_FD = 3;
@@ -39,6 +39,7 @@ export class FileTable {
     words[at + FILE_KIND] = kind;
     words[at + FILE_CONTEXT] = context;
     words[at + FILE_OBJECT] = object;
+    words[at + FILE_SERIAL] = Atomics.add(words, pool.at(0) + FILE_SERIAL, 1) + 1;
     refcountInit(words, at + FILE_REFS, 1);
     const fails = fail.fails('fd');
     const fd = fails ? -1 : fds.alloc(file, FIRST_FD, MAX_FD); // [P]

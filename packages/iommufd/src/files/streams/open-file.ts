@@ -8,7 +8,7 @@ import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import { IommuError } from '@faultline/core/errors';
 import type { Machine } from '../../machine/index.ts';
 import type { FileTable } from '../file-table.ts';
-import { FILE_KIND, FILE_OBJECT } from '../layout.ts';
+import { FILE_KIND, FILE_OBJECT, FILE_SERIAL } from '../layout.ts';
 
 const FOREVER_MS = 2 ** 30;
 /** Taken without a wait before timers and other input have a turn. */
@@ -37,7 +37,7 @@ export abstract class OpenFile<T> implements AsyncIterable<T> {
   protected readonly body: number;
   readonly #parts: OpenFileParts;
   readonly #fileAt: number;
-  readonly #objectAt: number;
+  readonly #serial: number;
 
   /** @throws IommuError EBADF it is not open, or of another kind. */
   protected constructor(parts: OpenFileParts) {
@@ -50,8 +50,8 @@ export abstract class OpenFile<T> implements AsyncIterable<T> {
     try {
       if (words[this.#fileAt + FILE_KIND] !== kind)
         throw new IommuError('EBADF', 'open', 'fd', fd, 'is a file of another kind');
-      this.#objectAt = machine.pools.objects.at(words[this.#fileAt + FILE_OBJECT]);
-      this.body = words[this.#objectAt + word];
+      this.#serial = words[this.#fileAt + FILE_SERIAL];
+      this.body = words[machine.pools.objects.at(words[this.#fileAt + FILE_OBJECT]) + word];
     } finally {
       this.#put();
     }
@@ -156,8 +156,7 @@ export abstract class OpenFile<T> implements AsyncIterable<T> {
   }
 
   #get(): boolean {
-    const { files, fd, kind, word } = this.#parts;
-    const { words } = this.machine;
+    const { files, fd } = this.#parts;
     let fileAt: number;
     try {
       fileAt = files.get('read', fd);
@@ -166,11 +165,7 @@ export abstract class OpenFile<T> implements AsyncIterable<T> {
       throw error;
     }
     // The number may be another file's by now.
-    const isSame =
-      fileAt === this.#fileAt &&
-      words[fileAt + FILE_KIND] === kind &&
-      this.machine.pools.objects.at(words[fileAt + FILE_OBJECT]) === this.#objectAt &&
-      words[this.#objectAt + word] === this.body;
+    const isSame = this.machine.words[fileAt + FILE_SERIAL] === this.#serial;
     if (!isSame) files.put(fileAt);
     return isSame;
   }
