@@ -27,6 +27,12 @@ export interface AmdFeatures {
   readonly guestIo: boolean;
 }
 
+/** EXTENDED_FEATURES as the hardware has it. */
+export function readExtendedFeatures(words: Words, base: number): bigint {
+  const [low, high] = [words[base + AMD_EFR], words[base + AMD_EFR + 1]];
+  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+}
+
 export function readFeatures(words: Words, base: number): AmdFeatures {
   const low = words[base + AMD_EFR];
   const high = words[base + AMD_EFR + 1];

@@ -47,9 +47,17 @@ export {
   writeInvalidPprRequest,
 } from './event-log.ts';
 export { AmdEventPump, type AmdEventPumpConfig } from './event-pump.ts';
-export type { AmdFeatures } from './features.ts';
+export { type AmdFeatures, readExtendedFeatures } from './features.ts';
 export { AmdHardware, type AmdHardwareConfig } from './hardware.ts';
-export { type AmdConfig, amdAnnounceBase, amdLayout, amdWords, initAmd, readAmdStats } from './layout.ts';
+export {
+  type AmdConfig,
+  amdAnnounceBase,
+  amdLayout,
+  amdWords,
+  deviceEntryAt,
+  initAmd,
+  readAmdStats,
+} from './layout.ts';
 export { LAST_PAGE_NUMBER, rangePageHi, rangePageLo, rangeSizeLg2 } from './page-range.ts';
 export {
   decodePprEntry,

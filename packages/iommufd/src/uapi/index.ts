@@ -1,4 +1,5 @@
 export * from './constants.ts';
+export * from './drivers/amd.ts';
 export * from './drivers/smmu-v3.ts';
 export * from './drivers/vtd.ts';
 export * from './records.ts';
