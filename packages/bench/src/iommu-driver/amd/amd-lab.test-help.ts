@@ -26,7 +26,13 @@ import { STALL_ABORT } from '@faultline/hw/smmu-v3';
 import { Iommufd, iommufdConfig } from '@faultline/iommufd';
 import { createLab, type Lab, openLab } from '@faultline/iommufd/testing';
 import { formatOf } from './formats.ts';
-import { AMD_UNIT_REGION, AmdIommufdDriver, amdDriverRegions, initAmdDriver } from './index.ts';
+import {
+  AMD_UNIT_REGION,
+  AmdIommufdDriver,
+  type AmdIommufdDriverConfig,
+  amdDriverRegions,
+  initAmdDriver,
+} from './index.ts';
 import { CODE_GUEST, CODE_HOST } from './layout.ts';
 
 export const DEVICE = 1;
@@ -85,8 +91,11 @@ export function makeAmdLab(): AmdLab {
     const moved = hardware.pump(64) + endpoint.pump();
     return moved + lab.machine.answering(() => pump.pump(64));
   };
-  const control = { hardwareDoorbell, timeoutMs: 2000 };
-  const driver = new AmdIommufdDriver(arena, { self, ops, control, between: () => void turn() });
+  const driverConfig: AmdIommufdDriverConfig = {
+    ...{ self, ops, between: () => void turn() },
+    control: { hardwareDoorbell, timeoutMs: 2000 },
+  };
+  const driver = new AmdIommufdDriver(arena, driverConfig);
   const lab = openLab(shared, () => ({ driver, ops }), self);
   const pump = new AmdEventPump(words, base, { reporter: lab.machine.path, ops, clock: () => 0 });
   driver.enable();

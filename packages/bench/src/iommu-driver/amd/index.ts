@@ -1,4 +1,3 @@
-export type { AmdDevice } from './devices.ts';
 export { AmdIommufdDriver, type AmdIommufdDriverConfig } from './driver.ts';
 export { AMD_UNIT_REGION } from './layout.ts';
 export { amdDriverRegions, initAmdDriver } from './region.ts';
