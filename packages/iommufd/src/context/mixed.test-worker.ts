@@ -107,10 +107,11 @@ const STEPS: readonly (() => void)[] = [
     counts.destroyed++;
   },
   function destroy() {
-    const id = anyHwpt();
+    const at = random(task.hwpts.length);
+    const id = Atomics.load(task.hwpts, at);
     call(DESTROY, { id }); // EBUSY while it is attached, ENOENT where another thread was faster
     counts.destroyed++;
-    Atomics.compareExchange(task.hwpts, task.hwpts.indexOf(id), id, 0);
+    Atomics.compareExchange(task.hwpts, at, id, 0);
   },
   function attach() {
     attachDevice(context, any(task.devIds), { ptId: random(4) === 0 ? any(task.ioases) : anyHwpt(), pasid: random(2) });
