@@ -99,7 +99,7 @@ function playDevice({ ram }: ThreadTask, arena: Arena): ThreadReport {
   for (let i = 0; Atomics.load(words, shared + SHARED.stop) === 0; i++) {
     const page = Atomics.load(words, shared + SHARED.page + (i & 1)) + ((i >>> 1) % PAGES);
     const output = remapper.access(RID, -1, page, true, (frame) => {
-      if (i % 16 === 0) Atomics.wait(words, shared + SHARED.turn + 1, 0, 0.3); // an access that takes its time
+      if (i % 32 === 0) Atomics.wait(words, shared + SHARED.turn + 1, 0, 0.3); // an access that takes its time
       Atomics.add(memory, frame * WORDS, 1);
     });
     if (output >= 0) reached++;
