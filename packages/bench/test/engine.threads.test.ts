@@ -57,6 +57,12 @@ async function progress(arena: Arena, system: ActorSystem, times: number, signal
   await waitWord(words, results, () => attached >= times && readDeviceResults(words, results).resumed > 0, signal);
 }
 
+/** Pages are taken away from who faulted them in, but where they are leased to it. */
+function expectRefaults({ generation, refaults, faults }: Cell): void {
+  if (generation === 'adaptive') expect(refaults).toBeLessThan(faults / 20);
+  else expect(refaults).toBeGreaterThan(0);
+}
+
 describe('the books balance, and a budget is used up to the last fault:', () => {
   const variants: [string, Partial<StressParameters>][] = [
     ...GENERATIONS.map((generation): [string, Partial<StressParameters>] => [
@@ -137,7 +143,7 @@ describe.each(IOMMUS)('behind %s', (iommu) => {
       expect(still).toMatchObject({ faults: FAULTS, timeouts: 0, refaults: 0, overflows: 0, automatic: 0 });
       const moving = await runOrder(stage, { faults: undefined, seconds: 0.12 }, { scanner: 2, replaceEveryMs: 5 });
       expectBalanced(moving);
-      expect(moving.refaults).toBeGreaterThan(0);
+      expectRefaults(moving);
     });
   });
 
@@ -195,7 +201,7 @@ describe('under load', () => {
       const patient = await runOrder(stage, {}, { scanner: 5 });
       expectBalanced(patient);
       expect(patient).toMatchObject({ timeouts: 0, scanner: 5 });
-      expect(patient.refaults).toBeGreaterThan(0);
+      expectRefaults(patient);
       expect(patient.refaults).toBeLessThan(patient.faults);
       const hasty = await runOrder(stage, {}, { scanner: 5, timeoutMs: 1 });
       expectBalanced(hasty);
@@ -367,9 +373,9 @@ describe('planOrders', () => {
 
   test('has each generation once a repeat, thread counts rising', () => {
     const orders = plan();
-    expect(orders.length).toBe(2 * 5 * 4);
+    expect(orders.length).toBe(2 * 5 * GENERATIONS.length);
     for (let round = 0; round < 10; round++) {
-      const cells = orders.slice(round * 4, round * 4 + 4);
+      const cells = orders.slice(round * GENERATIONS.length, (round + 1) * GENERATIONS.length);
       expect(cells.map(({ generation }) => generation).sort()).toEqual([...GENERATIONS].sort());
       const expected = { threads: round < 5 ? 2 : 8, repeat: round % 5, scanPeriodMs: 0, timeoutMs: 4200, seconds: 1 };
       for (const cell of cells) expect(cell).toMatchObject(expected);
@@ -379,19 +385,20 @@ describe('planOrders', () => {
   test('is the same for the same seed, and another for another', () => {
     expect(names({ seed: 7 })).toEqual(names({ seed: 7 }));
     expect(names({ seed: 8 })).not.toEqual(names({ seed: 7 }));
-    const firsts = new Set(Array.from({ length: 10 }, (_, round) => names()[round * 4]));
+    const firsts = new Set(Array.from({ length: 10 }, (_, round) => names()[round * GENERATIONS.length]));
     expect(firsts.size).toBeGreaterThan(1);
   });
 
   test('adds one round without the scanner to each thread count, where there is one', () => {
     const scanned = plan({ scanner: 10, compareScanner: true });
-    expect(scanned.length).toBe(2 * 6 * 4);
+    expect(scanned.length).toBe(2 * 6 * GENERATIONS.length);
     for (const threads of [2, 8]) {
       const cells = scanned.filter((cell) => cell.threads === threads);
-      expect(cells.slice(0, 20).every(({ scanPeriodMs }) => scanPeriodMs === 10)).toBe(true);
-      expect(cells.slice(20).map(({ scanPeriodMs, repeat }) => [scanPeriodMs, repeat])).toEqual(Array(4).fill([0, 0]));
+      expect(cells.slice(0, 5 * GENERATIONS.length).every(({ scanPeriodMs }) => scanPeriodMs === 10)).toBe(true);
+      const still = cells.slice(5 * GENERATIONS.length).map(({ scanPeriodMs, repeat }) => [scanPeriodMs, repeat]);
+      expect(still).toEqual(Array(GENERATIONS.length).fill([0, 0]));
     }
-    expect(plan({ scanner: 0, compareScanner: true }).length).toBe(2 * 5 * 4);
-    expect(plan({ scanner: 10, compareScanner: false }).length).toBe(2 * 5 * 4);
+    expect(plan({ scanner: 0, compareScanner: true }).length).toBe(2 * 5 * GENERATIONS.length);
+    expect(plan({ scanner: 10, compareScanner: false }).length).toBe(2 * 5 * GENERATIONS.length);
   });
 });

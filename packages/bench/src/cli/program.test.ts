@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { type FakeBehaviour, type FakeEngine, fakeEngine } from '../../test/fake-engine.ts';
 import { resultSchema } from '../result/schema.ts';
-import { MISBEHAVIOURS } from '../scenario/parameters.ts';
+import { GENERATIONS, MISBEHAVIOURS } from '../scenario/parameters.ts';
 import { main } from './program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'faultline-cli-'));
@@ -84,7 +84,7 @@ test('every option reaches the engine', async () => {
 });
 
 test.each([
-  ['stress --generations v8', '--generations = "v8": must be one of locked, v7, mainline, lockless'],
+  ['stress --generations v8', '--generations = "v8": must be one of locked, v7, mainline, lockless, adaptive'],
   ['stress --threads 0', '--threads = 0: must be a whole number from 1 to 4096'],
   ['stress --threads 8,,16', '--threads = "": must be a whole number from 1 to 4096'],
   ['stress --faults -5', '--faults = -5: must be a whole number from 1 to 2147483647'],
@@ -173,8 +173,8 @@ test('repro measures once more without the scanner, unless told not to', async (
 
 test('without a terminal, a line for each cell goes to stderr', async () => {
   const { err, out } = await faultline('stress --quick');
-  expect(err.trimEnd().split('\n')).toHaveLength(1 + 8);
-  expect(err).toContain('8/8 lockless, 32 threads, repeat 1: 20 k/s, p99 9 µs');
+  expect(err.trimEnd().split('\n')).toHaveLength(1 + 2 * GENERATIONS.length);
+  expect(err).toContain('10/10 adaptive, 32 threads, repeat 1: 20 k/s, p99 9 µs');
   expect(out).toContain('balanced');
 });
 
@@ -183,7 +183,7 @@ test('writes the result as JSON that its schema takes, and the report', async ()
   await faultline(`stress --quick --json ${json} --html ${html}`);
   const result = resultSchema.parse(JSON.parse(readFileSync(json, 'utf8')));
   expect(result).toMatchObject({ command: 'stress', partial: false });
-  expect(result.cells).toHaveLength(8);
+  expect(result.cells).toHaveLength(2 * GENERATIONS.length);
   expect(readFileSync(html, 'utf8')).toMatch(/^<!doctype html>/);
 });
 
@@ -220,7 +220,7 @@ test('an engine that fails is reported with its stack, after what was measured; 
     },
   });
   expect(code).toBe(1);
-  expect(out).toContain('PARTIAL: interrupted, 4 cells were measured');
+  expect(out).toContain(`PARTIAL: interrupted, ${GENERATIONS.length} cells were measured`);
   expect(err).toMatch(/faultline failed: Error: worker 3 died\n\s+at /);
 });
 

@@ -8,7 +8,7 @@ async function running(env: Record<string, string> = {}): Promise<{ child: Child
   const program = new URL('../../test/fake-main.ts', import.meta.url).pathname;
   const child = spawn(process.execPath, [program, 'stress', '--quick'], { env: { ...process.env, ...env } });
   const out = text(child.stdout);
-  for await (const chunk of child.stderr.iterator({ destroyOnReturn: false })) if (`${chunk}`.includes('2/8')) break;
+  for await (const chunk of child.stderr.iterator({ destroyOnReturn: false })) if (`${chunk}`.includes('2/10')) break;
   child.stderr.resume();
   return { child, out };
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { makeCell, makeTable } from '../../test/cells.ts';
 import { mergeCells } from '../result/merge.ts';
+import { GENERATIONS } from '../scenario/parameters.ts';
 import { describeKnee, findKnees } from './knee.ts';
 
 const curve = (rates: number[], timeouts: number[] = []): ReturnType<typeof mergeCells> =>
@@ -42,7 +43,7 @@ test('thread counts may come in any order', () => {
 
 test('each generation has one with the scanner and one without', () => {
   const knees = findKnees(mergeCells(makeTable([0, 20_000], 1)));
-  expect(knees).toHaveLength(8);
+  expect(knees).toHaveLength(2 * GENERATIONS.length);
   expect(knees.filter((knee) => knee.scanner === 0).every((knee) => knee.threads === null)).toBe(true);
   expect(knees.find((knee) => knee.scanner > 0 && knee.generation === 'locked')?.threads).toBe(384);
 });

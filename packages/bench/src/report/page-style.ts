@@ -1,11 +1,11 @@
-/** The report's style: light and dark by the reader's preference, four colours that the colour-blind can tell apart. */
+/** The report's style: light and dark by the reader's preference, five colours that the colour-blind can tell apart. */
 export const PAGE_STYLE = `
 :root { color-scheme: light dark;
   --paper: #ffffff; --ink: #1f2430; --soft: #5b6372; --grid: #dfe3ea; --panel: #f6f7f9; --bad: #b3261e;
-  --locked: #4a5263; --v7: #0072b2; --mainline: #b25a00; --lockless: #00805f; }
+  --locked: #4a5263; --v7: #0072b2; --mainline: #b25a00; --lockless: #00805f; --adaptive: #a3428c; }
 @media (prefers-color-scheme: dark) { :root {
   --paper: #14171d; --ink: #e4e7ec; --soft: #9aa3b2; --grid: #2e3440; --panel: #1b1f27; --bad: #ff8a80;
-  --locked: #b4bccb; --v7: #56b4e9; --mainline: #e69f00; --lockless: #2fc99b; } }
+  --locked: #b4bccb; --v7: #56b4e9; --mainline: #e69f00; --lockless: #2fc99b; --adaptive: #e08bc6; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 24px; max-width: 1240px; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { makeCell, makeTable } from '../../test/cells.ts';
+import { GENERATIONS } from '../scenario/parameters.ts';
 import { latencyOf, mergeBins, mergeCells } from './merge.ts';
 import type { Bin } from './schema.ts';
 
 test('repeats of one generation, thread count and scanner pace become one row', () => {
   const merged = mergeCells(makeTable([0, 100], 3));
-  expect(merged).toHaveLength(2 * 8 * 4);
+  expect(merged).toHaveLength(2 * 8 * GENERATIONS.length);
   expect(merged.every((cell) => cell.repeats === 3)).toBe(true);
 });
 

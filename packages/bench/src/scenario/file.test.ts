@@ -50,7 +50,7 @@ test.each([
   [
     'an unknown generation',
     'generations: [locked, v8]\n',
-    ['run.yaml:1: generations[1] = "v8": must be one of locked, v7, mainline, lockless'],
+    ['run.yaml:1: generations[1] = "v8": must be one of locked, v7, mainline, lockless, adaptive'],
   ],
   ['a repeated key', 'seed: 1\nhandlers: 2\nseed: 2\n', ['run.yaml:3: seed: is there twice, first on line 1']],
   ['a list for a file', '- threads\n', ['run.yaml:1: a scenario is a map of parameters, such as `threads: [8, 64]`']],

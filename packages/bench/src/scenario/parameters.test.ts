@@ -18,7 +18,7 @@ test.each([
   ['threads', [8, 8], 'threads[1] = 8: is there twice'],
   ['threads', [], 'threads = []: must name at least one of thread counts'],
   ['threads', 8, 'threads = 8: must be a list of thread counts'],
-  ['generations', ['v8'], 'generations[0] = "v8": must be one of locked, v7, mainline, lockless'],
+  ['generations', ['v8'], 'generations[0] = "v8": must be one of locked, v7, mainline, lockless, adaptive'],
   ['seconds', 0, 'seconds = 0: must be a number above 0, up to 3600'],
   ['repeats', -1, 'repeats = -1: must be a whole number from 1 to 1000'],
   ['devices', 9, 'devices = 9: must not exceed the smallest thread count, 8'],

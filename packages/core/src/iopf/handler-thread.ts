@@ -68,7 +68,7 @@ export class HandlerThread {
     if (handler === HANDLER_NOOP) return RESPONSE_SUCCESS;
     if (handler !== HANDLER_SVA) return RESPONSE_INVALID;
     const mm = this.#mms[this.#system.words[at + DOMAIN_MM]];
-    return mm === undefined ? RESPONSE_FAILURE : handleSvaGroup(this.#system, group, mm);
+    return mm === undefined ? RESPONSE_FAILURE : handleSvaGroup(this.#system, group, mm, this.#path.leasesPages);
   }
 
   /** Sleeps until groups are published, offline meanwhile. */

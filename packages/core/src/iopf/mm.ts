@@ -11,6 +11,8 @@ export interface AddressSpace {
   findArea(pageLo: number, pageHi: number): number;
   /** @returns the FAULT_PERM_* bits that the area grants. Context: mmap lock held. */
   areaPerm(area: number): number;
-  /** Makes the page present: allocates, zeroes, maps. @returns false on an error (SIGBUS, no memory). Context: mmap lock held. */
-  handleMmFault(area: number, pageLo: number, pageHi: number, perm: number): boolean;
+  /** Makes the page present: allocates, zeroes, maps. @returns false on an error (SIGBUS, no memory). Context: mmap lock held.
+   * @param lease whether whatever balances memory is to leave the page until the device has accessed it. Bounded: a device that never
+   * does keeps nothing for ever. Default: not. */
+  handleMmFault(area: number, pageLo: number, pageHi: number, perm: number, lease?: boolean): boolean;
 }

@@ -47,7 +47,7 @@ test('lockless: what a worker still holds is answered at its step, before the an
   expect(system.params.live()).toBe(0);
 });
 
-describe.each(GENERATIONS.filter((generation) => generation === 'mainline' || generation === 'lockless'))(
+describe.each(GENERATIONS.filter((generation) => generation !== 'locked' && generation !== 'v7'))(
   '%s',
   (generation) => {
     test.each(['split', 'shared'] as const)(

@@ -49,9 +49,9 @@ export function priOffSteps(parts: PriOff): {
       await driver.fenceEventQueue();
       await system.rcu.synchronizeAsync();
     },
-    // Only `lockless` can void a group that a worker holds; the others let their workers finish first.
+    // Where a group that a worker holds cannot be made void, the workers finish first.
     respondPending: async () => {
-      if (path.generation !== 'lockless') await flushWork(system);
+      if (!path.countsPending) await flushWork(system);
       path.respondPending(device, RESPONSE_INVALID);
       path.endBatch();
     },
@@ -107,9 +107,9 @@ export function domainSteps(parts: DomainLife): {
     },
     // Whoever attached it has detached it: reports that found it before have ended with the grace period.
     detachAll: async () => system.rcu.synchronizeAsync(),
-    // `lockless` counts what is pending; the others can only wait until their workers have been through everything.
+    // Where nobody counts what is pending, one can only wait until the workers have been through everything.
     drainPending: async () => {
-      if (path.generation === 'lockless') await system.pending.waitZeroAsync(domain);
+      if (path.countsPending) await system.pending.waitZeroAsync(domain);
       else await flushWork(system);
       freeDomain(system, domain);
     },

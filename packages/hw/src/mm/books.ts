@@ -11,6 +11,7 @@ import { MM_BOOKS_AT, MM_THREADS } from './layout.ts';
 //   TAKEN      5  pages taken by the scanner
 //   DISCARDED  6  present pages made absent
 //   RECLAIMED  7  pages taken back from a dead handler
+//   LEASED     8  pages that the scanner passed by, as they were leased
 //   POPULATED = DISCARDED + pages present now
 export const BOOK_POPULATED = 0;
 export const BOOK_RESTORED = 1;
@@ -20,6 +21,7 @@ export const BOOK_STUCK = 4;
 export const BOOK_TAKEN = 5;
 export const BOOK_DISCARDED = 6;
 export const BOOK_RECLAIMED = 7;
+export const BOOK_LEASED = 8;
 
 export interface MmBooks {
   populated: number;
@@ -30,6 +32,7 @@ export interface MmBooks {
   taken: number;
   discarded: number;
   reclaimed: number;
+  leased: number;
 }
 
 /** Counts in a thread's own line. */
@@ -55,5 +58,6 @@ export function readMmBooks(words: Words, base: number): MmBooks {
     taken: sum(BOOK_TAKEN),
     discarded: sum(BOOK_DISCARDED),
     reclaimed: sum(BOOK_RECLAIMED),
+    leased: sum(BOOK_LEASED),
   };
 }

@@ -3,18 +3,32 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readMmBooks } from './books.ts';
 import { BASE, EXEC, fault, firstOdd, memoryOf, open, READ, translate, WRITE } from './mm.test-help.ts';
-import { PTE_ACCESSED, PTE_DIRTY, PTE_FLAGS, PTE_NUMA_HINT, PTE_PRESENT } from './pte.ts';
+import {
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_FLAGS,
+  PTE_NUMA_HINT,
+  PTE_PRESENT,
+  TAKE_DONE,
+  TAKE_LEASED,
+  TAKE_NOTHING,
+} from './pte.ts';
 
 // The same address space as a map of pages and a list of areas. Runs of calls must agree in every answer and every page.
 const FRAMES = 24;
 const AREAS = 4;
 const SPACE = 40; // pages that calls draw from
+const LEASE = 15;
+const LEASE_USED = 3;
+const LEASE_SHIFT = 10;
 const ORIGIN = 2 ** 32 - 20; // so that both words of a page number are used
 
 interface ModelPage {
   accessed: boolean;
   dirty: boolean;
   hinted: boolean;
+  /** Visits of the scanner that pass it by. */
+  lease: number;
   /** The first word of its frame. */
   contents: number;
 }
@@ -25,6 +39,7 @@ class Model {
   populated = 0;
   discarded = 0;
   taken = 0;
+  leased = 0;
   restored = 0;
 
   areaOf(page: number): { start: number; pages: number; perm: number } | undefined {
@@ -50,11 +65,14 @@ const perm = fc.integer({ min: 0, max: READ | WRITE | EXEC });
 const call = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('addArea' as const), page, pages, perm }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('removeArea' as const), page }) },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('fault' as const), page, perm }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('fault' as const), page, perm, lease: fc.boolean() }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('translate' as const), page, perm }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('write' as const), page, value: fc.integer() }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('discard' as const), page, pages }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('take' as const), page }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('take' as const), page, times: fc.integer({ min: 1, max: 5 }) }),
+  },
 );
 
 function attempt(run: () => number): number | string {
@@ -97,14 +115,16 @@ test('any run of calls agrees with a map of pages', () => {
           }
           case 'fault': {
             const granted = area !== undefined && (step.perm & ~area.perm) === 0;
-            expect(fault(mm, step.page, step.perm)).toBe(granted);
+            expect(fault(mm, step.page, step.perm, step.lease)).toBe(granted);
             if (!granted) break;
             const dirty = (step.perm & WRITE) !== 0;
+            const lease = step.lease ? LEASE : 0;
             if (known === undefined) {
-              model.pages.set(step.page, { accessed: true, dirty, hinted: false, contents: 0 });
+              model.pages.set(step.page, { accessed: true, dirty, hinted: false, lease, contents: 0 });
               model.populated++;
             } else if (known.hinted) {
               known.hinted = false;
+              known.lease = lease;
               known.dirty ||= dirty;
               model.restored++;
             }
@@ -114,6 +134,7 @@ test('any run of calls agrees with a map of pages', () => {
             const seen = known !== undefined && !known.hinted && (step.perm & ~(area?.perm ?? 0)) === 0;
             expect(translate(mm, step.page, step.perm)).toBe(seen);
             if (seen && (step.perm & WRITE) !== 0) known.dirty = true;
+            if (seen && known.lease > LEASE_USED) known.lease = LEASE_USED;
             break;
           }
           case 'write': {
@@ -131,11 +152,19 @@ test('any run of calls agrees with a map of pages', () => {
           }
           case 'take': {
             if (area === undefined) break;
-            const there = known !== undefined && !known.hinted;
-            expect(mm.takePage(mm.areaFrom(step.page), step.page - area.start)).toBe(there);
-            if (!there) break;
-            known.hinted = true;
-            model.taken++;
+            for (let time = 0; time < step.times; time++) {
+              const take = mm.takePage(mm.areaFrom(step.page), step.page - area.start);
+              if (known === undefined || known.hinted) expect(take).toBe(TAKE_NOTHING);
+              else if (known.lease > 0) {
+                expect(take).toBe(TAKE_LEASED);
+                known.lease--;
+                model.leased++;
+              } else {
+                expect(take).toBe(TAKE_DONE);
+                known.hinted = true;
+                model.taken++;
+              }
+            }
             break;
           }
         }
@@ -150,14 +179,15 @@ test('any run of calls agrees with a map of pages', () => {
               (area?.perm ?? 0) |
               (known.accessed ? PTE_ACCESSED : 0) |
               (known.dirty ? PTE_DIRTY : 0) |
-              (known.hinted ? PTE_NUMA_HINT : 0);
+              (known.hinted ? PTE_NUMA_HINT : 0) |
+              (known.lease << LEASE_SHIFT);
         expect(mm.pteOf(at) & PTE_FLAGS).toBe(bits);
         if (known === undefined) continue;
         expect(words[mm.frameAt(at)]).toBe(known.contents);
         if (known.contents === 0) expect(firstOdd(words, mm, at, 0)).toBe(-1);
       }
-      const { populated, discarded, taken, restored } = model;
-      expect(readMmBooks(words, BASE)).toMatchObject({ populated, discarded, taken, restored });
+      const { populated, discarded, taken, leased, restored } = model;
+      expect(readMmBooks(words, BASE)).toMatchObject({ populated, discarded, taken, leased, restored });
       expect(mm.presentPages()).toBe(model.pages.size);
       expect(populated).toBe(discarded + model.pages.size);
     }),

@@ -29,11 +29,12 @@ export function hi(page: number): number {
 }
 
 /** Handles one fault as the SVA handler does. @returns whether the device is told to retry. */
-export function fault(mm: Mm, page: number, perm: number): boolean {
+export function fault(mm: Mm, page: number, perm: number, lease = false): boolean {
   mm.readLock();
   const area = mm.findArea(lo(page), hi(page));
   const wanted = perm & 7;
-  const done = area !== 0 && (wanted & ~mm.areaPerm(area)) === 0 && mm.handleMmFault(area, lo(page), hi(page), perm);
+  const granted = area !== 0 && (wanted & ~mm.areaPerm(area)) === 0;
+  const done = granted && mm.handleMmFault(area, lo(page), hi(page), perm, lease);
   mm.readUnlock();
   return done;
 }

@@ -16,6 +16,8 @@ import {
   PTE_PRESENT,
   PTE_READABLE,
   PTE_WRITABLE,
+  TAKE_DONE,
+  TAKE_NOTHING,
 } from './pte.ts';
 
 const config = { frames: 64, areas: 4, threads: 3 };
@@ -65,8 +67,8 @@ describe('a fault', () => {
     mm.addArea(100, 8, READ | WRITE);
     fault(mm, 103, WRITE);
     words[mm.frameAt(103)] = 7;
-    expect(mm.takePage(mm.findArea(103, 0), 3)).toBe(true);
-    expect(mm.takePage(mm.findArea(103, 0), 3)).toBe(false);
+    expect(mm.takePage(mm.findArea(103, 0), 3)).toBe(TAKE_DONE);
+    expect(mm.takePage(mm.findArea(103, 0), 3)).toBe(TAKE_NOTHING);
     expect(translate(mm, 103, READ)).toBe(false);
     expect(mm.presentPages()).toBe(1);
     expect(fault(mm, 103, READ)).toBe(true);
@@ -93,7 +95,7 @@ describe('a fault', () => {
     expect(fault(impatient, 103, READ)).toBe(false);
     expect(readMmBooks(words, BASE)).toMatchObject({ waited: 1, stuck: 1, populated: 0 });
     expect(mm.discard(100, 8)).toBe(0); // steps over it
-    expect(mm.takePage(mm.findArea(103, 0), 3)).toBe(false);
+    expect(mm.takePage(mm.findArea(103, 0), 3)).toBe(TAKE_NOTHING);
     expect(mm.reclaimBusy(2)).toBe(0);
     expect(mm.reclaimBusy(3)).toBe(1);
     expect(fault(impatient, 103, READ)).toBe(true);

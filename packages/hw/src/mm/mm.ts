@@ -29,6 +29,7 @@ import {
 import {
   BOOK_DISCARDED,
   BOOK_FOUND,
+  BOOK_LEASED,
   BOOK_POPULATED,
   BOOK_RECLAIMED,
   BOOK_RESTORED,
@@ -58,6 +59,7 @@ import {
   marksOf,
   PTE_ACCESS,
   PTE_BUSY,
+  PTE_LEASE,
   PTE_NUMA_HINT,
   PTE_PRESENT,
   PTE_WAITERS,
@@ -65,6 +67,9 @@ import {
   pteOwner,
   pteTake,
   pteTouch,
+  TAKE_DONE,
+  TAKE_LEASED,
+  type Take,
   tagBits,
   waitForPage,
 } from './pte.ts';
@@ -148,28 +153,30 @@ export class Mm implements AddressSpace {
 
   /** Makes a page of `area` present: zeroes it, or gives it back when the scanner took it. Of handlers that race on one page
    * one zeroes, and the others wait for it. Nothing is allocated.
+   * @param lease whether the scanner is to leave the page, once it is back, until the device has accessed it (LEASE in pte.ts).
    * @returns false when the page is outside the area, the area grants less than `perm`, or another handler never finished. */
-  handleMmFault(area: number, lo: number, hi: number, perm: number): boolean {
+  handleMmFault(area: number, lo: number, hi: number, perm: number, lease = false): boolean {
     const words = this.#words;
     const index = pageOf(lo, hi) - areaStart(words, area);
     const granted = words[area + AREA_PERM];
     if (index < 0 || index >= areaPages(words, area) || (perm & PTE_ACCESS & ~granted) !== 0) return false;
     const frame = words[area + AREA_FRAME] + index;
     const at = this.#ptes + frame;
+    const marks = marksOf(perm) | (lease ? PTE_LEASE : 0);
     for (;;) {
       const pte = Atomics.load(words, at);
       if (pte === 0) {
         const busy = busyBy(this.#self.id);
         if (Atomics.compareExchange(words, at, 0, busy) !== 0) continue; // [Z]
         this.#bytes.set(ZERO_FRAME, (this.#frames + frame * FRAME_WORDS) / 2);
-        this.#publish(at, busy, tagBits(words[area + AREA_TAG]) | PTE_PRESENT | granted | marksOf(perm));
+        this.#publish(at, busy, tagBits(words[area + AREA_TAG]) | PTE_PRESENT | granted | marks);
         book(words, this.#row, BOOK_POPULATED, 1);
         return true;
       }
       if ((pte & PTE_BUSY) !== 0) {
         if (!this.#waitForOther(at)) return false;
       } else if ((pte & PTE_NUMA_HINT) !== 0) {
-        const restored = (pte & ~PTE_NUMA_HINT) | marksOf(perm);
+        const restored = (pte & ~PTE_NUMA_HINT) | marks;
         if (Atomics.compareExchange(words, at, pte, restored) !== pte) continue;
         book(words, this.#row, BOOK_RESTORED, 1);
         return true;
@@ -199,7 +206,7 @@ export class Mm implements AddressSpace {
 
   /** Maps `pages` fresh pages at `startPage` for the accesses in `perm` (FAULT_PERM_READ, _WRITE, _EXEC). None is present yet.
    * @throws IommuError EINVAL not a whole number, none or more than 2^52 pages, other bits in `perm`, no users left; EBUSY
-   * overlap; ENOSPC all areas taken; ENOMEM no frames; EOVERFLOW after two million areas. */
+   * overlap; ENOSPC all areas taken; ENOMEM no frames; EOVERFLOW after a quarter of a million areas. */
   addArea(startPage: number, pages: number, perm: number): void {
     const call = 'Mm.addArea';
     checkRange(call, startPage, pages);
@@ -261,11 +268,12 @@ export class Mm implements AddressSpace {
     return areaPages(this.#words, area);
   }
 
-  /** Takes the area's page number `index` from the device, contents and all. @returns false when it was not there to take. */
-  takePage(area: number, index: number): boolean {
-    if (!pteTake(this.#words, this.#ptes + this.#words[area + AREA_FRAME] + index)) return false;
-    book(this.#words, this.#row, BOOK_TAKEN, 1);
-    return true;
+  /** Takes the area's page number `index` from the device, contents and all, or shortens its lease. @returns TAKE_* */
+  takePage(area: number, index: number): Take {
+    const take = pteTake(this.#words, this.#ptes + this.#words[area + AREA_FRAME] + index);
+    if (take === TAKE_DONE) book(this.#words, this.#row, BOOK_TAKEN, 1);
+    else if (take === TAKE_LEASED) book(this.#words, this.#row, BOOK_LEASED, 1);
+    return take;
   }
 
   invalidate(startPage: number, pages: number): void {

@@ -5,14 +5,22 @@
 //   BUSY             BUSY, WAITERS       another handler        shared      the announcement; the owner's publish then notifies
 //   BUSY             present             its owner              shared      [P] zeroes first: no page is handed out unzeroed
 //   present          present, A, D       device's table walk    none        fails when anything moved; the walk looks again
-//   present          present, NUMA_HINT  page scanner           shared      only from present; contents and A, D stay
-//   NUMA_HINT        present             handler                shared      no zeroing: the contents were never away
+//   present          present, NUMA_HINT  page scanner           shared      only from present without a lease; contents and A, D stay
+//   present, LEASE   present, LEASE - 1  page scanner           shared      a round of the lease; the page stays
+//   present, LEASE   present, LEASE less device's table walk    none        its first access: the lease has served
+//   NUMA_HINT        present             handler                shared      no zeroing: the contents were never away; may lease
 //   present or HINT  absent              discard                shared      by value seen: never takes a BUSY page
 //   present or HINT  absent              removeArea, last user  exclusive   no handler, so no BUSY; see TAG
 //   BUSY             absent              reclaimBusy            none        the owner is dead, so says the caller
 //
 // discard steps over BUSY: that page is not mapped, and will hold zeroes when it is. So the discard came first.
 // The scanner steps over it as well. Nobody but its owner and reclaimBusy ends BUSY, so frames have one writer while BUSY.
+//
+// LEASE: a page that was made present for a device may be leased to it: the scanner passes it by until the device has accessed it, as
+// Linux's NUMA balancing passes by what is pinned for DMA. It is counted in the scanner's visits, so a device that never accesses what
+// it asked for keeps nothing from the scanner for ever: a fault on a page that is there renews no lease, and only a taken or absent
+// page can be leased again. Discarding and unmapping do not look at it. All moves are the compare-exchanges above, so a lease needs
+// no owner and nobody frees it.
 //
 // TAG: a present PTE carries its area's tag, and no two areas ever have the same. A device that remembers where an area's PTEs
 // are and finds them handed to another area sees the tag differ. So a walk is one load, and needs no look at the table of areas.
@@ -45,11 +53,19 @@ export const PTE_NUMA_HINT: number = 1 << 7;
 export const PTE_BUSY: number = 1 << 8;
 /** Somebody sleeps until BUSY ends. */
 export const PTE_WAITERS: number = 1 << 9;
+const LEASE_SHIFT = 10;
+/** Visits of the scanner that pass the page by, at most. A fault makes it all of them: with 2,048 device threads, a device comes back
+ * to its page up to ten visits later. */
+export const PTE_LEASE: number = 15 << LEASE_SHIFT;
+/** What the first access leaves of it: a job goes over its pages more than once, and between two passes others may run. */
+export const PTE_LEASE_USED: number = 3 << LEASE_SHIFT;
+const LEASE_AWAITED: number = PTE_LEASE & ~PTE_LEASE_USED;
+const LEASE_ROUND: number = 1 << LEASE_SHIFT;
 /** The bits below TAG. */
-export const PTE_FLAGS: number = (1 << 10) - 1;
-/** Bits 30:10. */
-export const MAX_TAG: number = 2 ** 21 - 1;
-const TAG_SHIFT = 10;
+export const PTE_FLAGS: number = (1 << 14) - 1;
+/** Bits 31:14. */
+export const MAX_TAG: number = 2 ** 18 - 1;
+const TAG_SHIFT = 14;
 const PTE_TAG: number = MAX_TAG << TAG_SHIFT;
 
 export function busyBy(owner: number): number {
@@ -68,26 +84,35 @@ export function marksOf(perm: number): number {
   return PTE_ACCESSED | ((perm & PTE_WRITABLE) << PTE_DIRTY_SHIFT);
 }
 
-/** One table walk: is the access granted, by the area with this tag? Sets ACCESSED and DIRTY, and stores nothing when they are
- * set. Lock-free. @param tag as {@link tagBits} gives it. */
+/** One table walk: is the access granted, by the area with this tag? Sets ACCESSED and DIRTY and ends the wait for a
+ * leased page, and stores nothing when all that is done. Lock-free. @param tag as {@link tagBits} gives it. */
 export function pteTouch(words: Words, at: number, tag: number, perm: number): boolean {
   const need = tag | PTE_PRESENT | (perm & PTE_ACCESS);
   const marks = marksOf(perm);
   for (let pte = Atomics.load(words, at); ; ) {
     if ((pte & (PTE_TAG | need | PTE_NUMA_HINT)) !== need) return false; // [C]
-    if ((pte & marks) === marks) return true;
-    const found = Atomics.compareExchange(words, at, pte, pte | marks);
+    const isAwaited = (pte & LEASE_AWAITED) !== 0;
+    if (!isAwaited && (pte & marks) === marks) return true;
+    const kept = isAwaited ? (pte & ~PTE_LEASE) | PTE_LEASE_USED : pte;
+    const found = Atomics.compareExchange(words, at, pte, kept | marks);
     if (found === pte) return true;
     pte = found;
   }
 }
 
-/** Takes a present page from the device. @returns false when it is absent, BUSY or taken already. */
-export function pteTake(words: Words, at: number): boolean {
+/** What {@link pteTake} found. */
+export const TAKE_NOTHING = 0; // absent, BUSY or taken already
+export const TAKE_DONE = 1;
+export const TAKE_LEASED = 2; // the page stays; its lease is a visit shorter
+export type Take = typeof TAKE_NOTHING | typeof TAKE_DONE | typeof TAKE_LEASED;
+
+/** Takes a present page from the device, unless it is leased. */
+export function pteTake(words: Words, at: number): Take {
   for (let pte = Atomics.load(words, at); ; ) {
-    if ((pte & (PTE_PRESENT | PTE_NUMA_HINT)) !== PTE_PRESENT) return false;
-    const found = Atomics.compareExchange(words, at, pte, pte | PTE_NUMA_HINT);
-    if (found === pte) return true;
+    if ((pte & (PTE_PRESENT | PTE_NUMA_HINT)) !== PTE_PRESENT) return TAKE_NOTHING;
+    const isLeased = (pte & PTE_LEASE) !== 0;
+    const found = Atomics.compareExchange(words, at, pte, isLeased ? pte - LEASE_ROUND : pte | PTE_NUMA_HINT);
+    if (found === pte) return isLeased ? TAKE_LEASED : TAKE_DONE;
     pte = found;
   }
 }

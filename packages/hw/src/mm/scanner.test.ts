@@ -118,6 +118,24 @@ describe('going round', () => {
     expect(taken.lastIndexOf(1)).toBe(12); // 8 to 99 take twelve attempts
   });
 
+  test('passes leased pages by at the pace of taking them, until the device has used them or never came', () => {
+    mm.addArea(0, 4, READ);
+    for (const page of [0, 1, 2, 3]) fault(mm, page, READ, true);
+    const scanner = new PageScanner(mm, { pagesPerSecond: 2, chunkPages: 2 });
+    let seconds = 0;
+    const round = (): number => scanner.step(++seconds * SECOND) + scanner.step(++seconds * SECOND);
+    scanner.step(0);
+    expect(round()).toBe(0);
+    expect(translate(mm, 0, READ)).toBe(true); // used: not much longer
+    const taken = Array.from({ length: 16 }, round);
+    expect(taken.findIndex((pages) => pages > 0)).toBe(3);
+    expect(taken.reduce((sum, pages) => sum + pages)).toBe(4); // nobody keeps a page for ever
+    expect(fault(mm, 1, READ, true)).toBe(true);
+    round();
+    expect(fault(mm, 1, READ, true)).toBe(true); // asking again for what is there renews nothing
+    expect(Array.from({ length: 20 }, round).reduce((sum, pages) => sum + pages)).toBe(1);
+  });
+
   test('uses its turn up when a writer has the mmap lock', () => {
     populate(mm, 0, 10);
     const scanner = new PageScanner(mm, { pagesPerSecond: 10, chunkPages: 10 });

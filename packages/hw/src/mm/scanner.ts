@@ -2,14 +2,17 @@ import { checkInteger, IommuError } from '@faultline/core/errors';
 import { TICKS_PER_MS } from '@faultline/core/sync';
 import { MAX_PAGE } from './layout.ts';
 import type { Mm } from './mm.ts';
+import { TAKE_DONE, TAKE_NOTHING } from './pte.ts';
 
 // The page scanner: NUMA balancing as the reporter of the time-outs met it. It goes round all areas, takes present pages from
 // whoever uses them and invalidates the range, so that the next access faults and tells who wants the page. The contents stay.
+// Leased pages it passes by; that costs it as much as taking them, so that a lease of so many visits lasts as many rounds.
 //
 // Paced by time that passed: a chunk is due every chunkPages / pagesPerSecond. An attempt uses its chunk up even when the mmap
 // lock was not to be had, or nothing was there to take: as in Linux, a round that is missed is not made up for.
 
-/** Pages looked at for each page wanted, before an attempt ends: absent ones are passed over, but not for ever. */
+/** Pages looked at for each page wanted, before an attempt ends: absent ones are passed over, but not for ever. So a round over pages
+ * that are mostly gone is up to this many times as fast as one over pages that are there. @see Linux task_numa_work(), virtpages */
 const VISITS_PER_PAGE = 8;
 /** A scanner that was kept from running catches up this many chunks at most. */
 const CATCH_UP_CHUNKS = 4;
@@ -88,9 +91,10 @@ export class PageScanner {
     const mm = this.#mm;
     const from = this.#cursor;
     let taken = 0;
+    let used = 0; // of the chunk
     let visits = this.#chunk * VISITS_PER_PAGE;
     let wrapped = false;
-    while (taken < this.#chunk && visits > 0) {
+    while (used < this.#chunk && visits > 0) {
       const area = mm.areaFrom(this.#cursor);
       if (area === 0) {
         if (wrapped || from === 0) break;
@@ -104,8 +108,11 @@ export class PageScanner {
       if (wrapped && page >= from) break;
       const first = page;
       const before = taken;
-      for (; page < end && taken < this.#chunk && visits > 0; page++, visits--)
-        if (mm.takePage(area, page - start)) taken++;
+      for (; page < end && used < this.#chunk && visits > 0; page++, visits--) {
+        const take = mm.takePage(area, page - start);
+        if (take !== TAKE_NOTHING) used++;
+        if (take === TAKE_DONE) taken++;
+      }
       if (taken > before) mm.invalidate(first, page - first);
       this.#cursor = page;
     }

@@ -34,6 +34,8 @@ import type { GroupSink } from './fault-path.ts';
 /** What all generations share: the same memory, the same lists, the same books. What differs is in the generations. */
 export abstract class FaultPathBase {
   readonly books: BookKeeper;
+  readonly countsPending: boolean = false;
+  readonly leasesPages: boolean = false;
   protected readonly system: IopfSystem;
   protected readonly words: Words;
   protected readonly self: ThreadSelf;

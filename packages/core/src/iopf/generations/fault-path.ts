@@ -1,9 +1,10 @@
 import type { BookKeeper } from '../books.ts';
+import type { AddressSpace } from '../mm.ts';
 import type { FaultReporter } from '../ops.ts';
 import type { ResponseCode } from '../record.ts';
 
-/** The four fault paths that run side by side. */
-export const GENERATIONS = ['locked', 'v7', 'mainline', 'lockless'] as const;
+/** The fault paths that run side by side. */
+export const GENERATIONS = ['locked', 'v7', 'mainline', 'lockless', 'adaptive'] as const;
 export type Generation = (typeof GENERATIONS)[number];
 
 /** Where a report hands a complete group: the domain's handler. One instance a reporting thread. */
@@ -17,6 +18,11 @@ export interface GroupSink {
 /** A generation of the fault path, as one thread uses it. All of one system must use the same generation. */
 export interface FaultPath extends FaultReporter {
   readonly generation: Generation;
+  /** Whether domains count what is pending on them, and a group that a worker holds can be made void. Without, whoever takes a device or
+   * a domain away has the workers finish first. */
+  readonly countsPending: boolean;
+  /** Whether pages that the SVA handler makes present are leased to the device that asked ({@link AddressSpace.handleMmFault}). */
+  readonly leasesPages: boolean;
   /** What this thread did: published by {@link close}. */
   readonly books: BookKeeper;
 

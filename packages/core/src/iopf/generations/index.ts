@@ -1,5 +1,6 @@
 import type { IommuOps } from '../ops.ts';
 import type { IopfSystem } from '../system.ts';
+import { AdaptiveSharedFaultPath, AdaptiveSplitFaultPath } from './adaptive.ts';
 import type { FaultPath, Generation, GroupSink } from './fault-path.ts';
 import { LockedFaultPath } from './locked.ts';
 import { LocklessSharedFaultPath } from './lockless-shared.ts';
@@ -22,5 +23,9 @@ export function openFaultPath(generation: Generation, system: IopfSystem, ops: I
       return system.config.sharing === 'split'
         ? new LocklessSplitFaultPath(system, ops, sink)
         : new LocklessSharedFaultPath(system, ops, sink);
+    case 'adaptive':
+      return system.config.sharing === 'split'
+        ? new AdaptiveSplitFaultPath(system, ops, sink)
+        : new AdaptiveSharedFaultPath(system, ops, sink);
   }
 }

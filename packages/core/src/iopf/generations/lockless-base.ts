@@ -33,6 +33,7 @@ const INVALID = -ERRNO.EINVAL;
  * @see linux-iommu, Jason Gunthorpe, 1 December 2023 */
 export abstract class LocklessBase extends FaultPathBase {
   readonly generation: Generation = 'lockless';
+  override readonly countsPending: boolean = true;
   /** The event that the driver is filling, 0 for none: kept when the driver found nothing to report. */
   #prepared = 0;
 
