@@ -28,6 +28,7 @@ export class HandlerThread extends Thread implements Progress {
   readonly #batch: Packet[] = [];
   #state = TAKE;
   #at = 0;
+  #batches = 1; // that the packets in hand would be, if their groups travelled alone
   #isHandled = false; // the packet at hand, but for its pages being seen
   progress = 0;
 
@@ -74,7 +75,8 @@ export class HandlerThread extends Thread implements Progress {
     }
     this.#at = 0;
     this.#state = HANDLE;
-    return this.#batchNs + this.#takeNs * groups + this.#work.transfer(now, this.cpu, groups);
+    this.#batches = Math.ceil(groups / this.#most);
+    return this.#batchNs * this.#batches + this.#takeNs * groups + this.#work.transfer(now, this.cpu, groups);
   }
 
   #handle(now: number): number {
@@ -104,6 +106,6 @@ export class HandlerThread extends Thread implements Progress {
     for (const packet of this.#batch) this.#hardware.answer(packet);
     this.#batch.length = 0;
     this.#state = TAKE;
-    return this.#flushNs + (this.#hardware.publish() ? this.#wakeNs : 0);
+    return this.#flushNs * this.#batches + (this.#hardware.publish() ? this.#wakeNs : 0);
   }
 }

@@ -112,12 +112,16 @@ export class InterruptThread extends Thread implements Progress {
 
   /** @returns what waking handlers took. */
   #publish(now: number): number {
+    let groups = 0;
     for (const packet of this.#inHand) {
       packet.queuedAt = now;
+      groups += packet.groups;
       this.#work.push(packet);
     }
+    const batches = Math.ceil(this.#faults / this.#batch);
     this.#inHand.length = 0;
     this.#faults = 0;
-    return this.#batchNs + this.#work.publish();
+    // A batch wakes a handler for each of its groups that finds one asleep; with batches of many, the first few do.
+    return this.#batchNs * batches + this.#work.publish(this.#batch === 1 ? groups : 0);
   }
 }

@@ -44,20 +44,19 @@ export class WorkQueue {
     this.#groups += packet.groups;
   }
 
-  /** Wakes as many sleeping handlers as there are packets and the limit allows. @returns what that took. */
-  publish(): number {
-    let took = 0;
-    for (
-      let packets = this.#packets.length;
-      packets > 0 && this.#idle.length > 0 && this.#active < this.#maxActive;
-      packets--
-    ) {
+  /** Wakes as many sleeping handlers as there are packets and the limit allows. @param groups that were pushed since the last
+   * time: each of them would wake one, if it travelled alone. @returns what that took. */
+  publish(groups: number): number {
+    let woken = 0;
+    let packets = this.#packets.length;
+    for (; packets > 0 && this.#idle.length > 0 && this.#active < this.#maxActive; packets--) {
       const handler = this.#idle.pop() as Thread;
       this.enter();
       this.#processors.wake(handler);
-      took += this.#wakeNs;
+      woken++;
     }
-    return took;
+    if (woken > 0 && this.#idle.length > 0 && this.#active < this.#maxActive) woken = Math.max(woken, groups);
+    return woken * this.#wakeNs;
   }
 
   /** A handler that has not been at work yet. */
