@@ -17,6 +17,7 @@ import { OneThread } from './testing/bench-system.ts';
 /** Pages 10 to 19 may be read, 20 to 29 read and written. Page 15 cannot be made present. */
 class SmallMm implements AddressSpace {
   readonly present: number[] = [];
+  readonly leases: (boolean | undefined)[] = [];
   alive = true;
   users = 0;
   locks = 0;
@@ -40,10 +41,11 @@ class SmallMm implements AddressSpace {
   areaPerm(area: number): number {
     return area === 1 ? FAULT_PERM_READ : FAULT_PERM_READ | FAULT_PERM_WRITE;
   }
-  handleMmFault(_area: number, pageLo: number, pageHi: number): boolean {
+  handleMmFault(_area: number, pageLo: number, pageHi: number, _perm: number, lease?: boolean): boolean {
     expect([this.locks, pageHi]).toEqual([1, 0]);
     if (pageLo === 15) return false;
     this.present.push(pageLo);
+    this.leases.push(lease);
     return true;
   }
 }
@@ -99,6 +101,15 @@ test.each([
 ])('%s is invalid', (_what, request) => {
   expect(handle(request)).toBe(RESPONSE_INVALID);
   expect(mm.present).toEqual([]);
+});
+
+test('each page of a group is leased, where the handler asks for that', () => {
+  handle({ page: 12 });
+  one.report({ grpid: 1, pasid: PASID, page: 13, perm: FAULT_PERM_READ, last: false });
+  one.report({ grpid: 1, pasid: PASID, page: 14, perm: FAULT_PERM_READ });
+  const [group] = one.take();
+  one.finish(group, handleSvaGroup(one.system, group, mm, true));
+  expect(mm.leases).toEqual([false, true, true]);
 });
 
 test('an address space that is going away is invalid, and its lock is not taken', () => {

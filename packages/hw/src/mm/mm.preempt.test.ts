@@ -4,7 +4,7 @@ import { MM_PTES_AT } from './layout.ts';
 import { BASE, fault, firstOdd, memoryOf, open, READ, translate, WRITE } from './mm.test-help.ts';
 import type { Mm } from './mm.ts';
 import { noNotifier } from './notifier.ts';
-import { PTE_BUSY, PTE_DIRTY, PTE_NUMA_HINT, PTE_PRESENT, tagBits } from './pte.ts';
+import { PTE_BUSY, PTE_DIRTY, PTE_LEASE, PTE_LEASE_USED, PTE_NUMA_HINT, PTE_PRESENT, tagBits } from './pte.ts';
 
 // Every place where one thread can lose its processor inside a call: before each atomic access of `victim`, `intruder` runs as a
 // whole. A page must come out of each of them right. The global Atomics is what the code under test calls, so it is replaced.
@@ -175,6 +175,30 @@ describe('the scanner', () => {
         expect((victim.pteOf(PAGE) & PTE_DIRTY) !== 0).toBe(dirty);
       },
     );
+  });
+
+  test('and the first access to a leased page: the page stays, the lease is cut short whoever is first', () => {
+    const leases: number[] = [];
+    const leased = ({ victim }: Scene): void => void fault(victim, PAGE, READ, true);
+    const access = ({ intruder }: Scene): void => void translate(intruder, PAGE, WRITE);
+    const check = ({ victim }: Scene): void => {
+      const pte = victim.pteOf(PAGE);
+      expect(pte & (PTE_PRESENT | PTE_NUMA_HINT)).toBe(PTE_PRESENT);
+      expect(pte & PTE_DIRTY).toBe(PTE_DIRTY);
+      expect(pte & PTE_LEASE).toBeLessThanOrEqual(PTE_LEASE_USED);
+      leases.push(pte & PTE_LEASE);
+    };
+    atEveryStep(leased, scan, access, check);
+    expect(leases).toContain(PTE_LEASE_USED - PTE_LEASE / 15); // the visit came after the access
+    leases.length = 0;
+    const visit = ({ intruder }: Scene): void => void intruder.takePage(intruder.areaFrom(PAGE), 0);
+    atEveryStep(leased, ({ victim }) => void translate(victim, PAGE, WRITE), visit, check);
+    expect(leases).toContain(PTE_LEASE_USED); // the visit came before it, and the access saw that
+  });
+
+  test('and discard of a leased page: an absent page is not brought back', () => {
+    const leased = ({ victim }: Scene): void => void fault(victim, PAGE, READ, true);
+    atEveryStep(leased, scan, discard, ({ victim }) => expect(victim.pteOf(PAGE)).toBe(0));
   });
 
   test('and discard: an absent page is not brought back', () => {
