@@ -1,7 +1,7 @@
 // Makes one file of each worker entry and what it imports, for two reasons. V8 folds a module's own constants, but loads and
 // checks imported ones at every use: the fault path, and a schedule of the checker, run a fifth faster in one file. And 512 device
 // workers start at a time: with its 38 modules apart, each takes 2.6 MB more and several times as long.
-import { rename } from 'node:fs/promises';
+import { cp, rename } from 'node:fs/promises';
 import { rolldown } from 'rolldown';
 
 const dist = new URL('../dist/', import.meta.url);
@@ -29,3 +29,6 @@ for (const entry of [
   'micro/iommufd/key.worker',
 ])
   await bundle(`${entry}.js`, 'esm', `${entry}.js`);
+
+// Machines that the model knows are files, read at run time.
+await cp(new URL('../src/model/presets', import.meta.url), new URL('model/presets', dist), { recursive: true });

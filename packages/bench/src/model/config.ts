@@ -28,7 +28,8 @@ export type ScannerConfig =
 
 /** What `adaptive` does beyond `lockless`, each alone. */
 export interface AdaptiveSwitches {
-  /** Faults of one job that the interrupt thread finds together become one group: one report, one answer. */
+  /** Faults of one job become one group, 16 of them at most: one report, one answer. Supposes that the queue has them side by side,
+   * which hardware that takes devices in turn does not do. */
   readonly coalescePerPage: boolean;
   /** No more handlers at work than processors. */
   readonly boundHandlersToProcessors: boolean;
@@ -87,6 +88,8 @@ export interface ModelConfig {
   /** What becomes of the buffers when each window had its job: `keep`, `discard` (mmap lock shared) or `remap` (alone). */
   readonly buffers: 'keep' | 'discard' | 'remap';
   readonly scanner: ScannerConfig;
+  /** Cache that pages stay in between two uses: what is beyond it is populated at the cost of a cold page. */
+  readonly cacheMiB: number;
   readonly timeoutMs: number;
   readonly costs: CostTable;
   /** Whether locks exclude and lists are searched. */

@@ -62,6 +62,7 @@ export const modelConfigSchema: z.ZodType<ModelConfig> = z
     deviceEngines: whole(0, 65_536),
     buffers: z.enum(['keep', 'discard', 'remap']),
     scanner: scannerSchema,
+    cacheMiB: z.number().min(0),
     timeoutMs: above0,
     costs: costTableSchema,
     locks: z.boolean(),

@@ -55,7 +55,7 @@ const ASKED: Pick<
   mmapLock: true,
   invalidations: true,
   adaptive: {
-    coalescePerPage: true,
+    coalescePerPage: false,
     boundHandlersToProcessors: true,
     batchedResponses: true,
     pinUntilUsedRounds: 4,

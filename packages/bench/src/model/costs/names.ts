@@ -15,6 +15,7 @@ const COMMON = {
   'work.batch': 'one turn of a handler: queue indices, active limit, end of an RCU section',
   'handler.look-up': "a fault's domain, address space and area",
   'handler.populate': 'making an absent page present: a zeroed page, its PTE',
+  'handler.populate-cold': 'what that takes more with a page that has left the caches',
   'handler.restore': 'giving a page back that the scanner took',
   'handler.migrate': 'moving a page to another node, where the scanner has that done',
   'mmap.lock': 'taking the mmap lock shared, and giving it back',

@@ -4,6 +4,9 @@ import { type Packet, Packets } from '../path/packet.ts';
 import type { Stats } from '../stats.ts';
 import type { Pages } from './pages.ts';
 
+/** Faults of one job that are coalesced, at most. */
+const COALESCED = 16;
+
 /** Jobs of all device threads: the device thread's state machine (hw/accelerator/device-thread.ts) without its port. A job goes over
  * its window `passes` times; an access that finds its page absent stalls, and all of a round are answered before it goes on. */
 export class Jobs {
@@ -39,7 +42,7 @@ export class Jobs {
     this.#firstTouch = new Float64Array(threads);
     this.#began = new Float64Array(threads);
     this.#coalesced = generation === 'adaptive' && adaptive.coalescePerPage;
-    this.packetFaults = Math.max(config.grain, this.#coalesced ? config.interruptBatch : 1);
+    this.packetFaults = Math.max(config.grain, this.#coalesced ? COALESCED : 1);
   }
 
   /** Goes on to the next window. @returns whether the buffers have all had their jobs: they are fresh memory again, or kept. */
@@ -113,7 +116,7 @@ export class Jobs {
       packet.device = thread % devices;
       packet.first = first;
       packet.count = Math.min(this.packetFaults, left - first);
-      packet.groups = this.#coalesced ? Math.ceil(packet.count / this.#config.interruptBatch) : packet.count;
+      packet.groups = this.#coalesced ? Math.ceil(packet.count / COALESCED) : packet.count;
       packet.postedAt = now;
       post(packet);
     }

@@ -11,6 +11,8 @@ import type { Stats } from '../stats.ts';
 import type { Jobs } from './jobs.ts';
 import { ABSENT, type Pages, PRESENT, TAKEN } from './pages.ts';
 
+const PAGES_PER_MIB = 256;
+
 /** The address space: what handlers, device threads and the scanner do to its pages under the mmap lock. */
 export class Memory {
   readonly lock: RwLock;
@@ -46,7 +48,9 @@ export class Memory {
     this.#locks = config.mmapLock;
     this.#line = new Line(costOf(costs, 'line.transfer'));
     this.#lockNs = config.mmapLock ? costOf(costs, 'mmap.lock') : 0;
-    this.#populateNs = costOf(costs, 'handler.populate');
+    const mib = (config.threads * config.windows * config.pagesPerJob) / PAGES_PER_MIB;
+    const cold = Math.max(0, 1 - config.cacheMiB / mib);
+    this.#populateNs = costOf(costs, 'handler.populate') + cold * costOf(costs, 'handler.populate-cold');
     this.#restoreNs = costOf(costs, 'handler.restore');
     this.#migrateNs = costOf(costs, 'handler.migrate');
     this.#migrateShare = scanner.kind === 'numa' ? scanner.migrateShare : 0;
