@@ -9,13 +9,13 @@ export class Line {
     this.#transferNs = transferNs;
   }
 
-  /** Changes the word `times` times. @returns what that took beyond having the line at hand. */
-  touch(now: number, cpu: number, times: number): number {
+  /** Changes the word for `faults` faults, `each` times for each of them. Whoever had it before has it again between two faults;
+   * who has to wait for it has it taken away within a fault as well. @returns what that took beyond having the line at hand. */
+  touch(now: number, cpu: number, faults: number, each: number): number {
     if (this.#owner === cpu) return 0;
     this.#owner = cpu;
     const start = Math.max(now, this.#freeAt);
-    // Meanwhile the others, if any, have it each time between.
-    const moves = start > now ? times : 1;
+    const moves = start > now ? faults * each : faults;
     const took = moves * this.#transferNs;
     this.#freeAt = start + took;
     this.busyNs += took;

@@ -45,7 +45,7 @@ export class Mutex implements Target {
       return SLEEP;
     }
     let held = hold;
-    if (this.#owner !== thread.cpu) held += this.#costs.transferNs * (isFree ? 1 : times);
+    if (this.#owner !== thread.cpu) held += this.#costs.transferNs * times;
     this.#owner = thread.cpu;
     if (this.#waiters.length > 0) held += this.#costs.sleepNs; // it will wake one
     const start = isFree ? now : this.#freeAt;

@@ -91,7 +91,7 @@ export class FaultPath {
   #commands(now: number, thread: Thread, count: number, isFirst: boolean): number {
     const took = this.#commandNs * count;
     if (this.#commandLine === undefined || (this.#batched && !isFirst)) return took;
-    return took + this.#commandLine.touch(now, thread.cpu, this.#batched ? 1 : count);
+    return took + this.#commandLine.touch(now, thread.cpu, this.#batched ? 1 : count, 1);
   }
 
   /** Busy and waited time of both kinds of locks, over all devices. */

@@ -98,6 +98,6 @@ export class WorkQueue {
 
   /** What the ring's index on its way takes a handler. */
   transfer(now: number, cpu: number, groups: number): number {
-    return this.#line.touch(now, cpu, groups);
+    return this.#line.touch(now, cpu, groups, 1);
   }
 }

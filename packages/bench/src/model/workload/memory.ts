@@ -66,7 +66,7 @@ export class Memory {
 
   /** A handler makes a packet's pages present: seen when {@link answer} is called, once this has been waited for. */
   handle(now: number, thread: Thread, packet: Packet, lookUp: number): number {
-    const line = this.#locks ? this.#line.touch(now, thread.cpu, 2 * packet.count) : 0;
+    const line = this.#locks ? this.#line.touch(now, thread.cpu, packet.count, 2) : 0;
     let took = line + lookUp + this.#lockNs * packet.count;
     for (let fault = 0; fault < packet.count; fault++) {
       const state = this.#pages.states[this.#jobs.pageOf(packet, fault)];
