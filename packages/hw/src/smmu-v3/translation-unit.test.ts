@@ -150,4 +150,10 @@ test('one stage alone is walked in the host’s tables', async () => {
   const own = new PagingDomain({ stage1: { asid: 3, tableAt: 0x4000 } });
   await guest.bench.run(() => master.attach(own));
   expect([guest.at(8), guest.at(7)]).toEqual([24, MISS]); // stage 2's entries, read as stage 1's
+  const clean = page(28) | S1_RO | AF | TABLE | (1n << 51n); // DBM: a write makes it dirty, where HD lets it
+  guest.stage2(12, clean);
+  expect([guest.at(12), guest.at(12, true)]).toEqual([28, MISS]);
+  const tracking = new PagingDomain({ stage1: { asid: 4, tableAt: 0x4000, dirtyTracking: true } });
+  await guest.bench.run(() => master.attach(tracking));
+  expect([guest.at(12, true), guest.tables[19 * 512 + 12]]).toEqual([28, clean & ~S1_RO]);
 });

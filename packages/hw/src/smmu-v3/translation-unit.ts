@@ -29,7 +29,8 @@ import { type GuestTables, ROUTE_BYPASS, type StreamCache } from './stream-cache
 // at intermediate addresses, in the memory that stage 2 leads to; else they are the host's. Tables of 4 KiB and TTB0 alone.
 // What it translates it keeps until a TLBI names it; with both stages, by stage 1's page: TLBI_S2_IPA does not find that, as the architecture has it.
 //
-// Left out: other granules, TTB1, access flags that are not set, device attributes, walk caches.
+// Left out: other granules, TTB1, access flags that are not set, dirty marks in a guest's tables (HTTU is not offered to guests), device
+// attributes, walk caches.
 
 /** The access is to be posted as a fault: to a {@link StallPort}, by which the stream's configuration is judged as well. */
 export const MISS = -1;
@@ -47,6 +48,7 @@ export interface TranslationMemory {
 const STAGE1: Format = armLpae({ stage: 1 });
 const STAGE2: Format = armLpae({ stage: 2 });
 const PAGE_LG2 = 12;
+const DBM_HI: number = 1 << 19;
 const INDEX_LG2 = 9;
 const SLOTS = 512;
 const PAGE_SLOTS = 512;
@@ -87,11 +89,11 @@ export class StageWalker implements GuestTables {
   /** Where an intermediate page is. @returns FAULT_TRANSLATION: nowhere. */
   stage2(ste: FieldValues, page: number, write: boolean): number {
     if (ste.s2TG !== 0) return FAULT_TRANSLATION;
-    return this.host(STAGE2, tableOf(ste.s2TTBHi, ste.s2TTBLo), ste.s2T0SZ, page, write);
+    return this.host(STAGE2, tableOf(ste.s2TTBHi, ste.s2TTBLo), ste.s2T0SZ, page, write, ste.s2HD === 1);
   }
 
-  /** A walk of the host's tables. A write marks the leaf. */
-  host(format: Format, root: number, t0sz: number, page: number, write: boolean): number {
+  /** A walk of the host's tables. @param hd whether a write makes a leaf dirty that has DBM: without, its rights are what they are. */
+  host(format: Format, root: number, t0sz: number, page: number, write: boolean, hd: boolean): number {
     const { tables } = this.#memory;
     if (page >= 2 ** (64 - t0sz - PAGE_LG2)) return FAULT_TRANSLATION;
     let table = root;
@@ -106,8 +108,9 @@ export class StageWalker implements GuestTables {
         level--;
         continue;
       }
-      if (kind !== LEAF || !format.allows(lo, hi, write)) break;
-      const marked = format.marked(lo, hi, write);
+      const rights = hd ? hi : hi & ~DBM_HI;
+      if (kind !== LEAF || !format.allows(lo, rights, write)) break;
+      const marked = hd ? format.marked(lo, hi, write) : lo;
       if (marked !== lo && !compareExchangeEntry(tables, at, lo, hi, marked, hi)) continue; // it has changed: look again
       return this.#leaf(format, lo, hi, level, page);
     }
@@ -133,7 +136,7 @@ export class StageWalker implements GuestTables {
         table = STAGE1.leafPage(lo, hi, level);
         continue;
       }
-      return kind === LEAF && STAGE1.allows(lo, hi, write) ? this.#leaf(STAGE1, lo, hi, level, page) : MISS;
+      return kind === LEAF && STAGE1.allows(lo, hi & ~DBM_HI, write) ? this.#leaf(STAGE1, lo, hi, level, page) : MISS;
     }
   }
 
@@ -236,7 +239,7 @@ export class TranslationUnit {
     if (cd === undefined) return this.#stage2(ste, page, write);
     if (cd.epd0 === 1 || cd.tg0 !== 0) return MISS;
     const root = tableOf(cd.ttb0Hi, cd.ttb0Lo);
-    if (config !== STE_CONFIG_NESTED) return walker.host(STAGE1, root, cd.t0sz, page, write);
+    if (config !== STE_CONFIG_NESTED) return walker.host(STAGE1, root, cd.t0sz, page, write, cd.hd === 1);
     const ipa = walker.guest(ste, root, cd.t0sz, page, write);
     if (ipa === MISS_STAGE2) this.ipaPage = walker.missed;
     if (ipa < 0) return ipa;
