@@ -8,7 +8,7 @@ import {
   VIOMMU_TYPE_TEGRA241_CMDQV,
 } from '@faultline/iommufd';
 import { expect, test } from 'vitest';
-import { Guest, makeSmmuLab, READ_ONLY, refusal, VSID } from './lab.test-help.ts';
+import { Guest, makeSmmuLab, READ_ONLY, refusal, SID, VSID } from './lab.test-help.ts';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 /** A command's first word: opcode, StreamID or VMID | ASID << 16 above. */
@@ -48,6 +48,11 @@ test('a device’s accesses pass both stages; a page that the guest lacks is ask
   expect(dma.read(0x7010, 9)).toEqual(text('stage 1 a')); // kept until the guest says so
   expect(guest.invalidate(w0(TLBI_NH_VA, ASID), 0x7000n)).toEqual([1, '']);
   expect(dma.read(0x7010, 9)).toEqual(text('elsewhere'));
+
+  guest.map(7, 12);
+  guest.write(0xc010, text('of another entry'));
+  iommufd.replace(guest.devId, guest.nested(0x100bn, 0n, faultId)); // nothing is kept of the one before
+  expect(dma.read(0x7010, 16)).toEqual(text('of another entry'));
 
   // Detaching answers who still waits.
   expect(dma.read(0x6000, 1)).toBe(undefined);
@@ -277,5 +282,22 @@ test('what devices wrote is found, found again after it was cleaned, and gone wi
   turn();
   expect(dma.settle()).toBe(false);
   iommufd.detach(devId);
+  smmu.expectNothingLeft();
+});
+
+test('what the queue holds of a stream before it is the guest’s, the guest is not told', async () => {
+  const smmu = await makeSmmuLab({ devices: [{ streamId: SID, canStall: false }] });
+  const { iommufd, machinery, notes } = smmu;
+  const guest = new Guest(smmu);
+  guest.vdevice();
+  const { veventqFd } = iommufd.veventqAlloc({ viommuId: guest.viommuId, type: VEVENTQ_TYPE_ARM_SMMUV3, depth: 2 });
+  const events = iommufd.openEventFile(veventqFd);
+  iommufd.attach(guest.devId, guest.ioasId);
+  expect(smmu.dma().read(0x1000_0000, 1)).toBe(undefined);
+  machinery.pump(64); // recorded, and nobody has looked
+  iommufd.replace(guest.devId, guest.nested());
+  smmu.turn();
+  expect([notes, events.next()]).toEqual([['events'], undefined]);
+  events.close();
   smmu.expectNothingLeft();
 });
