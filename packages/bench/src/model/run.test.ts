@@ -88,7 +88,7 @@ test('a lock that is held for h lets 1/h through', () => {
 
 test("Little's law: outstanding faults are their rate by their time", () => {
   const config = bare({ 'interrupt.record': 500, 'handler.populate': 3000 }, { threads: 40, pagesPerJob: 8 });
-  const result = simulate({ ...config, generation: 'locked', seconds: 0.04, seriesMs: 0.25 }, 3);
+  const result = simulate({ ...config, generation: 'locked', seconds: 0.02, seriesMs: 0.2 }, 3);
   const measured = result.series.filter(({ atSeconds }) => atSeconds > 0.005);
   const mean = measured.reduce((sum, { outstanding }) => sum + outstanding, 0) / measured.length;
   expect(mean / ((result.faultsPerSecond * result.latency.mean) / 1e9)).toBeCloseTo(1, 1);
@@ -101,7 +101,7 @@ test('a search costs what stands before: the list of a busy machine is longer', 
 });
 
 test('faults that travel together tell what faults alone do, within a tenth', () => {
-  const config: ModelConfig = { ...reporter, threads: 384, generation: 'locked', seconds: 0.3, warmupSeconds: 0.15 };
+  const config: ModelConfig = { ...reporter, threads: 384, generation: 'locked', seconds: 0.12, warmupSeconds: 0.04 };
   const exact = simulate({ ...config, grain: 1 }, 1);
   const coarse = simulate(config, 1);
   const error = coarse.faultsPerSecond / exact.faultsPerSecond - 1;
