@@ -2,7 +2,8 @@
 // a guest's stage 1 on top of it through a vIOMMU alone. One instance a thread, over shared words.
 //
 // Limits: a device has one stream and is a group of its own; no ATS or PRI (its faults stall); virtual StreamIDs have 20 bits; an SMMU with a
-// Tegra241 names at most 16 devices in each vIOMMU, of whatever type. A domain's number is its ASID, or its VMID.
+// Tegra241 names at most 16 devices in each vIOMMU, of whatever type, and reports no
+// error of a guest's queue but in the queue's own registers. A domain's number is its ASID, or its VMID.
 import { ERRNO, IommuError } from '@faultline/core/errors';
 import type { Arena } from '@faultline/core/memory';
 import type { ThreadSelf, Words } from '@faultline/core/sync';
@@ -43,8 +44,6 @@ import {
   CODE_STAGE1,
   CODE_STAGE1_DIRTY,
   CODE_STAGE2,
-  DEVICE_WORDS,
-  DEVICES_REGION,
   DOMAIN_NESTED_NUMBER,
   SCRATCH_STE,
   SMMU_REGION,
@@ -267,11 +266,6 @@ export class SmmuIommufdDriver implements IommufdDriver {
   }
   freeHwQueue(viommu: number, index: number): void {
     this.viommus.freeHwQueue(viommu, index);
-  }
-
-  /** Word offset of a device's row. */
-  deviceAt(device: number): number {
-    return this.#config.arena.base(DEVICES_REGION) + device * DEVICE_WORDS;
   }
 
   /** A parent's pages are found under its own tag; what guests' stage 1 made of them is under their ASIDs, and goes whole. */

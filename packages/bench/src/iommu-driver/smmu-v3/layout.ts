@@ -37,7 +37,6 @@ export const DEVICE_WORDS: number = LINE;
 //   VIOMMU  0   iommufd's number of it
 //   TYPE    1   VIOMMU_TYPE_*
 //   FRAME   2   atomic: first frame of its page of registers, 0: it has none
-//   ERRORS  3   atomic: queues that stand at an error that its guest has not been told of, from here on a bit each, four words
 export const VSMMU_VIOMMU = 0;
 export const VSMMU_TYPE = 1;
 export const VSMMU_FRAME = 2;
