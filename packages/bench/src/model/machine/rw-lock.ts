@@ -2,13 +2,16 @@ import type { Engine, Target } from '../engine/engine.ts';
 import type { Processors } from './processors.ts';
 import { SLEEP, type Thread } from './thread.ts';
 
-/** Linux's rwsem, as far as who goes first: readers share; a writer that waits keeps new readers out; those asleep go in turn,
- * readers together. */
+/** How long a sleeper lets others take a lock that is free ahead of it: then it is handed over. Linux: kernel/locking/rwsem.c */
+const HANDOFF_NS = 4e6;
+
+/** Linux's rwsem, as far as who goes first: readers share; a writer that waits keeps new readers from joining those inside; those
+ * asleep go in turn, readers together; whoever comes while it is free takes it, but not from one that has slept for long. */
 export class RwLock implements Target {
   readonly #engine: Engine;
   readonly #processors: Processors;
   readonly #id: number;
-  readonly #waiters: { readonly thread: Thread; readonly writes: boolean }[] = [];
+  readonly #waiters: { readonly thread: Thread; readonly writes: boolean; readonly since: number }[] = [];
   #readUntil = 0; // by readers that know how long
   #readers = 0; // others
   #writeUntil = 0;
@@ -45,12 +48,8 @@ export class RwLock implements Target {
   /** Takes the lock alone for `hold`. @returns the time that takes, or SLEEP: ask again when woken. */
   write(now: number, thread: Thread, hold: number): number {
     const isFirst = this.#waiters.length > 0 && this.#waiters[0].thread === thread;
-    if (
-      now < this.#writeUntil ||
-      now < this.#readUntil ||
-      this.#readers > 0 ||
-      (this.#waiters.length > 0 && !isFirst)
-    ) {
+    const isFree = now >= this.#writeUntil && now >= this.#readUntil && this.#readers === 0;
+    if (!isFree || !(isFirst || this.#mayPass(now))) {
       if (isFirst) this.#arm();
       else this.#wait(thread, true);
       return SLEEP;
@@ -63,12 +62,18 @@ export class RwLock implements Target {
   }
 
   #mayRead(now: number): boolean {
-    return now >= this.#writeUntil && (this.#admitted > 0 || this.#waiters.length === 0);
+    if (now < this.#writeUntil) return false;
+    return this.#admitted > 0 || this.#mayPass(now, now >= this.#readUntil && this.#readers === 0);
+  }
+
+  /** Whether a lock that `isFree` may be taken ahead of those asleep. */
+  #mayPass(now: number, isFree = true): boolean {
+    return this.#waiters.length === 0 || (isFree && now - this.#waiters[0].since < HANDOFF_NS);
   }
 
   #wait(thread: Thread, writes: boolean): false {
     this.contended++;
-    this.#waiters.push({ thread, writes });
+    this.#waiters.push({ thread, writes, since: this.#engine.now });
     this.#arm();
     return false;
   }
