@@ -1,1 +1,2 @@
 export * from './histogram.ts';
+export * from './trace-ring.ts';
