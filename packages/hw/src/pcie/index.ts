@@ -35,6 +35,8 @@ export {
   PRI_STATUS_STOPPED,
   PRI_STATUS_UPRGI,
 } from './function.layout.ts';
+export { InterfaceState } from './interface-state.ts';
+export { InvalidationTaker } from './invalidation-taker.ts';
 export { MISBEHAVIOURS, type Misbehaviour, type Misbehaviours } from './misbehaviour.ts';
 export { PriCapability } from './pri-capability.ts';
 export * from './pri-port.layout.ts';
