@@ -28,10 +28,13 @@ export {
   ACCOUNT_USER,
   type Account,
   type Caller,
+  initPhysicalMemory,
   type MappableFile,
   PAGE_BYTES,
+  PhysicalMemory,
   PIN_FAULT,
   PIN_NO_MEMORY,
+  physicalMemoryWords,
   type UserMemory,
 } from './caller/index.ts';
 export * from './compat/index.ts';

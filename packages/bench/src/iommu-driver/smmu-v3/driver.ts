@@ -10,6 +10,7 @@ import type { ThreadSelf, Words } from '@faultline/core/sync';
 import { armLpae, type Format, type Invalidator } from '@faultline/hw/page-table';
 import { idRegisters, type SmmuOps } from '@faultline/hw/smmu-v3';
 import { allocNested, freeNested, Vdevices, VirtualArea } from '@faultline/hw/smmu-v3/virtual';
+import type { PhysicalMemory } from '@faultline/iommufd';
 import {
   type DataStruct,
   type DeviceTraits,
@@ -36,7 +37,6 @@ import {
   type IovaRange,
   type MmapRegions,
 } from '@faultline/iommufd';
-import type { PhysicalMemory } from '@faultline/iommufd/testing';
 import { DOMAIN_NESTED, PagingDomains, readData } from '../common/index.ts';
 import { Attachments } from './attachments.ts';
 import { orThrow } from './errors.ts';

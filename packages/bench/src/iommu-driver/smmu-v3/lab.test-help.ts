@@ -2,6 +2,7 @@
 import { FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/iopf';
 import { Arena } from '@faultline/core/memory';
 import { CONTEXT_DEFAULTS, encodeCd, MISS_STAGE2, SmmuDriver, STALL_RETRY, StallPort } from '@faultline/hw/smmu-v3';
+import type { PhysicalMemory } from '@faultline/iommufd';
 import {
   Context,
   encodeData,
@@ -14,7 +15,7 @@ import {
   VIOMMU_INVALIDATE_DATA_ARM_SMMUV3,
   VIOMMU_TYPE_ARM_SMMUV3,
 } from '@faultline/iommufd';
-import { createLab, type Lab, type PhysicalMemory, type SharedLab } from '@faultline/iommufd/testing';
+import { createLab, type Lab, type SharedLab } from '@faultline/iommufd/testing';
 import { expect } from 'vitest';
 import type { SmmuIommufdDriver } from './driver.ts';
 import { SmmuEvents } from './events.ts';

@@ -15,6 +15,7 @@ import {
   type Vdevices,
   type VirtualArea,
 } from '@faultline/hw/smmu-v3/virtual';
+import type { PhysicalMemory } from '@faultline/iommufd';
 import {
   type DriverData,
   type DriverEntries,
@@ -28,7 +29,6 @@ import {
   VIOMMU_TYPE_ARM_SMMUV3,
   VIOMMU_TYPE_TEGRA241_CMDQV,
 } from '@faultline/iommufd';
-import type { PhysicalMemory } from '@faultline/iommufd/testing';
 import { readData } from '../common/index.ts';
 import { orThrow } from './errors.ts';
 import {

@@ -28,21 +28,17 @@ import {
   FaultQueue,
   type IommufdConfig,
   initIommufd,
+  initPhysicalMemory,
   iommufdRegions,
   type Machine,
   PAGE_BYTES,
   PAGE_RESPONSE,
   PGFAULT,
+  PhysicalMemory,
+  physicalMemoryWords,
   routeDomain,
 } from '@faultline/iommufd';
-import {
-  initPhysicalMemory,
-  initProcessMemory,
-  PhysicalMemory,
-  ProcessMemory,
-  physicalMemoryWords,
-  processMemoryWords,
-} from '@faultline/iommufd/testing';
+import { initProcessMemory, ProcessMemory, processMemoryWords } from '@faultline/iommufd/testing';
 import { FAULT_QUEUE, machineConfig, openMachine } from '../../stress/user-space/machine.ts';
 
 const PASID = 1;
