@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import type { Command as CommandName } from '../scenario/defaults.ts';
 import { ScenarioError } from '../scenario/file.ts';
+import { addCompareCommand } from './compare/index.ts';
 import { addDecodeCommand } from './decode/index.ts';
 import type { DecodeHost } from './decode/run.ts';
 import { addExploreCommands, type ExploreHost } from './explore/index.ts';
@@ -43,6 +44,7 @@ export async function main(args: readonly string[], host: MainHost): Promise<num
   addLitmusCommand(program, host, done);
   addDecodeCommand(program, host, done);
   addPtCommand(program, host, done);
+  addCompareCommand(program, host, done);
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()

@@ -6,10 +6,12 @@ export interface Figures {
   readonly min: number;
   readonly max: number;
   readonly repeats: number;
+  /** What each repeat gave, where it is known. */
+  readonly values?: readonly number[];
 }
 
 /** @param repeats one figure a repeat, at least one. */
 export function figuresOf(repeats: readonly number[]): Figures {
   const all = [...repeats];
-  return { median: median(all), min: min(all), max: max(all), repeats: all.length };
+  return { median: median(all), min: min(all), max: max(all), repeats: all.length, values: all };
 }

@@ -12,7 +12,9 @@ import type {
   HostileFigures,
   LatencyNs,
   Leaked,
+  Stages,
 } from './schema.ts';
+import { mergeStages } from './stages.ts';
 
 export interface Spread {
   median: number;
@@ -47,6 +49,7 @@ export interface MergedCell {
   atc?: AtcFigures;
   faultFile?: FaultFileFigures;
   hostile?: HostileFigures;
+  stages?: Stages;
   /** The books of every repeat balance. */
   balanced: boolean;
 }
@@ -113,11 +116,12 @@ function mergeGroup(group: readonly Cell[], locked: readonly Cell[]): MergedCell
   };
 }
 
-function sumParts(group: readonly Cell[]): Pick<MergedCell, 'groups' | 'atc' | 'faultFile' | 'hostile'> {
+function sumParts(group: readonly Cell[]): Pick<MergedCell, 'groups' | 'atc' | 'faultFile' | 'hostile' | 'stages'> {
   const groups = sumFigures(group.flatMap((cell) => cell.groups ?? []));
   const atc = sumFigures(group.flatMap((cell) => cell.atc ?? []));
   const faultFile = sumFigures(group.flatMap((cell) => cell.faultFile ?? []));
   const hostile = sumFigures(group.flatMap((cell) => cell.hostile ?? []));
+  const stages = mergeStages(group.flatMap((cell) => cell.stages ?? []));
   const total = (pick: (cell: Cell) => number): number => group.reduce((sum, cell) => sum + pick(cell), 0);
   return {
     ...(groups === undefined
@@ -132,6 +136,7 @@ function sumParts(group: readonly Cell[]): Pick<MergedCell, 'groups' | 'atc' | '
     ...(atc === undefined ? {} : { atc }),
     ...(faultFile === undefined ? {} : { faultFile }),
     ...(hostile === undefined ? {} : { hostile }),
+    ...(stages === undefined ? {} : { stages }),
   };
 }
 

@@ -77,6 +77,31 @@ export interface FaultFileFigures {
   refused: number;
 }
 
+/** Mean nanoseconds of a fault's way, stage by stage: they add up to its latency. */
+export interface StageTimes {
+  /** From the device's post, through the port and the IOMMU's queue, until the interrupt's thread reports the record. */
+  queue: number;
+  /** Until its group is whole and handed to the work queue. */
+  group: number;
+  /** Until a worker begins on it, the rest of the batches on both sides included. */
+  work: number;
+  /** Until its answer is known. */
+  handler: number;
+  /** Through the command queue and the hardware, until the device is resumed. */
+  response: number;
+}
+
+/** Where the time of faults went, of runs that measured it. */
+export interface Stages {
+  /** Faults that passed every stage. */
+  faults: number;
+  /** Faults that did not: the hardware, the report or a drain answered them. */
+  skipped: number;
+  meanNs: StageTimes;
+  /** The same by latency: each entry's faults took from `fromNs` up to twice that. Ascending. */
+  byLatency: { fromNs: number; faults: number; meanNs: StageTimes }[];
+}
+
 /** What the device that misbehaves did, and what became of it. Its endpoint counts what it sent and took. */
 export interface HostileFigures {
   /** Page requests sent, and groups that were sent to the end. */
@@ -135,6 +160,8 @@ export interface Cell {
   faultFile?: FaultFileFigures;
   /** Of runs with a device that misbehaves. All other figures are those of the good devices, but for `overflows`. */
   hostile?: HostileFigures;
+  /** Of runs that measure the stages of a fault. */
+  stages?: Stages;
 }
 
 /** What `repro` measured at start-up, and what followed from it. */
@@ -166,6 +193,15 @@ const amount = z.number().nonnegative();
 const binsSchema = z
   .array(z.tuple([amount, count]))
   .refine((bins) => bins.every(([lowerNs], i) => i === 0 || lowerNs > bins[i - 1][0]), 'bins must ascend');
+
+// Clocks of two threads may disagree by more than a short stage takes.
+const stageTimesSchema = z.object({
+  queue: z.number(),
+  group: z.number(),
+  work: z.number(),
+  handler: z.number(),
+  response: z.number(),
+});
 
 const cellSchema: z.ZodType<Cell> = z.object({
   generation: z.enum(GENERATIONS),
@@ -209,21 +245,31 @@ const cellSchema: z.ZodType<Cell> = z.object({
       strays: count,
     })
     .exactOptional(),
+  stages: z
+    .object({
+      faults: count,
+      skipped: count,
+      meanNs: stageTimesSchema,
+      byLatency: z.array(z.object({ fromNs: amount, faults: count, meanNs: stageTimesSchema })),
+    })
+    .exactOptional(),
+});
+
+export const environmentSchema: z.ZodType<Environment> = z.object({
+  node: z.string(),
+  v8: z.string(),
+  platform: z.string(),
+  arch: z.string(),
+  release: z.string(),
+  cpus: count,
+  cpuModel: z.string(),
+  memoryBytes: count,
 });
 
 export const resultSchema: z.ZodType<Result> = z.object({
   schemaVersion: z.literal(SCHEMA_VERSION),
   command: z.enum(['stress', 'repro']),
-  environment: z.object({
-    node: z.string(),
-    v8: z.string(),
-    platform: z.string(),
-    arch: z.string(),
-    release: z.string(),
-    cpus: count,
-    cpuModel: z.string(),
-    memoryBytes: count,
-  }),
+  environment: environmentSchema,
   parameters: parametersSchema,
   calibration: z
     .object({

@@ -1,0 +1,6 @@
+export * from './compare.ts';
+export * from './json.ts';
+export type { Measured } from './measured.ts';
+export { FileError } from './parse.ts';
+export * from './read.ts';
+export * from './text.ts';
