@@ -2,12 +2,6 @@ import type { Stages, StageTimes } from './schema.ts';
 
 /** In the order of a fault's way. */
 export const STAGES: readonly (keyof StageTimes)[] = ['queue', 'group', 'work', 'handler', 'response'];
-  'queue',
-  'group',
-  'work',
-  'handler',
-  'response',
-] as const satisfies readonly (keyof StageTimes)[];
 
 type Part = { readonly faults: number; readonly meanNs: StageTimes };
 
