@@ -85,7 +85,8 @@ export interface ModelConfig {
   readonly jobComputeNs: number;
   /** Jobs that the device computes at once; 0: any number. */
   readonly deviceEngines: number;
-  /** What becomes of the buffers when each window had its job: `keep`, `discard` (mmap lock shared) or `remap` (alone). */
+  /** What becomes of the buffers when each window had its job: `keep` (filled before the first one, too), `discard` (mmap lock
+   * shared) or `remap` (alone). */
   readonly buffers: 'keep' | 'discard' | 'remap';
   readonly scanner: ScannerConfig;
   /** Cache that pages stay in between two uses: what is beyond it is populated at the cost of a cold page. */

@@ -19,4 +19,5 @@ export {
 } from './presets.ts';
 export type { ModelResult, SeriesPoint } from './result.ts';
 export { simulate } from './run.ts';
+export { measureSpeed, type Speed } from './speed.ts';
 export { SUSPECT_NAMES, SUSPECTS, type Suspect, type SuspectRemoval, withoutSuspects } from './suspects.ts';

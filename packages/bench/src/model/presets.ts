@@ -63,7 +63,7 @@ const ASKED: Pick<
     interruptPumps: 1,
   },
   seconds: 10,
-  warmupSeconds: 1,
+  warmupSeconds: 2,
   seriesMs: 100,
 };
 

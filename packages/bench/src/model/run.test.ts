@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { bare } from './bare.test-help.ts';
-import { loadPreset, MODEL_GENERATIONS, type ModelConfig, type ModelResult, simulate } from './index.ts';
+import { loadPreset, MODEL_GENERATIONS, type ModelConfig, type ModelResult, measureSpeed, simulate } from './index.ts';
 
 const reporter = loadPreset('reporter-arm128').config;
 const own = loadPreset('this-class').config;
@@ -9,6 +9,12 @@ const short = { seconds: 0.05, warmupSeconds: 0.01, seriesMs: 10 } as const;
 function conserves(result: ModelResult): void {
   expect(result.outstanding - result.outstandingBefore).toBe(result.posted - result.faults);
 }
+
+test('a simulation runs at millions of events a second', () => {
+  const { eventsPerSecond } = measureSpeed(2, { ...reporter, threads: 512, seconds: 0.5, warmupSeconds: 0 });
+  console.log(`${(eventsPerSecond / 1e6).toFixed(2)} M events a second`);
+  expect(eventsPerSecond).toBeGreaterThan(2e5); // with other work on these processors
+});
 
 test('the same seed gives the same result, another one another', () => {
   const config: ModelConfig = { ...own, ...short, threads: 16, generation: 'mainline' };

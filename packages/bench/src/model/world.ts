@@ -59,6 +59,7 @@ export class World {
     const pages = new Pages(
       threads * config.windows * config.pagesPerJob,
       isAdaptive ? adaptive.pinUntilUsedRounds : 0,
+      config.buffers === 'keep',
     );
     this.jobs = new Jobs(config, stats, pages, random);
     this.path = new FaultPath(engine, processors, config);

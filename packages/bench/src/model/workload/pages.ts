@@ -13,8 +13,13 @@ export class Pages {
   /** Pages that are present or taken: the resident set. */
   resident = 0;
 
-  constructor(pages: number, pinRounds: number) {
+  /** @param isFilled whether the process has written its buffers before the first job: all pages are present then. */
+  constructor(pages: number, pinRounds: number, isFilled: boolean) {
     this.states = new Uint8Array(pages);
+    if (isFilled) {
+      this.states.fill(PRESENT);
+      this.resident = pages;
+    }
     this.pins = new Uint8Array(pages);
     this.pinRounds = pinRounds;
   }
