@@ -23,6 +23,7 @@ for (const entry of [
   'stress/handler.worker',
   'stress/hardware-host',
   'stress/interrupt-host',
+  'calibrate/calibrate.worker',
   'explore/engine/thread.worker',
   'micro/costs/cost.worker',
   'micro/pair/pair.worker',

@@ -3,6 +3,9 @@
 import {
   allocDomain,
   attachDomain,
+  DEVICE_PARAM,
+  DEVICE_PARAM_LOCK,
+  DEVICE_WORDS,
   FAULT_GRPID,
   FAULT_PERM_READ,
   FAULT_PERM_WRITE,
@@ -16,6 +19,9 @@ import {
   initIopf,
   iopfRegions,
   openFaultPath,
+  PARAM_LOCK,
+  PARAM_WORDS,
+  RESPONSE_SUCCESS,
   WorkSink,
   WorkSource,
 } from '@faultline/core/iopf';
@@ -25,6 +31,7 @@ import { histogramWords, initHistogram } from '@faultline/core/trace';
 import { DeviceThread, deviceResultWords, initDeviceResults, STEP_WAITING } from '@faultline/hw/accelerator';
 import { initMm, Mm, mmWords, noNotifier } from '@faultline/hw/mm';
 import {
+  CMD_SYNC,
   EventPump,
   initSmmu,
   initStallPort,
@@ -40,9 +47,14 @@ import {
 } from '@faultline/hw/smmu-v3';
 import { clockOf, nowNs } from '../stress/clock.ts';
 
-export const DEVICE = 1;
+const DEVICE = 1;
+/** A word for whoever watches: which stage runs. */
+export const STAGE_REGION = 'stage';
 const PASID = 1;
 const MM = 1;
+const ASID = 1;
+/** What a scanner takes at a time. */
+const INVALIDATED_PAGES = 64;
 const SELF: ThreadSelf = { id: 1, spins: 0 };
 const FIRST_PAGE: number = 0x7f000000000 / 4096;
 const COMMANDS = 2048;
@@ -70,7 +82,11 @@ export class OneThreadMachine {
   readonly #pump: EventPump;
   readonly #driver: SmmuDriver;
   readonly #handle: (most: number) => void;
+  readonly #answerBackwards: () => void;
+  /** The device's locks, where there is a core. */
+  readonly locks: { readonly param: number; readonly fault: number } | undefined;
   readonly #discard: () => void;
+  readonly #ops: SmmuOps;
 
   constructor({ generation, devices, pagesPerJob }: MachineOrder) {
     const faults = devices * pagesPerJob;
@@ -95,6 +111,7 @@ export class OneThreadMachine {
         { name: 'results', words: devices * deviceResultWords() },
         { name: 'histograms', words: devices * histogramWords() },
         { name: 'stop', words: LINE },
+        { name: STAGE_REGION, words: LINE },
       ]),
     );
     this.arena = arena;
@@ -140,11 +157,13 @@ export class OneThreadMachine {
     this.#hardware = new SmmuHardware(words, base, { ports, irq, clock });
     const ops = new SmmuOps(words, base, 0, { hardwareDoorbell });
     this.#driver = new SmmuDriver(words, base, { ops, hardwareDoorbell });
+    this.#ops = ops;
     const answers = new SmmuOps(words, base, 1, { hardwareDoorbell });
     if (generation === undefined) {
       const nowhere = new Nowhere(arena, faults);
       this.#pump = new EventPump(words, base, { reporter: nowhere, ops });
       this.#handle = (most) => nowhere.answer(answers, most);
+      this.#answerBackwards = () => nowhere.answer(answers, faults);
       return;
     }
     const system = new IopfSystem(arena, SELF);
@@ -162,7 +181,20 @@ export class OneThreadMachine {
       const handler = handlers.get(most) as HandlerThread;
       while (handler.step() !== 0);
     };
+    const all = new WorkSource(system, SELF, 1, faults);
+    this.#answerBackwards = () => {
+      const groups = all.take();
+      for (let i = groups - 1; i >= 0; i--) path.respondGroup(all.batch[i], RESPONSE_SUCCESS);
+      answers.flushResponses();
+      for (let i = 0; i < groups; i++) path.freeGroup(all.batch[i]);
+      path.endBatch();
+    };
     path.addDevice(DEVICE);
+    const deviceAt = system.devices + DEVICE * DEVICE_WORDS;
+    this.locks = {
+      param: deviceAt + DEVICE_PARAM_LOCK,
+      fault: system.params.objects + words[deviceAt + DEVICE_PARAM] * PARAM_WORDS + PARAM_LOCK,
+    };
     attachDomain(system, DEVICE, PASID, allocDomain(system, { handler: HANDLER_SVA, mm: MM }));
   }
 
@@ -196,6 +228,18 @@ export class OneThreadMachine {
   /** @param most groups of a batch: {@link HANDLER_BATCH} or 1 */
   handle(most: number = HANDLER_BATCH): void {
     this.#handle(most);
+  }
+  /** Writes an invalidation with its sync for each fault of a cycle, and waits for none. */
+  notify(): void {
+    for (let i = 0; i < this.faults; i++) {
+      this.#ops.invalidateRange(ASID, FIRST_PAGE | 0, Math.floor(FIRST_PAGE / 2 ** 32), INVALIDATED_PAGES);
+      this.#ops.issue(CMD_SYNC, {});
+      this.#ops.flushResponses();
+    }
+  }
+  /** Answers all groups, youngest first, and handles none: each is at the end of what is listed. */
+  answerBackwards(): void {
+    this.#answerBackwards();
   }
   /** Each device takes its answers. */
   collect(): void {
@@ -231,7 +275,7 @@ class Nowhere implements FaultReporter {
   endBatch(): void {}
   /** @param most answers between two flushes */
   answer(ops: SmmuOps, most: number): void {
-    const { length } = { length: this.#count };
+    const length = this.#count;
     for (let at = 0; at < length; ) {
       const end = Math.min(length, at + 2 * most);
       for (; at < end; at += 2) ops.resume(this.#waiting[at], this.#waiting[at + 1], RESUME_RETRY);

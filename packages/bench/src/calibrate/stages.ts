@@ -25,6 +25,9 @@ export interface StageTimes extends Record<StageName, StageTiming> {
   readonly collect: Timing;
   readonly touch: Timing;
   readonly discard: Timing;
+  /** An invalidation with its sync, written; and taken by the hardware. Without a core alone. */
+  readonly notify: Timing;
+  readonly invalidate: Timing;
 }
 
 type Samples = Record<string, number[]>;
@@ -60,7 +63,12 @@ export function timeStages(machine: OneThreadMachine, hasCore: boolean, options:
     const single = timing(samples[`${name}1`]);
     const full = timing(samples[name]);
     const turnOf = (one: number, all: number): number => Math.max(0, (one - all) / (1 - 1 / many));
-    const turn = { ...single, ns: turnOf(single.ns, full.ns), low: turnOf(single.low, full.low), high: turnOf(single.high, full.high) };
+    const turn = {
+      ...single,
+      ns: turnOf(single.ns, full.ns),
+      low: turnOf(single.low, full.low),
+      high: turnOf(single.high, full.high),
+    };
     return { item: { ...full, ns: full.ns - turn.ns / many }, turn };
   };
   const none: Timing = { ns: 0, low: 0, high: 0, cycles: 0 };
@@ -74,9 +82,12 @@ export function timeStages(machine: OneThreadMachine, hasCore: boolean, options:
     collect: timing(samples.collect),
     touch: maybe('touch'),
     discard: maybe('discard'),
+    notify: maybe('notify'),
+    invalidate: maybe('invalidate'),
   };
 }
 
+/** Every stage once, with turns of many items or of one. */
 function cycle(
   machine: OneThreadMachine,
   hasCore: boolean,
@@ -101,7 +112,11 @@ function cycle(
   onStage(0);
   time(`resume${suffix}`, () => machine.hardware(single ? 1 : undefined));
   time('collect', () => machine.collect());
-  if (!hasCore) return;
+  if (!hasCore) {
+    time('notify', () => machine.notify());
+    time('invalidate', () => machine.hardware());
+    return;
+  }
   time('touch', () => machine.touch());
   machine.touch(); // the second pass: ends the job
   time('discard', () => machine.discard());

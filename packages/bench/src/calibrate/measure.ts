@@ -1,0 +1,89 @@
+// All measurements of a calibration, one after the other: nothing else of this process runs meanwhile.
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { workerUrl } from '@faultline/core/actor';
+import { GENERATIONS, type Generation } from '@faultline/core/iopf';
+import type { Task } from './calibrate.worker.ts';
+import { type HeldTimes, timeHeld } from './held.ts';
+import type { MemoryTimes } from './memory.ts';
+import type { SearchTimes } from './searches.ts';
+import { type ThreadTimes, timeThreads } from './sleepers.ts';
+import type { StageTimes } from './stages.ts';
+
+/** Those that take locks on the way of a fault, and those of them that search. */
+const LOCKING = ['locked', 'v7', 'mainline'] as const;
+const SEARCHING = ['locked', 'v7'] as const;
+type Locking = (typeof LOCKING)[number];
+type Searching = (typeof SEARCHING)[number];
+
+export interface Measured {
+  /** Hardware and driver alone. */
+  readonly bare: StageTimes;
+  readonly stages: Readonly<Record<Generation, StageTimes>>;
+  /** With jobs of a few pages: what a round costs besides its pages. */
+  readonly small: StageTimes;
+  readonly held: Readonly<Record<Locking, HeldTimes>>;
+  readonly searches: Readonly<Record<Searching, SearchTimes>>;
+  readonly memory: MemoryTimes;
+  readonly threads: ThreadTimes;
+}
+
+export interface MeasureOptions {
+  /** Device threads' areas at work: what is measured fits the caches with few. */
+  readonly devices: number;
+  readonly pagesPerJob: number;
+  readonly warmupMs: number;
+  readonly timeMs: number;
+  readonly repeats: number;
+  readonly signal: AbortSignal;
+  readonly onStep: (done: number, total: number, label: string) => void;
+}
+
+/** Pages of a job so short that its round shows. */
+export const SMALL_JOB = 4;
+
+/** @throws the signal's reason once it is aborted, and what a measurement's thread threw. */
+export async function measure(options: MeasureOptions): Promise<Measured> {
+  const { devices, pagesPerJob, warmupMs, timeMs, repeats, signal } = options;
+  const total = 4 + GENERATIONS.length + LOCKING.length + SEARCHING.length;
+  let done = 0;
+  const step = async <T>(label: string, work: () => Promise<T>): Promise<T> => {
+    signal.throwIfAborted();
+    options.onStep(done++, total, label);
+    return work();
+  };
+  const times = { warmupMs, timeMs };
+  const stages = (generation: Generation | undefined, pages: number): Promise<StageTimes> =>
+    apart<StageTimes>({ kind: 'stages', order: { generation, devices, pagesPerJob: pages, ...times } });
+  const each = async <K extends string, T>(names: readonly K[], label: string, one: (name: K) => Promise<T>) => {
+    const all: Partial<Record<K, T>> = {};
+    for (const name of names) all[name] = await step(`${label}, ${name}`, () => one(name));
+    return all as Record<K, T>;
+  };
+  const measured = {
+    threads: await step('waking and switching threads', () => timeThreads(repeats, timeMs)),
+    bare: await step('hardware and driver', () => stages(undefined, pagesPerJob)),
+    small: await step('short jobs', () => stages('lockless', SMALL_JOB)),
+    memory: await step('address space', () =>
+      apart<MemoryTimes>({ kind: 'memory', order: { areas: devices, areaPages: 2 * pagesPerJob, ...times } }),
+    ),
+    stages: await each(GENERATIONS, 'stages of a fault', (generation) => stages(generation, pagesPerJob)),
+    held: await each(LOCKING, 'held locks', (generation) => timeHeld({ generation, devices, pagesPerJob, ...times })),
+    searches: await each(SEARCHING, 'searches', (generation) =>
+      apart<SearchTimes>({ kind: 'search', generation, timeMs }),
+    ),
+  };
+  options.onStep(total, total, 'measured');
+  return measured;
+}
+
+/** On a thread of its own. Rejects with what that thread throws. */
+export async function apart<T>(task: Task): Promise<T> {
+  const worker = new Worker(workerUrl('calibrate.worker', import.meta.url), { workerData: task });
+  try {
+    const [times] = (await once(worker, 'message')) as [T];
+    return times;
+  } finally {
+    await worker.terminate();
+  }
+}

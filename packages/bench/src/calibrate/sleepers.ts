@@ -1,0 +1,184 @@
+// What it costs to wake a thread, and to have a processor go from one to the next: with real threads, who must not be busy else.
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { workerUrl } from '@faultline/core/actor';
+import { LINE, mutexLock, mutexUnlock, type Words } from '@faultline/core/sync';
+import { median } from 'simple-statistics';
+import type { Task } from './calibrate.worker.ts';
+import { type Timing, timing } from './stages.ts';
+
+// Shared words, each on a line of its own.
+export const READY: number = LINE;
+export const GO: number = 2 * LINE;
+export const WOKE: number = 3 * LINE; // low half of the clock when it woke; published by DONE
+export const DONE: number = 4 * LINE;
+export const LOCK: number = 5 * LINE;
+export const STOP: number = 6 * LINE;
+export const HOPS: number = 7 * LINE;
+/** Ring: a thread's own word. */
+export const TOKENS: number = 8 * LINE;
+
+export type SleeperRole = 'wait' | 'lock' | 'mirror' | 'ring';
+export interface SleeperOrder {
+  readonly role: SleeperRole;
+  readonly words: Words;
+  /** Of a ring: its place, and how many there are. */
+  readonly place: number;
+  readonly count: number;
+}
+
+export interface ThreadTimes {
+  /** The call that wakes a thread. */
+  readonly wake: Timing;
+  /** From that call until it runs, where a processor is idle. */
+  readonly latency: Timing;
+  /** Giving up a mutex that a thread sleeps on. */
+  readonly unlock: Timing;
+  /** A word from one processor to another. */
+  readonly transfer: Timing;
+  /** Processor time of a thread's going to sleep and the next one's coming, its waking call included. */
+  readonly hop: Timing;
+}
+
+/** Long enough for a thread to have gone to sleep. */
+const SETTLE_MS = 0.3;
+const RING_ROUNDS = 9;
+const MAIN = { id: 1, spins: 0 };
+
+export async function timeThreads(repeats: number, ringMs: number): Promise<ThreadTimes> {
+  const wakes = await withSleepers('wait', 1, (words) => timeWakes(words, repeats));
+  const unlocks = await withSleepers('lock', 1, (words) => timeUnlocks(words, repeats));
+  const transfer = await withSleepers('mirror', 1, (words) => timeTransfers(words, repeats));
+  // More threads than processors, and a token for each processor: none is ever idle, each hop is a switch.
+  const hop = await withSleepers('ring', 4 * availableParallelism(), (words) => timeHops(words, ringMs));
+  return { wake: timing(wakes.calls), latency: timing(wakes.latencies), unlock: timing(unlocks), transfer, hop };
+}
+
+async function withSleepers<T>(role: SleeperRole, count: number, body: (words: Words) => T | Promise<T>): Promise<T> {
+  const words: Words = new Int32Array(new SharedArrayBuffer((TOKENS + count * LINE) * 4));
+  const workers = Array.from({ length: count }, (_, place) => {
+    const workerData: Task = { kind: 'sleeper', order: { role, words, place, count } };
+    return new Worker(workerUrl('calibrate.worker', import.meta.url), { workerData });
+  });
+  await Promise.all(workers.map((worker) => once(worker, 'online')));
+  while (Atomics.load(words, READY) < count) Atomics.wait(words, READY, Atomics.load(words, READY), 10);
+  try {
+    return await body(words);
+  } finally {
+    Atomics.store(words, STOP, 1);
+    for (const at of [GO, ...workers.map((_, place) => TOKENS + place * LINE)]) {
+      Atomics.add(words, at, 1);
+      Atomics.notify(words, at);
+    }
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+}
+
+function settle(words: Words): void {
+  Atomics.wait(words, 0, 0, SETTLE_MS);
+}
+
+function timeWakes(words: Words, repeats: number): { calls: number[]; latencies: number[] } {
+  const calls: number[] = [];
+  const latencies: number[] = [];
+  for (let round = 1; round <= repeats; round++) {
+    settle(words);
+    Atomics.store(words, GO, round);
+    const began = process.hrtime.bigint();
+    Atomics.notify(words, GO);
+    const ended = process.hrtime.bigint();
+    while (Atomics.load(words, DONE) < round);
+    calls.push(Number(ended - began));
+    latencies.push((words[WOKE] - Number(BigInt.asIntN(32, began))) | 0);
+  }
+  return { calls: calls.slice(repeats >> 3), latencies: latencies.slice(repeats >> 3) };
+}
+
+function timeUnlocks(words: Words, repeats: number): number[] {
+  const calls: number[] = [];
+  for (let round = 1; round <= repeats; round++) {
+    mutexLock(words, LOCK, MAIN);
+    Atomics.store(words, GO, round);
+    Atomics.notify(words, GO);
+    settle(words);
+    const began = process.hrtime.bigint();
+    mutexUnlock(words, LOCK, MAIN);
+    calls.push(Number(process.hrtime.bigint() - began));
+    while (Atomics.load(words, DONE) < round) settle(words);
+  }
+  return calls.slice(repeats >> 3);
+}
+
+const TRIPS = 200;
+
+function timeTransfers(words: Words, repeats: number): Timing {
+  const trips: number[] = [];
+  let value = 0;
+  for (let round = 0; round < repeats; round++) {
+    const began = performance.now();
+    for (let i = 0; i < TRIPS; i++) {
+      Atomics.store(words, GO, ++value);
+      while (Atomics.load(words, DONE) !== value);
+    }
+    trips.push(((performance.now() - began) * 1e6) / TRIPS / 2);
+  }
+  return timing(trips);
+}
+
+/** Processor time of this process: whatever else the machine does is not in it. */
+async function timeHops(words: Words, ringMs: number): Promise<Timing> {
+  const tokens = availableParallelism();
+  for (let token = 0; token < tokens; token++) {
+    const at = TOKENS + token * 4 * LINE;
+    Atomics.add(words, at, 1);
+    Atomics.notify(words, at);
+  }
+  const samples: number[] = [];
+  for (let round = 0; round <= RING_ROUNDS; round++) {
+    const before = process.cpuUsage();
+    const hops = Atomics.load(words, HOPS);
+    Atomics.wait(words, 0, 0, ringMs / RING_ROUNDS);
+    const { user, system } = process.cpuUsage(before);
+    if (round > 0) samples.push(((user + system) * 1000) / Math.max(1, (Atomics.load(words, HOPS) - hops) | 0));
+  }
+  return { ...timing(samples), ns: median(samples) };
+}
+
+/** A sleeper's life. */
+export function runSleeper({ role, words, place, count }: SleeperOrder): void {
+  Atomics.add(words, READY, 1);
+  Atomics.notify(words, READY);
+  if (role === 'ring') runRing(words, place, count);
+  else runRounds(words, role);
+}
+
+function runRounds(words: Words, role: SleeperRole): void {
+  const self = { id: 2, spins: 0 };
+  for (let round = 1; ; round++) {
+    if (role === 'mirror') {
+      while (Atomics.load(words, GO) !== round) if (Atomics.load(words, STOP) === 1) return;
+      Atomics.store(words, DONE, round);
+      continue;
+    }
+    while (Atomics.load(words, GO) < round) Atomics.wait(words, GO, round - 1);
+    if (Atomics.load(words, STOP) === 1) return;
+    if (role === 'lock') {
+      mutexLock(words, LOCK, self);
+      mutexUnlock(words, LOCK, self);
+    } else words[WOKE] = Number(BigInt.asIntN(32, process.hrtime.bigint()));
+    Atomics.store(words, DONE, round);
+  }
+}
+
+function runRing(words: Words, place: number, count: number): void {
+  const own = TOKENS + place * LINE;
+  const next = TOKENS + ((place + 1) % count) * LINE;
+  for (let seen = 0; ; seen++) {
+    while (Atomics.load(words, own) === seen) Atomics.wait(words, own, seen);
+    if (Atomics.load(words, STOP) === 1) return;
+    Atomics.add(words, HOPS, 1);
+    Atomics.add(words, next, 1);
+    Atomics.notify(words, next);
+  }
+}
