@@ -16,7 +16,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const SHOWS = {
   core: [/^page 4660 answered$/m],
   hw: [/^resumed: try again$/m, /^write at page 0xdeadb, group 511, its last$/m, /^256 dirty pages$/m],
-  iommufd: [/^device \d+ wants 0x1000000: mapped$/m],
+  iommufd: [/^device \d+ wants page 0x1000: mapped$/m],
   bench: [/^lockless: .* books balance$/m],
 } as const;
 const TSCONFIG = {
