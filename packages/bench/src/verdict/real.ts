@@ -1,0 +1,105 @@
+// The same question to the real fault path, on real threads of this machine.
+import { z } from 'zod';
+import { type Calibration, type Cell, type Result, resultSchema } from '../result/schema.ts';
+import { defaultParameters } from '../scenario/defaults.ts';
+import { refuseMemory } from '../scenario/memory.ts';
+import type { StressParameters } from '../scenario/parameters.ts';
+import type { Engine, RunHooks } from '../stress/types.ts';
+
+export interface RealCell {
+  readonly generation: string;
+  readonly threads: number;
+  readonly repeat: number;
+  /** Milliseconds in which the page scanner goes round; 0: it was off. */
+  readonly scanner: number;
+  readonly faultsPerSecond: number;
+  readonly jobsPerSecond: number;
+  readonly timeouts: number;
+  readonly refaultsPerFault: number;
+  readonly p99Ns: number;
+}
+
+export interface RealRun {
+  /** Where it is from, in words. */
+  readonly source: string;
+  readonly timeoutMs: number;
+  readonly cells: readonly RealCell[];
+  /** Why cells are missing. */
+  readonly notes: readonly string[];
+}
+
+const amount = z.number().nonnegative();
+export const realRunSchema: z.ZodType<RealRun> = z.object({
+  source: z.string(),
+  timeoutMs: amount,
+  cells: z.array(
+    z.object({
+      generation: z.string(),
+      threads: amount,
+      repeat: amount,
+      scanner: amount,
+      faultsPerSecond: amount,
+      jobsPerSecond: amount,
+      timeouts: amount,
+      refaultsPerFault: amount,
+      p99Ns: amount,
+    }),
+  ),
+  notes: z.array(z.string()),
+});
+
+const SECONDS = 4;
+const FEW = 8;
+const THREADS: readonly number[] = [512, 1024];
+
+/** Calibrates the scanner's pace and the time-out, then runs `locked` and `adaptive` under them. */
+export async function runReal(
+  engine: Engine,
+  hooks: RunHooks,
+  availableBytes: number,
+  quick: boolean,
+): Promise<RealRun> {
+  const notes: string[] = [];
+  const wanted: StressParameters = {
+    ...defaultParameters('repro', false),
+    generations: ['locked', 'adaptive'],
+    compareScanner: false,
+    repeats: 1,
+    seconds: quick ? 0.5 : SECONDS,
+  };
+  const fits = (quick ? [FEW, 64] : [FEW, ...THREADS]).filter((threads) => {
+    const refusal = refuseMemory({ ...wanted, threads: [threads] }, availableBytes);
+    if (refusal !== null) notes.push(`${threads} threads: ${refusal}`);
+    return refusal === null;
+  });
+  const calibration: Calibration = await engine.calibrate({ ...wanted, threads: fits }, hooks);
+  const parameters = {
+    ...wanted,
+    threads: fits,
+    scanner: calibration.scannerPeriodMs,
+    timeoutMs: calibration.timeoutMs,
+  };
+  const { cells } = await engine.runCells(parameters, hooks);
+  return { source: 'run with this document', timeoutMs: calibration.timeoutMs, cells: cells.map(cellOf), notes };
+}
+
+/** Takes the cells of a stored result of `repro` or `stress`. @throws ZodError */
+export function readReal(text: string, name: string): RealRun {
+  const result: Result = resultSchema.parse(JSON.parse(text));
+  const { cells, parameters } = result;
+  return { source: `stored result ${name}`, timeoutMs: parameters.timeoutMs, cells: cells.map(cellOf), notes: [] };
+}
+
+function cellOf({ generation, threads, repeat, scanner, faults, ...cell }: Cell): RealCell {
+  return {
+    generation,
+    threads,
+    repeat,
+    scanner,
+    faultsPerSecond: cell.faultsPerSecond,
+    jobsPerSecond: cell.seconds === 0 ? 0 : cell.jobs / cell.seconds,
+    timeouts: cell.timeouts,
+    refaultsPerFault: faults === 0 ? 0 : cell.refaults / faults,
+    p99Ns: cell.latencyNs.p99,
+  };
+}
