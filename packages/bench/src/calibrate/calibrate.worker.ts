@@ -1,6 +1,6 @@
 // One measurement on a thread of its own, which no other has taught its types; built as one file, as the fault path runs everywhere.
 import { parentPort, workerData } from 'node:worker_threads';
-import { runHeld } from './held.ts';
+import { timeHeld } from './held.ts';
 import { type MachineOrder, OneThreadMachine } from './machine.ts';
 import { type MemoryOrder, timeMemory } from './memory.ts';
 import { timeSearches } from './searches.ts';
@@ -11,7 +11,7 @@ export type Task =
   | { readonly kind: 'stages'; readonly order: MachineOrder & CycleOptions }
   | { readonly kind: 'memory'; readonly order: MemoryOrder }
   | { readonly kind: 'search'; readonly generation: 'locked' | 'v7'; readonly timeMs: number }
-  | { readonly kind: 'held'; readonly order: MachineOrder & CycleOptions }
+  | { readonly kind: 'held'; readonly order: MachineOrder; readonly timeMs: number }
   | { readonly kind: 'sleeper'; readonly order: SleeperOrder };
 
 async function run(task: Task): Promise<unknown> {
@@ -25,7 +25,7 @@ async function run(task: Task): Promise<unknown> {
     case 'search':
       return timeSearches(task.generation, task.timeMs);
     case 'held':
-      return runHeld(await enabled(task.order), task.order, (places) => parentPort?.postMessage(places));
+      return timeHeld(await enabled(task.order), task.timeMs);
     case 'sleeper':
       runSleeper(task.order);
       return undefined;

@@ -2,10 +2,8 @@
 import { GENERATIONS, type Generation } from '@faultline/core/iopf';
 import { median } from 'simple-statistics';
 import type { Cost, CostName, CostTable } from '../model/index.ts';
-import type { HeldShares } from './held.ts';
-import { HANDLER_BATCH, PUMP_BATCH } from './machine.ts';
 import { type Measured, SMALL_JOB } from './measure.ts';
-import type { StageTiming, Timing } from './stages.ts';
+import type { Timing } from './stages.ts';
 
 /** A cost as it was measured; `low` and `high` are the 5th and 95th percentile, as far as one stage's times say so. */
 export interface Figure {
@@ -47,6 +45,11 @@ export function figuresOf(measured: Measured, pagesPerJob: number): Figures {
     'respond.flush': figure(bare.handle.turn, 'SmmuOps.flushResponses, one command a flush'),
     'handler.look-up': figure(memory.lookUp, 'Mm.getUsers, findArea, areaPerm, putUsers'),
     'handler.populate': figure(memory.populate, 'Mm.handleMmFault, absent pages'),
+    'handler.populate-cold': figure(
+      measured.coldMemory.populate,
+      'Mm.handleMmFault, absent pages of 128 MiB, less those that fit the caches',
+      Math.max(0, measured.coldMemory.populate.ns - memory.populate.ns),
+    ),
     'handler.restore': figure(memory.restore, 'Mm.handleMmFault, pages that the scanner took'),
     'mmap.lock': figure(memory.lock, 'Mm.readLock and readUnlock'),
     'device.touch': figure(all[0].touch, 'DeviceThread, a window that is there, less the round', page),
@@ -75,7 +78,7 @@ export function figuresOf(measured: Measured, pagesPerJob: number): Figures {
     ),
     'lock.sleep': figure(threads.unlock, 'mutexUnlock, one thread asleep on it'),
     'line.transfer': figure(threads.transfer, 'a word to and fro between two threads, one way'),
-    ...GENERATIONS.reduce((found, generation) => ({ ...found, ...pathOf(generation, measured, ofHandler) }), {}),
+    ...Object.assign({}, ...GENERATIONS.map((generation) => pathOf(generation, measured, ofHandler))),
   };
 }
 
@@ -96,43 +99,27 @@ function pathOf(generation: Generation, { bare, stages, held, searches }: Measur
         answered,
       ),
     };
-  const shares = held[generation];
-  const inReport = heldNs(shares.report, report, PUMP_BATCH);
-  const inAnswer = heldNs(shares.handle, handle, HANDLER_BATCH);
+  const { report: inReport, handle: inAnswer } = held[generation];
   const isNested = generation === 'locked';
   const reportParam = isNested ? Math.max(0, inReport.param - inReport.fault) : inReport.param;
   const answerFault = Math.max(0, inAnswer.fault - bare.handle.item.ns); // the model adds the command
-  const by = (looks: number): string => `${generation}, share of ${looks} looks at the lock that found it held`;
+  const by = `${generation}, from the lock taken to given back`;
   return {
     [`${reportName}.outside`]: outside(report.item, reported - reportParam - inReport.fault),
-    [`${reportName}.fault`]: figure(report.item, by(shares.report.looks), inReport.fault),
+    [`${reportName}.fault`]: figure(report.item, by, inReport.fault),
     [`${respondName}.outside`]: outside(handle.item, answered - inAnswer.param - answerFault),
-    [`${respondName}.fault`]: figure(handle.item, `${by(shares.handle.looks)}, less the command`, answerFault),
+    [`${respondName}.fault`]: figure(handle.item, `${by}, less the command`, answerFault),
     ...(generation === 'mainline'
       ? {}
       : {
-          [`${reportName}.param`]: figure(report.item, by(shares.report.looks), reportParam),
+          [`${reportName}.param`]: figure(report.item, by, reportParam),
           [`${respondName}.element`]: exactly(
             searches[generation].element,
             `${generation}, slope over lists of ${searches[generation].lengths.map(({ length }) => length).join(', ')}`,
           ),
         }),
-    ...(generation === 'v7'
-      ? { [`${respondName}.param`]: figure(handle.item, by(shares.handle.looks), inAnswer.param) }
-      : {}),
+    ...(generation === 'v7' ? { [`${respondName}.param`]: figure(handle.item, by, inAnswer.param) } : {}),
   };
-}
-
-/** The lock is held as long in a turn of one item as in a turn of many; looks were spread over both. */
-function heldNs(
-  { param, fault }: HeldShares,
-  { item, turn }: StageTiming,
-  many: number,
-): { param: number; fault: number } {
-  const one = item.ns + turn.ns;
-  const full = item.ns + turn.ns / many;
-  const mean = (one + full) / 2;
-  return { param: param * mean, fault: fault * mean };
 }
 
 const NOTHING: Timing = { ns: 0, low: 0, high: 0, cycles: 0 };

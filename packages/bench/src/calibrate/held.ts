@@ -1,79 +1,113 @@
-// How much of a stage a lock is held. One thread works, another looks at the lock's word now and then: the share of looks that find it
-// held is the share of time. The code that is measured runs as it is.
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
-import { workerUrl } from '@faultline/core/actor';
-import type { Words } from '@faultline/core/sync';
-import type { Task } from './calibrate.worker.ts';
-import { type MachineOrder, type OneThreadMachine, STAGE_REGION } from './machine.ts';
-import { type CycleOptions, STAGE_HANDLE, STAGE_REPORT, timeStages } from './stages.ts';
+// How long a generation's locks are held. The lock's own compare-exchanges are looked at as they are made: the global `Atomics` of this
+// thread gets one that reads the clock. What that adds is known from locks that guard nothing, and taken off again.
+import { mutexLock, mutexUnlock, type Words } from '@faultline/core/sync';
+import { mean, median, quantile } from 'simple-statistics';
+import type { OneThreadMachine } from './machine.ts';
+import { STAGE_HANDLE, STAGE_REPORT, timeStages } from './stages.ts';
 
-/** Shares of a stage's time, 0 to 1. */
-export interface HeldShares {
+/** Nanoseconds that a fault has each lock held, from taken to given back, both included, however often. 0: not taken. */
+export interface HeldNs {
   readonly param: number;
   readonly fault: number;
-  readonly looks: number;
 }
 
 export interface HeldTimes {
-  readonly report: HeldShares;
-  readonly handle: HeldShares;
+  readonly report: HeldNs;
+  readonly handle: HeldNs;
+  /** A lock that guards nothing. */
+  readonly pair: number;
 }
 
-/** Where the watcher looks. */
-interface Places {
-  readonly words: Words;
-  readonly stage: number;
-  readonly param: number;
-  readonly fault: number;
-}
+const SELF = { id: 1, spins: 0 };
+const EMPTY = 20_000;
+const NONE = 0; // no stage: locks that guard nothing
 
-const OVER = -1;
-/** Looks cost whoever holds the lock a cache line: they are made this far apart. */
-const LOOK_EVERY_NS = 3000;
-
-/** The worker's part. @param tell is handed where to look, before the work begins. */
-export function runHeld(machine: OneThreadMachine, options: CycleOptions, tell: (places: Places) => void): void {
-  if (machine.locks === undefined) throw new Error('runHeld: without a core there are no locks');
+/** Takes this thread's `Atomics` for good. */
+export function timeHeld(machine: OneThreadMachine, timeMs: number): HeldTimes {
+  if (machine.locks === undefined) throw new Error('timeHeld: without a core there are no locks');
+  const { param, fault } = machine.locks;
   const { words } = machine.arena;
-  const stage = machine.arena.base(STAGE_REGION);
-  tell({ words, stage, ...machine.locks });
-  timeStages(machine, true, { ...options, onStage: (value) => void Atomics.store(words, stage, value) });
-  Atomics.store(words, stage, OVER);
-}
-
-/** Blocks this thread while it looks. */
-export async function timeHeld(order: MachineOrder & CycleOptions): Promise<HeldTimes> {
-  const workerData: Task = { kind: 'held', order };
-  const worker = new Worker(workerUrl('calibrate.worker', import.meta.url), { workerData });
-  try {
-    const [places] = (await once(worker, 'message')) as [Places];
-    return watch(places);
-  } finally {
-    await worker.terminate();
+  const isNested = machine.nestsLocks;
+  const pair = timePairs(words, fault);
+  const watch = new Watch(param, fault);
+  for (let i = 0; i < EMPTY; i++) {
+    mutexLock(words, param, SELF);
+    if (!isNested) mutexUnlock(words, param, SELF);
+    mutexLock(words, fault, SELF);
+    mutexUnlock(words, fault, SELF);
+    if (isNested) mutexUnlock(words, param, SELF);
   }
+  let cycles = 0;
+  const onStage = (stage: number): void => {
+    watch.stage = stage;
+    if (stage === NONE) cycles++;
+  };
+  timeStages(machine, true, { warmupMs: timeMs / 4, timeMs, onStage });
+  const held = (stage: number): HeldNs => {
+    const of = (lock: 0 | 1): number => {
+      const { mean: seen, count } = watch.held(stage, lock);
+      return (Math.max(0, seen - watch.held(NONE, lock).mean) + pair) * (count / (cycles * machine.faults));
+    };
+    return { param: of(0), fault: of(1) };
+  };
+  return { report: held(STAGE_REPORT), handle: held(STAGE_HANDLE), pair };
 }
 
-function watch({ words, stage, param, fault }: Places): HeldTimes {
-  const counts = [STAGE_REPORT, STAGE_HANDLE].map(() => ({ looks: 0, param: 0, fault: 0 }));
-  for (;;) {
-    const before = Atomics.load(words, stage);
-    if (before === OVER) break;
-    const isParam = Atomics.load(words, param) !== 0;
-    const isFault = Atomics.load(words, fault) !== 0;
-    if (before !== 0 && Atomics.load(words, stage) === before) {
-      const count = counts[before - STAGE_REPORT];
-      count.looks++;
-      if (isParam) count.param++;
-      if (isFault) count.fault++;
+function timePairs(words: Words, at: number): number {
+  const samples: number[] = [];
+  for (let round = 0; round < 50; round++) {
+    const began = performance.now();
+    for (let i = 0; i < 1000; i++) {
+      mutexLock(words, at, SELF);
+      mutexUnlock(words, at, SELF);
     }
-    const until = performance.now() + (LOOK_EVERY_NS * (0.5 + Math.random())) / 1e6;
-    while (performance.now() < until);
+    samples.push((performance.now() - began) * 1000);
   }
-  const [report, handle] = counts.map(({ looks, param: ofParam, fault: ofFault }) => ({
-    looks,
-    param: looks === 0 ? 0 : ofParam / looks,
-    fault: looks === 0 ? 0 : ofFault / looks,
-  }));
-  return { report, handle };
+  return median(samples);
+}
+
+/** Holds before the code is warm. */
+const SKIPPED = 2000;
+const KEPT = 40_000;
+
+class Watch {
+  stage: number = NONE;
+  readonly #samples: Map<number, { ms: number[]; count: number }> = new Map();
+
+  constructor(param: number, fault: number) {
+    const since = [0, 0];
+    const exchange = Atomics.compareExchange;
+    const watched = (words: Int32Array, at: number, expected: number, value: number): number => {
+      if (at !== param && at !== fault) return exchange(words, at, expected, value);
+      const lock = at === param ? 0 : 1;
+      if (value !== 0) {
+        const found = exchange(words, at, expected, value);
+        since[lock] = performance.now();
+        return found;
+      }
+      this.#keep(lock, performance.now() - since[lock]);
+      return exchange(words, at, expected, value);
+    };
+    Atomics.compareExchange = watched as typeof Atomics.compareExchange;
+  }
+
+  #keep(lock: number, ms: number): void {
+    const key = this.stage * 2 + lock;
+    let samples = this.#samples.get(key);
+    if (samples === undefined) {
+      samples = { ms: [], count: 0 };
+      this.#samples.set(key, samples);
+    }
+    samples.count++;
+    if (samples.count > SKIPPED && samples.ms.length < KEPT) samples.ms.push(ms);
+  }
+
+  /** Nanoseconds between the two exchanges on average, but for the longest twentieth, in which the thread was kept from running; and how
+   * often. */
+  held(stage: number, lock: number): { mean: number; count: number } {
+    const samples = this.#samples.get(stage * 2 + lock);
+    if (samples === undefined || samples.ms.length === 0) return { mean: 0, count: 0 };
+    const longest = quantile(samples.ms, 0.95);
+    return { mean: mean(samples.ms.filter((ms) => ms <= longest)) * 1e6, count: samples.count };
+  }
 }

@@ -48,8 +48,6 @@ import {
 import { clockOf, nowNs } from '../stress/clock.ts';
 
 const DEVICE = 1;
-/** A word for whoever watches: which stage runs. */
-export const STAGE_REGION = 'stage';
 const PASID = 1;
 const MM = 1;
 const ASID = 1;
@@ -83,6 +81,8 @@ export class OneThreadMachine {
   readonly #driver: SmmuDriver;
   readonly #handle: (most: number) => void;
   readonly #answerBackwards: () => void;
+  /** Whether a report takes the fault lock while it has the parameter lock. */
+  readonly nestsLocks: boolean;
   /** The device's locks, where there is a core. */
   readonly locks: { readonly param: number; readonly fault: number } | undefined;
   readonly #discard: () => void;
@@ -111,11 +111,11 @@ export class OneThreadMachine {
         { name: 'results', words: devices * deviceResultWords() },
         { name: 'histograms', words: devices * histogramWords() },
         { name: 'stop', words: LINE },
-        { name: STAGE_REGION, words: LINE },
       ]),
     );
     this.arena = arena;
     this.faults = faults;
+    this.nestsLocks = generation === 'locked';
     this.devices = devices;
     const { words } = arena;
     const base = arena.base('smmu');

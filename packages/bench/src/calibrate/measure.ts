@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { workerUrl } from '@faultline/core/actor';
 import { GENERATIONS, type Generation } from '@faultline/core/iopf';
 import type { Task } from './calibrate.worker.ts';
-import { type HeldTimes, timeHeld } from './held.ts';
+import type { HeldTimes } from './held.ts';
 import type { MemoryTimes } from './memory.ts';
 import type { SearchTimes } from './searches.ts';
 import { type ThreadTimes, timeThreads } from './sleepers.ts';
@@ -25,6 +25,8 @@ export interface Measured {
   readonly held: Readonly<Record<Locking, HeldTimes>>;
   readonly searches: Readonly<Record<Searching, SearchTimes>>;
   readonly memory: MemoryTimes;
+  /** With far more pages than the caches hold. */
+  readonly coldMemory: MemoryTimes;
   readonly threads: ThreadTimes;
 }
 
@@ -41,11 +43,13 @@ export interface MeasureOptions {
 
 /** Pages of a job so short that its round shows. */
 export const SMALL_JOB = 4;
+/** Areas of 128 pages: 128 MiB. */
+const COLD_AREAS = 256;
 
 /** @throws the signal's reason once it is aborted, and what a measurement's thread threw. */
 export async function measure(options: MeasureOptions): Promise<Measured> {
   const { devices, pagesPerJob, warmupMs, timeMs, repeats, signal } = options;
-  const total = 4 + GENERATIONS.length + LOCKING.length + SEARCHING.length;
+  const total = 5 + GENERATIONS.length + LOCKING.length + SEARCHING.length;
   let done = 0;
   const step = async <T>(label: string, work: () => Promise<T>): Promise<T> => {
     signal.throwIfAborted();
@@ -67,8 +71,13 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
     memory: await step('address space', () =>
       apart<MemoryTimes>({ kind: 'memory', order: { areas: devices, areaPages: 2 * pagesPerJob, ...times } }),
     ),
+    coldMemory: await step('address space beyond the caches', () =>
+      apart<MemoryTimes>({ kind: 'memory', order: { areas: COLD_AREAS, areaPages: 2 * pagesPerJob, ...times } }),
+    ),
     stages: await each(GENERATIONS, 'stages of a fault', (generation) => stages(generation, pagesPerJob)),
-    held: await each(LOCKING, 'held locks', (generation) => timeHeld({ generation, devices, pagesPerJob, ...times })),
+    held: await each(LOCKING, 'held locks', (generation) =>
+      apart<HeldTimes>({ kind: 'held', order: { generation, devices, pagesPerJob }, timeMs }),
+    ),
     searches: await each(SEARCHING, 'searches', (generation) =>
       apart<SearchTimes>({ kind: 'search', generation, timeMs }),
     ),

@@ -45,7 +45,10 @@ export function timeMemory({ areas, areaPages, warmupMs, timeMs }: MemoryOrder):
   let tick = 0;
   scanner.step(tick);
   const chunks = (count: number): void => {
-    for (let i = 0; i < count; i++) scanner.step((tick += TICKS_PER_MS));
+    for (let i = 0; i < count; i++) {
+      tick = (tick + TICKS_PER_MS) | 0;
+      scanner.step(tick);
+    }
   };
   const stages: Record<keyof MemoryTimes, () => void> = {
     populate: () => faults(mm, pages, areaPages),
