@@ -81,7 +81,8 @@ export class Crew {
 
   /** Starts device workers until there are `count`. @param onStarted told how many exist. */
   async growDevices(count: number, onStarted: (count: number) => void, signal: AbortSignal): Promise<void> {
-    const entry = deviceWorkerUrl(this.#plan.parameters.iommu);
+    const { deviceWorker, deviceData } = this.#plan.parts;
+    const entry = deviceWorker ?? deviceWorkerUrl(this.#plan.parameters.iommu);
     await this.#startHostile();
     while (this.#devices.length < count && !signal.aborted) {
       const fresh = Math.min(STARTING, count - this.#devices.length);
@@ -96,7 +97,7 @@ export class Crew {
           after: Atomics.load(this.#arena.words, this.#arena.base('control') + CTL_CELL),
           layout: deviceLayout(this.#arena, this.#plan, worker),
         };
-        const started = this.#start(entry, 'device.worker', data);
+        const started = this.#start(entry, 'device.worker', { ...data, ...deviceData });
         this.#devices.push(started);
         online.push(once(started, 'online'));
       }

@@ -28,6 +28,8 @@ export interface HostData {
   readonly issuers: number;
   readonly lightFlush: boolean;
   readonly handler: HandlerName;
+  /** PASIDs are attached as they turn up. */
+  readonly takesAttachOrders: boolean;
 }
 
 /** The doorbell of a host. */

@@ -18,6 +18,7 @@ import {
   replaceDomain,
   WorkSink,
 } from '@faultline/core/iopf';
+import { takeAttachOrders } from '../replay/run/attach-orders.ts';
 import type { HandlerName, IommuName } from '../scenario/parameters.ts';
 import { clockOf } from './clock.ts';
 import { openAmdInterrupt } from './family/amd.ts';
@@ -76,13 +77,14 @@ export default async function setup(host: HostContext, data: HostData): Promise<
     domainSteps({ system, path, domain, lightFlush: data.lightFlush, devices });
   const queues = addQueueActors(host, data.queues, control);
 
+  const pasids = devices.map(() => [PASID]);
   for (const device of devices) {
     const steps = priOffSteps({
       system,
       path,
       device,
       blockedDomain,
-      pasids: [PASID],
+      pasids: pasids[device - 1],
       driver: {
         blockDevice: (each) => control.blockDevice(each),
         fenceEventQueue: () => control.fenceEvents(device),
@@ -128,9 +130,11 @@ export default async function setup(host: HostContext, data: HostData): Promise<
   );
 
   // What the states of a device stand for is done as they are entered. PRI is on, in the hardware too, before the state says so.
+  let up = 0;
   const bringUp = async (device: number): Promise<void> => {
     await queues.enabled();
     await control.attach(device);
+    up++;
     while (!host.send(`device:${device}`, 'enable-pri')) await sleep(MAILBOX_FULL_MS);
   };
   const bound = new Set<string>();
@@ -146,6 +150,16 @@ export default async function setup(host: HostContext, data: HostData): Promise<
       orFail(host, actor, state, bringUp(device));
     }
   });
+  if (data.takesAttachOrders)
+    takeAttachOrders(
+      host,
+      () => attached.size === devices.length && up === devices.length,
+      async (device, pasid) => {
+        attachDomain(system, device, pasid, current);
+        pasids[device - 1].push(pasid);
+        await control.attachPasid?.(device, pasid);
+      },
+    );
   host.events.on('stopping', () => {
     freeDomain(system, blockedDomain);
     path.close();

@@ -34,6 +34,17 @@ export interface Crew {
   readonly controlThreads: number;
 }
 
+/** What a run has that is not one of accelerators. */
+export interface PlanParts {
+  /** Regions of its own. */
+  readonly regions?: readonly RegionSpec[];
+  /** Entry of the workers on the device side, and what they are told besides DeviceData. */
+  readonly deviceWorker?: URL;
+  readonly deviceData?: object;
+  /** PASIDs are attached as they turn up (replay/run/attach-orders.ts). */
+  readonly takesAttachOrders?: boolean;
+}
+
 export interface Plan {
   readonly parameters: StressParameters;
   /** Device threads of the largest cell. */
@@ -42,6 +53,7 @@ export interface Plan {
   readonly iopf: IopfConfig;
   readonly family: FamilySizes;
   readonly mm: MmConfig;
+  readonly parts: PlanParts;
 }
 
 export function crewOf(parameters: StressParameters): Crew {
@@ -74,7 +86,7 @@ function pagesOf(parameters: StressParameters, threads: number): number {
   return threads * parameters.pagesPerJob * WINDOWS + (parameters.misbehave === undefined ? 0 : HOSTILE_PAGES);
 }
 
-export function makePlan(parameters: StressParameters): Plan {
+export function makePlan(parameters: StressParameters, parts: PlanParts = {}): Plan {
   const maxThreads = Math.max(...parameters.threads);
   const crew = crewOf(parameters);
   const hostile = parameters.misbehave !== undefined;
@@ -111,6 +123,7 @@ export function makePlan(parameters: StressParameters): Plan {
       areas: maxThreads + (hostile ? 1 : 0),
       threads: mainId(crew),
     },
+    parts,
   };
 }
 
@@ -130,6 +143,7 @@ function regionsOf(plan: Plan): RegionSpec[] {
     ...(isTallied(parameters) ? [{ name: TALLY_REGION, words: tallyWords(crew.controlThreads) }] : []),
     ...(parameters.atc ? [{ name: LEDGER_REGION, words: ledgerWords(mm.frames, maxThreads) }] : []),
     ...LAYOUTS[parameters.iommu].regions(family),
+    ...(plan.parts.regions ?? []),
   ];
 }
 

@@ -87,6 +87,7 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
     issuers: plan.family.issuers,
     lightFlush: parameters.lightFlush,
     handler: parameters.handler,
+    takesAttachOrders: plan.parts.takesAttachOrders === true,
   };
   const spins = words[control + CTL_PARAMS + CELL_SPINS];
   const system = await ActorSystem.start({

@@ -2,7 +2,7 @@
 import type { Generation } from '@faultline/core/iopf';
 import type { StressParameters } from '../scenario/parameters.ts';
 import { Crew } from './crew.ts';
-import { makeArena, makePlan } from './plan.ts';
+import { makeArena, makePlan, type PlanParts } from './plan.ts';
 import { type CellOrder, type CellStage, runCell } from './run-cell.ts';
 import type { Cell, RunHooks, RunOutcome } from './types.ts';
 
@@ -25,8 +25,9 @@ export async function onStage<T>(
   parameters: StressParameters,
   signal: AbortSignal,
   body: (stage: CellStage) => Promise<T>,
+  parts: PlanParts = {},
 ): Promise<T> {
-  const plan = makePlan(parameters);
+  const plan = makePlan(parameters, parts);
   const arena = makeArena(plan);
   const crew = new Crew(arena, plan);
   try {

@@ -161,6 +161,10 @@ export const openAmdInterrupt: OpenInterrupt = (arena, parts) => {
             await driver.attachPasid(device, PASID, ROOT_PAGE);
             await driver.enablePri(device, pri.capacity);
           }),
+        attachPasid: (device, pasid) =>
+          turn(async () => {
+            if (pasid !== 0) await driver.attachPasid(device, pasid, ROOT_PAGE);
+          }),
         blockDevice: (device) => turn(() => driver.blockDevice(device)),
         fenceEvents: (device) => turn(() => driver.fenceEventQueue([device])),
         fenceResponses: () => {

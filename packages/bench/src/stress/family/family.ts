@@ -162,6 +162,8 @@ export interface Control {
   readonly queues: Readonly<Record<string, QueueControl>>;
   /** Lets the device fault. */
   attach(device: number): Promise<void>;
+  /** Attaches the domain at one more PASID, 0: for requests without one. Where devices are told PASIDs as they go. */
+  attachPasid?(device: number, pasid: number): Promise<void>;
   /** From here on what faults is terminated, not reported. */
   blockDevice(device: number): Promise<void>;
   /** Everything that the hardware recorded of the device before has been reported. */

@@ -134,6 +134,8 @@ export const openVtdInterrupt: OpenInterrupt = (arena, parts) => {
           await driver.attach(device, PASID, { kind: 'first-level', did: DID, faults: true });
           pri.enable(pri.capacity);
         }),
+      attachPasid: (device, pasid) =>
+        turn(() => driver.attach(device, pasid, { kind: 'first-level', did: DID, faults: true })),
       blockDevice: (device) => turn(() => driver.blockDevice(device)),
       fenceEvents: (device) => turn(() => driver.fenceEventQueue(device)),
       fenceResponses: (device) => {
