@@ -28,6 +28,7 @@ for (const entry of [
   'micro/costs/cost.worker',
   'micro/pair/pair.worker',
   'micro/iommufd/key.worker',
+  'replay/run/replay.worker',
 ])
   await bundle(`${entry}.js`, 'esm', `${entry}.js`);
 
