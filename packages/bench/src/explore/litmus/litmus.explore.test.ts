@@ -28,7 +28,7 @@ test('what a thread throws is counted, and shown once', async () => {
   const { violations, sample } = await litmus(all.exception, { iterations: 20_000, seconds: 20 });
   if (violations > 0) expect(sample).toBe('bob: the flag is up');
   else expect(sample).toBe('');
-});
+}, 30_000);
 
 test('a design that may fail need not be seen to, one that holds must', () => {
   const result = (expected: 'fails' | 'holds', violations: number): LitmusResult => ({
