@@ -1,0 +1,117 @@
+import {
+  type BookKeeper,
+  FAULT_DEVICE,
+  FAULT_PAGE_LO,
+  type FaultPath,
+  type Generation,
+  GROUP_FAULTS,
+  type IopfSystem,
+  REQUEST_CHAIN,
+  type ResponseCode,
+} from '@faultline/core/iopf';
+import type { Clock } from '@faultline/core/sync';
+import type { TraceWriter } from '@faultline/core/trace';
+import { ANSWER, HANDLE, MEMBER, VOID } from '../events.ts';
+import type { FaultNumbers } from '../place.ts';
+
+/** A handler's fault path that records each group in which a traced fault is. */
+export class TracedPath implements FaultPath {
+  readonly generation: Generation;
+  readonly countsPending: boolean;
+  readonly leasesPages: boolean;
+  readonly books: BookKeeper;
+  readonly #path: FaultPath;
+  readonly #system: IopfSystem;
+  readonly #trace: TraceWriter;
+  readonly #numbers: FaultNumbers;
+  readonly #clock: Clock;
+  #isTraced = false; // the group in hand
+  #now = 0; // when the last one was answered; the next begins then
+  #isNow = false;
+
+  constructor(path: FaultPath, system: IopfSystem, trace: TraceWriter, numbers: FaultNumbers, clock: Clock) {
+    this.generation = path.generation;
+    this.countsPending = path.countsPending;
+    this.leasesPages = path.leasesPages;
+    this.books = path.books;
+    this.#path = path;
+    this.#system = system;
+    this.#trace = trace;
+    this.#numbers = numbers;
+    this.#clock = clock;
+  }
+
+  /** What a handler asks first of a group. */
+  groupDomain(group: number): number {
+    this.#isTraced = this.#begin(this.#system.requests.at(group));
+    return this.#path.groupDomain(group);
+  }
+
+  #begin(at: number): boolean {
+    const { words, requests } = this.#system;
+    const last = this.#numbers.of(words[at + FAULT_PAGE_LO]);
+    let member = words[at + GROUP_FAULTS];
+    if (last === 0 && member === 0) return false;
+    const device = words[at + FAULT_DEVICE];
+    const tick = this.#isNow ? this.#now : this.#clock();
+    let isTraced = last !== 0;
+    if (isTraced) this.#trace.record(tick, HANDLE, device, last);
+    while (member !== 0) {
+      const memberAt = requests.at(member);
+      const number = this.#numbers.of(words[memberAt + FAULT_PAGE_LO]);
+      if (number !== 0) this.#trace.record(tick, isTraced ? MEMBER : HANDLE, device, number);
+      isTraced ||= number !== 0;
+      member = words[memberAt + REQUEST_CHAIN];
+    }
+    return isTraced;
+  }
+
+  respondGroup(group: number, code: ResponseCode): boolean {
+    const isOurs = this.#path.respondGroup(group, code);
+    this.#isNow = this.#isTraced;
+    if (this.#isTraced) {
+      this.#now = this.#clock();
+      this.#trace.record(this.#now, isOurs ? ANSWER : VOID, code, 0);
+    }
+    return isOurs;
+  }
+  freeGroup(group: number): void {
+    this.#path.freeGroup(group);
+  }
+  endBatch(): void {
+    this.#path.endBatch();
+    this.#isNow = false;
+    this.#trace.publish();
+  }
+
+  prepareFault(): number {
+    return this.#path.prepareFault();
+  }
+  reportDeviceFault(recordAt: number): number {
+    return this.#path.reportDeviceFault(recordAt);
+  }
+  addDevice(device: number): boolean {
+    return this.#path.addDevice(device);
+  }
+  removeDevice(device: number): 'removed' | 'held' | 'busy' {
+    return this.#path.removeDevice(device);
+  }
+  respondPending(device: number, code: ResponseCode): number {
+    return this.#path.respondPending(device, code);
+  }
+  flushDomain(device: number, domain: number, code: ResponseCode): number {
+    return this.#path.flushDomain(device, domain, code);
+  }
+  discardPartial(device: number): number {
+    return this.#path.discardPartial(device);
+  }
+  releaseOwn(): boolean {
+    return this.#path.releaseOwn();
+  }
+  isReleased(): boolean {
+    return this.#path.isReleased();
+  }
+  close(): void {
+    this.#path.close();
+  }
+}
