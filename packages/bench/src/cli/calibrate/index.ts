@@ -8,6 +8,7 @@ export function addCalibrateCommand(program: Command, host: CalibrateHost, done:
     .description("measures this machine's costs for the model of the fault path, and writes them as a preset")
     .option('--out <file>', 'where to write the preset; default: a name with the date, in the working directory')
     .option('--json <file>', 'also write all measurements as JSON')
+    .option('--validate', 'then run the model beside the real fault path, for 1 to 512 threads', false)
     .option('--quick', 'short measurements: shows that everything works', false)
     .action(async (options: CalibrateOptions) => {
       done(await runCalibrate(options, host));
