@@ -9,6 +9,7 @@ import { addLitmusCommand } from './litmus/index.ts';
 import type { LitmusHost } from './litmus/run.ts';
 import { addParameterOptions } from './options.ts';
 import { addPtCommand } from './pt/index.ts';
+import { addReplayCommand } from './replay/index.ts';
 import { readRequest, UsageError } from './request.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type Host, run } from './run.ts';
 
@@ -44,6 +45,7 @@ export async function main(args: readonly string[], host: MainHost): Promise<num
   addLitmusCommand(program, host, done);
   addDecodeCommand(program, host, done);
   addPtCommand(program, host, done);
+  addReplayCommand(program, host, done);
   addCompareCommand(program, host, done);
   for (const command of [program, ...program.commands]) {
     command

@@ -67,7 +67,10 @@ export class Feeder {
     this.#arena = arena;
     this.#config = config;
     const workers = Math.ceil(config.places / config.placesPerWorker);
-    this.#rings = Array.from({ length: config.places }, (_, place) => new SpscProducer(arena.words, feedBase(arena, place)));
+    this.#rings = Array.from(
+      { length: config.places },
+      (_, place) => new SpscProducer(arena.words, feedBase(arena, place)),
+    );
     this.#wakes = Array.from({ length: workers }, (_, worker) => new Doorbell(arena.words, config.wakeOf(worker)));
     this.#isWoken = new Uint8Array(workers).fill(1);
   }

@@ -1,5 +1,5 @@
-import type { Words } from '@faultline/core/sync';
 import { FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/fault-record';
+import type { Words } from '@faultline/core/sync';
 import type { Mm } from '@faultline/hw/mm';
 import { FEED_PAGE_HI, FEED_PAGE_LO } from './layout.ts';
 

@@ -49,8 +49,7 @@ export function replayRegions(places: number, placeWords: number): RegionSpec[] 
 
 /** Lays the rings out. Once, before the arena is shared. */
 export function initReplay(arena: Arena, places: number): void {
-  for (let place = 0; place < places; place++)
-    initSpsc(arena.words, feedBase(arena, place), FEED_RECORDS, FEED_WORDS);
+  for (let place = 0; place < places; place++) initSpsc(arena.words, feedBase(arena, place), FEED_RECORDS, FEED_WORDS);
 }
 
 export function feedBase(arena: Arena, place: number): number {

@@ -1,7 +1,14 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { defaultParameters } from '../../scenario/defaults.ts';
-import { GENERATIONS, type Generation, type HandlerName, HANDLERS, parseParameters, type StressParameters } from '../../scenario/parameters.ts';
+import {
+  GENERATIONS,
+  type Generation,
+  HANDLERS,
+  type HandlerName,
+  parseParameters,
+  type StressParameters,
+} from '../../scenario/parameters.ts';
 
 /** How a trace is replayed. */
 export interface ReplayOptions {
@@ -28,7 +35,7 @@ export const replayOptionsSchema: z.ZodType<ReplayOptions> = z.strictObject({
   }),
   generation: z.enum(GENERATIONS, { error: `must be one of ${GENERATIONS.join(', ')}` }),
   handler: z.enum(HANDLERS, { error: `must be one of ${HANDLERS.join(', ')}` }),
-  speed: z.number({ error: 'must be a number above 0, or max' }).positive('must be a number above 0, or max'),
+  speed: z.custom<number>((value) => typeof value === 'number' && value > 0, 'must be a number above 0, or max'),
   devices: whole(1, 256),
   handlers: whole(1, 1024),
   maxActive: whole(1, 65536),

@@ -76,7 +76,9 @@ export class Place {
   }
   /** Whether {@link step} might find something that it did not find last time. */
   hasWork(): boolean {
-    return this.#endpoint.hasWork() || (this.waitMs === Number.POSITIVE_INFINITY && !this.#isHeld && this.#feed.peek() !== 0);
+    return (
+      this.#endpoint.hasWork() || (this.waitMs === Number.POSITIVE_INFINITY && !this.#isHeld && this.#feed.peek() !== 0)
+    );
   }
   /** Nothing is left to send, and no answer is due. */
   isDone(): boolean {

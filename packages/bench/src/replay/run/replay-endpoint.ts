@@ -79,7 +79,8 @@ export class ReplayEndpoint {
     const perm = flags & (FEED_LAST - 1);
     const isLast = (flags & FEED_LAST) !== 0;
     // Execute and Privileged travel with the PASID.
-    const sent = (pasid === 0 ? perm & (REQUEST_READ | REQUEST_WRITE) : perm | REQUEST_PASID_VALID) | (isLast ? REQUEST_LAST : 0);
+    const sent =
+      (pasid === 0 ? perm & (REQUEST_READ | REQUEST_WRITE) : perm | REQUEST_PASID_VALID) | (isLast ? REQUEST_LAST : 0);
     const now = this.#config.clock();
     if (!this.#port.post(words[at + FEED_PAGE_LO], words[at + FEED_PAGE_HI], sent, pasid, index, now)) return HELD_LINK;
     this.#pages[index]++;

@@ -6,12 +6,20 @@ import { type EndpointStat, readEndpointStats } from '@faultline/hw/pcie';
 import type { Bin, Cell, LatencyNs } from '../../result/schema.ts';
 import { PASID, portPlaces } from '../../stress/family/family.ts';
 import { INTERRUPT_HOST, WINDOWS, wakeBase } from '../../stress/plan.ts';
-import { type CellStage, runCell } from '../../stress/run-cell.ts';
 import { onStage } from '../../stress/run.ts';
-import { TraceReader } from '../source/trace-reader.ts';
+import { type CellStage, runCell } from '../../stress/run-cell.ts';
 import type { TraceFile } from '../source/open-trace.ts';
+import { TraceReader } from '../source/trace-reader.ts';
 import { Feeder } from './feeder.ts';
-import { initReplay, PLACE_HELD_CREDIT, PLACE_HELD_INDEX, PLACE_LATENESS, PLACE_UNSENT, placeBase, replayRegions } from './layout.ts';
+import {
+  initReplay,
+  PLACE_HELD_CREDIT,
+  PLACE_HELD_INDEX,
+  PLACE_LATENESS,
+  PLACE_UNSENT,
+  placeBase,
+  replayRegions,
+} from './layout.ts';
 import { foldedPages, parametersOf, type ReplayOptions } from './options.ts';
 import { PLACE_WORDS } from './place.ts';
 

@@ -13,9 +13,9 @@ import { epochOf } from '../../stress/epoch.ts';
 import { openAmdIssuer } from '../../stress/family/amd.ts';
 import { portBaseOf } from '../../stress/family/family.ts';
 import { openVtdIssuer } from '../../stress/family/vtd.ts';
-import { FEED_ENDED, feedBase, ordersBase, placeBase } from './layout.ts';
 import { FoldedPages } from './folded-pages.ts';
-import { Place, PLACE_WORDS } from './place.ts';
+import { FEED_ENDED, feedBase, ordersBase, placeBase } from './layout.ts';
+import { PLACE_WORDS, Place } from './place.ts';
 import { ReplayEndpoint } from './replay-endpoint.ts';
 
 /** What a replay's worker is told besides. */
