@@ -36,7 +36,12 @@ export class Recorder implements TraceOrder {
   /** A cell's rings are empty, and its threads about to start. */
   begin(words: Words, place: TracePlace): void {
     this.#spool.begin(words, place);
-    this.#timer = setInterval(() => this.#spool.drain(), DRAIN_MS);
+    this.#timer = setInterval(() => this.drain(), DRAIN_MS);
+  }
+
+  /** Empties the rings. */
+  drain(): void {
+    this.#spool.drain();
   }
 
   /** The cell's threads have left it. @param cell undefined: one that is not to be kept. */
