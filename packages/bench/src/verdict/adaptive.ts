@@ -11,10 +11,18 @@ export interface Candidate extends Knees {
   readonly isCore: boolean;
   readonly few: Outcome;
   readonly at: Outcome;
+  readonly beyond: Outcome;
   readonly most: Outcome;
 }
 
-const fields = { name: z.string(), isCore: z.boolean(), few: outcomeSchema, at: outcomeSchema, most: outcomeSchema };
+const fields = {
+  name: z.string(),
+  isCore: z.boolean(),
+  few: outcomeSchema,
+  at: outcomeSchema,
+  beyond: outcomeSchema,
+  most: outcomeSchema,
+};
 export const candidateSchema: z.ZodType<Candidate> = z.intersection(z.object(fields), kneesSchema);
 
 /** Where nothing is short. */
@@ -47,14 +55,15 @@ async function tryCandidate(
   name: string,
   adaptive: AdaptiveSwitches,
 ): Promise<Candidate> {
-  const run = (threads: number): Promise<Outcome> =>
-    pool.run(cellOf(preset, plan, { generation: 'adaptive', threads, adaptive }), 1);
+  const run = (threads: number, seed = 1): Promise<Outcome> =>
+    pool.run(cellOf(preset, plan, { generation: 'adaptive', threads, adaptive }), seed);
   return {
     name,
     isCore: JSON.stringify(adaptive) === JSON.stringify(CORE_ADAPTIVE),
     few: await run(FEW_THREADS),
     at: await run(plan.asked.at),
+    beyond: await run(plan.asked.beyond),
     most: await run(plan.grid[plan.grid.length - 1]),
-    ...(await findKnees(plan.grid, run)),
+    ...(await findKnees(plan, run)),
   };
 }

@@ -24,9 +24,12 @@ export function cures(panel: Panel): Suspect[] {
   return SUSPECT_NAMES.filter((name) => isHealthy(panel.without[name]));
 }
 
-/** Suspects by what `locked` gets done without each, best first. */
+/** Suspects by whether `locked` is well without each, then by what it gets done: best first. */
 export function rankSuspects(panel: Panel): Suspect[] {
-  return [...SUSPECT_NAMES].sort((a, b) => panel.without[b].jobsPerSecond - panel.without[a].jobsPerSecond);
+  const isWell = (name: Suspect): number => Number(isHealthy(panel.without[name]));
+  return [...SUSPECT_NAMES].sort(
+    (a, b) => isWell(b) - isWell(a) || panel.without[b].jobsPerSecond - panel.without[a].jobsPerSecond,
+  );
 }
 
 export function conclusionsOf({ asked: { before, at, beyond } }: Plan): Conclusion[] {

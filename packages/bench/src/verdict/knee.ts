@@ -16,18 +16,30 @@ export function geometricGrid(least: number, most: number): number[] {
   return Array.from({ length: steps + 1 }, (_, step) => Math.round(least * 2 ** (step / 4)));
 }
 
-/** Bisects: supposes that what fails at one thread count fails at more. */
+/** Looks upwards from the middle, or downwards from there when that fails, two places at a time, for the first failure; then between.
+ * Not from the top: a machine that is overfull may be well again. */
 export async function findKnee(grid: readonly number[], isWell: (threads: number) => Promise<boolean>): Promise<Knee> {
   const last = grid.length - 1;
-  if (await isWell(grid[last])) return { threads: grid[last], isBeyond: true };
   let well = -1;
-  let ill = last;
-  while (ill - well > 1) {
-    const middle = (well + ill) >> 1;
-    if (await isWell(grid[middle])) well = middle;
-    else ill = middle;
+  let ill = grid.length;
+  let at = last >> 1;
+  if (await isWell(grid[at])) {
+    while (ill > last && at <= last) {
+      well = at;
+      if (at === last) return { threads: grid[last], isBeyond: true };
+      at = Math.min(last, at + 2);
+      if (!(await isWell(grid[at]))) ill = at;
+    }
+  } else {
+    while (well < 0 && at >= 0) {
+      ill = at;
+      if (at === 0) return { threads: 0, isBeyond: false };
+      at = Math.max(0, at - 2);
+      if (await isWell(grid[at])) well = at;
+    }
   }
-  return { threads: well < 0 ? 0 : grid[well], isBeyond: false };
+  if (ill - well === 2 && (await isWell(grid[well + 1]))) well++;
+  return { threads: grid[well], isBeyond: false };
 }
 
 /** @returns e.g. `512`, `over 2048`, `under 64`. */

@@ -21,7 +21,7 @@ export interface LevelPoint {
 
 export interface Spike {
   readonly generation: ModelGeneration;
-  /** The knee of the loop that the loads are taken from. */
+  /** The knee of the loop that the loads are taken from: its own, or that of `locked` if it has none. */
   readonly knee: number;
   readonly low: number;
   readonly high: number;
@@ -86,16 +86,19 @@ const AFTER = 6;
 /** So much of what was done before is recovered. */
 const RECOVERED_SHARE = 0.9;
 
-/** @param removals tell each design's knee; a design without one in the grid is taken to have it at the grid's largest. */
+/** @param removals tell each design's knee; a design that has none in the grid gets the loads of `locked`. */
 export async function shakeLoad(
   pool: SimulationPool,
   preset: Preset,
   plan: Plan,
   removals: readonly Removal[],
 ): Promise<Metastability> {
-  const designs = removals
-    .filter(({ removed }) => removed.length === 0)
-    .map(({ generation, loop }) => ({ generation, knee: Math.max(loop.threads, plan.grid[0]) }));
+  const bases = removals.filter(({ removed }) => removed.length === 0);
+  const common = bases.find(({ generation }) => generation === 'locked')?.loop.threads ?? plan.asked.at;
+  const designs = bases.map(({ generation, loop }) => ({
+    generation,
+    knee: Math.max(loop.isBeyond ? common : loop.threads, plan.grid[0]),
+  }));
   const [spikes, hysteresis] = await Promise.all([
     finished(
       designs.flatMap(({ generation, knee }) => LOWS.map((low) => spike(pool, preset, plan, generation, knee, low))),
@@ -169,7 +172,8 @@ export function levelOf(series: readonly SeriesPoint[], from: number, to: number
   const faults = total((point) => point.faults);
   return {
     threads,
-    jobsPerSecond: total((point) => point.jobs) / (to - from),
+    jobsPerSecond:
+      points.length === 0 ? 0 : total((point) => point.jobs) / (points[points.length - 1].atSeconds - from),
     refaultsPerFault: faults === 0 ? 0 : total((point) => point.refaults) / faults,
     timeouts: total((point) => point.timeouts),
   };

@@ -12,7 +12,6 @@ export interface Panel {
   /** Beyond it. */
   readonly beyond: {
     readonly locked: Outcome;
-    readonly mainline: Outcome;
     readonly lockless: Outcome;
     readonly adaptive: Outcome;
   };
@@ -25,7 +24,6 @@ export const panelSchema: z.ZodType<Panel> = z.object({
   lockedAt: outcomeSchema,
   beyond: z.object({
     locked: outcomeSchema,
-    mainline: outcomeSchema,
     lockless: outcomeSchema,
     adaptive: outcomeSchema,
   }),
@@ -44,11 +42,10 @@ export async function makePanel(
     return pool.run(change({ ...config, seconds: plan.sweepSeconds }), 1);
   };
   const { before, at, beyond } = plan.asked;
-  const [lockedBefore, lockedAt, locked, mainline, lockless, adaptive, ...without] = await Promise.all([
+  const [lockedBefore, lockedAt, locked, lockless, adaptive, ...without] = await Promise.all([
     run('locked', before),
     run('locked', at),
     run('locked', beyond),
-    run('mainline', beyond),
     run('lockless', beyond),
     run('adaptive', beyond),
     ...SUSPECT_NAMES.map((name) => run('locked', beyond, [name])),
@@ -56,7 +53,7 @@ export async function makePanel(
   return {
     lockedBefore,
     lockedAt,
-    beyond: { locked, mainline, lockless, adaptive },
+    beyond: { locked, lockless, adaptive },
     without: Object.fromEntries(SUSPECT_NAMES.map((name, index) => [name, without[index]])) as Panel['without'],
   };
 }

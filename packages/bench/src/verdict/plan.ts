@@ -6,6 +6,8 @@ import { geometricGrid } from './knee.ts';
 export interface Plan {
   readonly quick: boolean;
   readonly seeds: number;
+  /** Seeds that must all do well for a thread count to lie below a knee. */
+  readonly kneeSeeds: number;
   /** The table's thread counts. */
   readonly threads: readonly number[];
   /** Thread counts that knees are looked for among. */
@@ -30,6 +32,7 @@ const length = z.number().positive();
 export const planSchema: z.ZodType<Plan> = z.object({
   quick: z.boolean(),
   seeds: count,
+  kneeSeeds: count,
   threads: z.array(count),
   grid: z.array(count),
   warmupSeconds: length,
@@ -48,6 +51,7 @@ export function makePlan(quick: boolean, seeds: number | undefined): Plan {
       quick,
       seeds: seeds ?? 2,
       threads: [8, 512],
+      kneeSeeds: 1,
       grid: [128, 512, 2048],
       warmupSeconds: 0.2,
       seconds: 0.5,
@@ -60,11 +64,12 @@ export function makePlan(quick: boolean, seeds: number | undefined): Plan {
   return {
     quick,
     seeds: seeds ?? 5,
+    kneeSeeds: 2,
     threads: [8, 16, 32, 64, 128, 256, 384, 512, 768, 1024, 2048],
-    grid: geometricGrid(64, 2048),
-    warmupSeconds: 1,
+    grid: geometricGrid(128, 2048),
+    warmupSeconds: 2,
     seconds: 8,
-    sweepSeconds: 6,
+    sweepSeconds: 5,
     factors: [0.25, 4],
     guesses: Number.MAX_SAFE_INTEGER,
     dwellSeconds: 4,

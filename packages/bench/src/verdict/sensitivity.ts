@@ -69,7 +69,7 @@ async function sweepPoint(
     ...point,
     panel,
     conclusions: Object.fromEntries(conclusionsOf(plan).map(({ name, holds }) => [name, holds(panel)])),
-    ...(base === undefined || hasChanged(panel, base) ? await findKnees(plan.grid, run) : {}),
+    ...(base === undefined || hasChanged(panel, base) ? await findKnees({ ...plan, kneeSeeds: 1 }, run) : {}),
   };
 }
 

@@ -26,6 +26,7 @@ export function smallPreset(): Preset {
 export const SMALL_PLAN: Plan = {
   quick: true,
   seeds: 2,
+  kneeSeeds: 2,
   threads: [2, 8],
   grid: [2, 4, 8],
   warmupSeconds: 0.001,

@@ -52,22 +52,30 @@ async function tryRemoval(
   generation: ModelGeneration,
   remove: readonly Suspect[],
 ): Promise<Removal> {
-  const run = (threads: number): Promise<Outcome> => pool.run(cellOf(preset, plan, { generation, threads, remove }), 1);
+  const run = (threads: number, seed: number): Promise<Outcome> =>
+    pool.run(cellOf(preset, plan, { generation, threads, remove }), seed);
   const { at, beyond } = plan.asked;
   return {
     generation,
     removed: remove,
-    at: await run(at),
-    beyond: await run(beyond),
-    ...(await findKnees(plan.grid, run)),
+    at: await run(at, 1),
+    beyond: await run(beyond, 1),
+    ...(await findKnees(plan, run)),
   };
 }
 
 /** @param run simulates with so many threads; what it was asked before costs nothing. */
-export async function findKnees(grid: readonly number[], run: (threads: number) => Promise<Outcome>): Promise<Knees> {
+export async function findKnees(
+  { grid, kneeSeeds }: Plan,
+  run: (threads: number, seed: number) => Promise<Outcome>,
+): Promise<Knees> {
+  const all = async (threads: number, isWell: (outcome: Outcome) => boolean): Promise<boolean> => {
+    for (let seed = 1; seed <= kneeSeeds; seed++) if (!isWell(await run(threads, seed))) return false;
+    return true;
+  };
   return {
-    timeout: await findKnee(grid, async (threads) => isInTime(await run(threads))),
-    loop: await findKnee(grid, async (threads) => isHealthy(await run(threads))),
+    loop: await findKnee(grid, (threads) => all(threads, isHealthy)),
+    timeout: await findKnee(grid, (threads) => all(threads, isInTime)),
   };
 }
 

@@ -93,8 +93,13 @@ export function limitsSection(result: VerdictResult): Block[] {
     heading(2, 'What this does not prove'),
     list([
       'That the machine of the mailing list did this. Nobody ran it there; the model is built from what was published about it, and from guesses where nothing was.',
+      ...(preset.name === 'reporter-arm128'
+        ? [
+            `That ${plan.asked.at} follows from the machine. How many pages a job has under way (\`pagesPerJob\`) and what a wake-up costs (\`costs.thread.wake\`) are not known, and were chosen so that the model's trouble begins where the mailing list's does. What follows from the mechanism, not from these choices, is what holds at other values of them as well.`,
+          ]
+        : []),
       `That guesses do no harm together. ${guesses === 0 ? 'None was moved here' : `${guesses} were moved, each by itself`}: two that are wrong at once may turn what neither turns alone. What the model leaves out no sweep can find.`,
-      `That a knee is sharp. It was found on a grid of thread counts a quarter of a doubling apart, with one seed, in ${plan.seconds} s of virtual time, and by a bisection that supposes more threads never to do better.`,
+      `That a knee is sharp. It was found on a grid of thread counts a quarter of a doubling apart, with ${plan.kneeSeeds} seeds, in ${plan.seconds} s of virtual time; near it chance decides, as the seeds of the table show. The sweep over guesses has one seed, so that a conclusion may turn by chance.`,
       `That faults one by one behave as faults that travel ${String(preset.parameters.grain?.value ?? 1)} together: what that changes is tested at one load alone.`,
       'That costs are what they seem. A cost measured alone is not the cost under load; the model adds cache-line transfers and contention, not memory bandwidth, frequency or NUMA distance of each access.',
       'That removing a suspect is possible as easily on a real machine as in a model, where it costs nothing.',

@@ -28,7 +28,7 @@ export function loadSection({ metastability: { spikes, hysteresis }, plan }: Ver
   return [
     heading(2, 'After the load has fallen'),
     text(
-      "Each design is loaded below its loop's knee, then at twice the knee, then below it again. It has recovered when jobs are done at 90 % of the pace before, " +
+      "Each design is loaded below its loop's knee, then at twice the knee, then below it again; one that has no knee gets the loads of `locked`. It has recovered when jobs are done at 90 % of the pace before, " +
         'without time-outs and without the loop, until the end.',
     ),
     table(

@@ -1,8 +1,12 @@
 // The answer in plain words. Each sentence and figure is drawn from the results; what does not hold is said not to.
+
+import { MODEL_GENERATIONS, type ModelGeneration, SUSPECT_NAMES } from '../../model/index.ts';
 import { formatNs, formatPercent } from '../../report/format.ts';
 import { FEW_THREADS } from '../adaptive.ts';
-import { conclusionsOf, rankSuspects } from '../conclusions.ts';
+import { conclusionsOf, cures } from '../conclusions.ts';
+import { isHealthy, LOOP_SHARE } from '../outcome.ts';
 import type { VerdictResult } from '../result.ts';
+import type { TableRow } from '../table.ts';
 import { errorOf, WITHIN } from '../validation-view.ts';
 import { type Block, heading, list, text } from './blocks.ts';
 import { showRecovery } from './load-section.ts';
@@ -10,6 +14,7 @@ import { andList, basesOf, kneeWords, removedWords, SUSPECT_WORDS } from './word
 
 export function summary(result: VerdictResult): Block[] {
   const items = [
+    ...tableItems(result),
     ...conclusionItems(result),
     ...kneeItems(result),
     ...recoveryItems(result),
@@ -42,13 +47,41 @@ function conclusionItems({ sensitivity, plan }: VerdictResult): string[] {
           : ` It depends on ${where} (${others.length} of ${points.length} points say otherwise).`;
     return `${held ? yes : no}${trust}`;
   });
-  const ranking = rankSuspects(base.panel).map((name) => SUSPECT_WORDS[name]);
-  const first = rankSuspects(base.panel)[0];
-  const same = points.filter(({ panel }) => rankSuspects(panel)[0] === first).length;
+  const ill = sensitivity.filter(({ panel }) => !isHealthy(panel.beyond.locked));
+  const healed = SUSPECT_NAMES.map((name) => {
+    const times = ill.filter(({ panel }) => cures(panel).includes(name)).length;
+    return { text: `${SUSPECT_WORDS[name]} ${times}`, times };
+  }).sort((a, b) => b.times - a.times);
   return [
     ...said,
-    `By what \`locked\` gets done at ${plan.asked.beyond} threads without each suspect: ${ranking.join(', ')}. ${SUSPECT_WORDS[first]} comes first at ${same} of ${points.length} points of the sweep.`,
+    `Of ${ill.length} points of the sweep at which \`locked\` is ill at ${plan.asked.beyond} threads, it is well without one suspect alone at so many: ${healed.map((each) => each.text).join(', ')}.`,
   ];
+}
+
+/** What the table shows over all seeds. */
+function tableItems({ table, plan }: VerdictResult): string[] {
+  const cell = (generation: ModelGeneration, threads: number): TableRow | undefined =>
+    table.find((row) => row.generation === generation && row.threads === threads);
+  const said = [plan.asked.before, plan.asked.at].flatMap((threads) => {
+    const seeds = MODEL_GENERATIONS.flatMap((generation) => {
+      const row = cell(generation, threads);
+      return row === undefined ? [] : [`\`${generation}\` ${row.seedsWithTimeouts}`];
+    });
+    if (seeds.length === 0) return [];
+    return [`At ${threads} threads, of ${plan.seeds} seeds so many see time-outs: ${andList(seeds)}.`];
+  });
+  const isIll = (row: TableRow): boolean => row.timeouts > 0 || row.refaultsPerFault.mean > LOOP_SHARE;
+  const back = MODEL_GENERATIONS.filter((generation) => {
+    const rows = table.filter((row) => row.generation === generation);
+    const first = rows.findIndex(isIll);
+    return first >= 0 && !rows.slice(first).every(isIll);
+  });
+  if (back.length > 0)
+    said.push(
+      `More threads are not always worse: ${andList(back.map((name) => `\`${name}\``))} ${back.length === 1 ? 'is' : 'are'} ill at some thread count of the table and well at a larger one, ` +
+        'so a knee says where trouble begins, not that it never ends.',
+    );
+  return said;
 }
 
 function kneeItems(result: VerdictResult): string[] {
@@ -83,6 +116,15 @@ function adaptiveItems({ candidates, real, plan }: VerdictResult): string[] {
   const none = candidates[0];
   const core = candidates.find(({ isCore }) => isCore);
   const items: string[] = [];
+  const well = candidates
+    .slice(1)
+    .filter((each) => isHealthy(each.at) && isHealthy(each.beyond) && isHealthy(each.most));
+  if (none !== undefined)
+    items.push(
+      well.length === 0
+        ? 'Of what was tried beyond `lockless`, nothing alone is well at all thread counts looked at.'
+        : `Of what was tried beyond \`lockless\`, these are well at ${plan.asked.at}, ${plan.asked.beyond} and ${plan.grid[plan.grid.length - 1]} threads: ${well.map(({ name }) => name).join('; ')}.`,
+    );
   if (none !== undefined && core !== undefined) {
     const { few, most } = core;
     const last = plan.grid[plan.grid.length - 1];

@@ -19,7 +19,7 @@ export function suspectsSection(result: VerdictResult): Block[] {
   return [
     heading(2, 'The suspects, taken out one by one and in pairs'),
     text(
-      'A knee is the largest thread count at which all is well, found by bisection among thread counts a quarter of a doubling apart, ' +
+      `A knee is the largest thread count before all is no longer well with ${plan.kneeSeeds} seeds, found by doubling steps and bisection among thread counts a quarter of a doubling apart, ` +
         `from ${grid[0]} to ${grid[grid.length - 1]}. There are two: the loop's, beyond which more than 5 % of all faults are re-faults, and the time-out's, ` +
         `beyond which a job fails within ${plan.seconds} s. A longer run may fail a little earlier.`,
     ),
