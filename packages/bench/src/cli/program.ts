@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { perfettoOption, perfettoSampleOption } from '../perfetto/options.ts';
 import type { Command as CommandName } from '../scenario/defaults.ts';
 import { ScenarioError } from '../scenario/file.ts';
 import { addCompareCommand } from './compare/index.ts';
@@ -34,6 +35,8 @@ export async function main(args: readonly string[], host: MainHost): Promise<num
       .option('--scenario <file>', 'YAML file of parameters; options win over it')
       .option('--json <file>', 'write the result as JSON')
       .option('--html <file>', 'write the report as one HTML file')
+      .addOption(perfettoOption())
+      .addOption(perfettoSampleOption())
       .option('--quick', 'a few threads and short cells: shows that everything works')
       .action(async (values: Record<string, unknown>) => {
         code = await run(readRequest(name, values), host);

@@ -1,5 +1,6 @@
 // From options and a scenario file to parameters. The order of precedence: option, scenario, the command's default.
 import { readFileSync } from 'node:fs';
+import { type PerfettoRequest, readPerfettoOptions } from '../perfetto/options.ts';
 import { type Command, defaultParameters } from '../scenario/defaults.ts';
 import { parseScenario, type Scenario, type ScenarioValues } from '../scenario/file.ts';
 import { ParameterError, parseParameters, type StressParameters, showProblem } from '../scenario/parameters.ts';
@@ -17,6 +18,7 @@ export interface Request {
   chosen: ReadonlySet<string>;
   json?: string;
   html?: string;
+  perfetto?: PerfettoRequest;
 }
 
 /** @param values commander's, of the command that was given.
@@ -41,6 +43,7 @@ export function readRequest(command: Command, values: Record<string, unknown>): 
     chosen: new Set([...Object.keys(given), ...Object.keys(inFile)]),
     ...(typeof values.json === 'string' ? { json: values.json } : {}),
     ...(typeof values.html === 'string' ? { html: values.html } : {}),
+    ...readPerfettoOptions(values),
   };
 }
 

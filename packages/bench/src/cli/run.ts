@@ -1,5 +1,6 @@
 // One run from request to exit code: refuse what does not fit, calibrate, measure, print, write the files.
 import { writeFileSync } from 'node:fs';
+import { openPerfetto } from '../perfetto/options.ts';
 import { renderHtml } from '../report/html.ts';
 import { renderResult, unbalanced } from '../report/table.ts';
 import { readEnvironment } from '../result/environment.ts';
@@ -38,7 +39,9 @@ export async function run(request: Request, host: Host): Promise<number> {
   const refusal = refuseMemory(request.parameters, host.availableBytes);
   if (refusal !== null) throw new UsageError(refusal);
   for (const option of ['json', 'html'] as const) touch(`--${option}`, request[option]);
+  touch('--perfetto', request.perfetto?.file);
 
+  const { recorder, done: traced } = openPerfetto(request.perfetto);
   const progress = openProgress(host.err);
   const cells: Cell[] = [];
   const hooks: RunHooks = {
@@ -50,6 +53,7 @@ export async function run(request: Request, host: Host): Promise<number> {
     onProgress: (done, total, label) => progress.at(done, total, label),
     onNote: (text) => progress.note(text),
     signal: host.signal,
+    recorder,
   };
   const measured: Measured = { parameters: request.parameters, partial: true };
   // Atomics.waitAsync keeps no process alive, and an engine may wait for nothing else.
@@ -62,6 +66,7 @@ export async function run(request: Request, host: Host): Promise<number> {
     failure = { reason };
   }
   clearInterval(alive);
+  traced((text) => progress.note(text));
   progress.stop();
 
   const result: Result = {

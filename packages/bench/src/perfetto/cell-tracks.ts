@@ -11,12 +11,11 @@ export interface RunShape {
   deviceOf(thread: number): number;
 }
 
-/** The tracks of a run: all cells share them. Those of device threads and domains are made as they are needed. */
+/** The tracks of a run: all cells share them. Those of device threads and most counters are made as they are needed. */
 export class RunTracks {
   readonly cells: number;
   readonly interrupt: number;
   readonly queues: readonly number[];
-  readonly fills: readonly number[];
   readonly handlers: readonly number[];
   readonly devices: readonly number[];
   readonly outstanding: number;
@@ -24,6 +23,7 @@ export class RunTracks {
   readonly #file: TraceFile;
   readonly #shape: RunShape;
   readonly #threads: Map<number, number> = new Map();
+  readonly #fills: Map<number, number> = new Map();
   readonly #pending: Map<number, number> = new Map();
 
   constructor(file: TraceFile, shape: RunShape) {
@@ -35,9 +35,6 @@ export class RunTracks {
     this.interrupt = file.track('worker: interrupt');
     const workers = { hardware, interrupt: this.interrupt };
     this.queues = shape.queues.map(({ name, host }) => file.track(`queue: ${name}`, workers[host]));
-    this.fills = shape.queues.map(({ name, host }, i) =>
-      host === 'hardware' ? 0 : file.counter(`${name}: fill`, 'records', this.queues[i]),
-    );
     this.handlers = list(shape.handlers, (i) => file.track(`handler ${i}`));
     this.devices = list(shape.devices, (i) => file.track(`device ${i + 1}`));
     this.outstandingOf = this.devices.map((track, i) =>
@@ -50,6 +47,12 @@ export class RunTracks {
       const device = this.#shape.deviceOf(thread);
       return this.#file.track(`device thread ${thread}`, this.devices[device - 1]);
     });
+  }
+
+  fill(queue: number): number {
+    return this.#made(this.#fills, queue, () =>
+      this.#file.counter(`${this.#shape.queues[queue].name}: fill`, 'records', this.queues[queue]),
+    );
   }
 
   pending(domain: number): number {

@@ -78,7 +78,7 @@ export class CellWriter {
     else if (kind <= REFUSE)
       this.#file.instant(this.#tracks.interrupt, ns, kind === REPORT ? 'report' : 'refuse', this.#flow(value));
     else if (kind <= MAPPED) this.#ofHandler(kind, this.#tracks.handlers[ring - HOSTS - 1], object, ns, value);
-    else this.#file.count(kind === FILL ? this.#tracks.fills[object] : this.#tracks.pending(object), ns, value);
+    else this.#file.count(kind === FILL ? this.#tracks.fill(object) : this.#tracks.pending(object), ns, value);
   }
 
   #ofDevice(kind: number, track: number, thread: number, ns: number, value: number): void {

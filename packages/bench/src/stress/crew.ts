@@ -24,6 +24,7 @@ import {
   type Plan,
   resultBase,
   servedDevices,
+  tracesOf,
   WINDOWS,
   wakeBase,
 } from './plan.ts';
@@ -142,6 +143,7 @@ export class Crew {
           issuer: handler + 1,
           handlers,
           hostile,
+          traces: tracesOf(this.#arena, this.#plan),
         };
         online.push(once(this.#other('handler.worker', data), 'online'));
       }
@@ -234,5 +236,6 @@ function deviceLayout(arena: Arena, plan: Plan, worker: number): DeviceLayout {
     histogramWords: histogramBase(arena, 1) - histogramBase(arena, 0),
     ledger: atc ? ledgerPlace(arena, plan) : undefined,
     cachingDevices: servedDevices(plan),
+    traces: tracesOf(arena, plan),
   };
 }

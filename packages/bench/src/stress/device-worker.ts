@@ -7,6 +7,8 @@ import { Arena, type SharedArena } from '@faultline/core/memory';
 import { Doorbell, type ThreadSelf } from '@faultline/core/sync';
 import { type DeviceMemory, type DevicePort, DeviceThread, runDeviceThreads } from '@faultline/hw/accelerator';
 import { Mm, PageScanner } from '@faultline/hw/mm';
+import type { TracePlace } from '../perfetto/place.ts';
+import { TracedPort } from '../perfetto/record/traced-port.ts';
 import { clockOf } from './clock.ts';
 import {
   CELL_BUDGETED,
@@ -44,6 +46,8 @@ export interface DeviceLayout {
   readonly ledger: LedgerPlace | undefined;
   /** Devices that keep translations, from 1 to this. */
   readonly cachingDevices: number;
+  /** Where device threads record what they do, undefined: they do not. */
+  readonly traces: TracePlace | undefined;
 }
 
 export interface DeviceData {
@@ -122,7 +126,7 @@ function runCell(cell: number, { openIssuer, openPort }: DeviceParts): void {
   const noted = ledger === undefined ? notifier : new LedgerNotifier(words, ledger, notifier, areaPages);
   const mm = new Mm(words, arena.base('mm'), self, noted);
   const threads = ports.map((port, i) =>
-    makeThread(firstThread + i, seenBy(firstThread + i, port, mm), port.port, clock),
+    makeThread(firstThread + i, seenBy(firstThread + i, port, mm), portOf(firstThread + i, port, clock), clock),
   );
   cells.enter(cell);
   runDeviceThreads(threads, wake, scanning(mm, clock, count, cellThreads(cell)), endpoints);
@@ -130,6 +134,12 @@ function runCell(cell: number, { openIssuer, openPort }: DeviceParts): void {
   if (!ports.some(({ endpoint }) => endpoint !== undefined)) return;
   cells.serve(cell, endpoints, wake);
   cells.leave();
+}
+
+/** A thread's port, with what is to watch it. */
+function portOf(thread: number, { port }: FaultPort, clock: () => number): DevicePort {
+  const { traces } = layout;
+  return traces === undefined ? port : new TracedPort(port, words, traces, thread, clock);
 }
 
 /** The process's memory as a device thread sees it: through what its endpoint keeps, where that is asked for. */

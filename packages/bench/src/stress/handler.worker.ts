@@ -15,8 +15,12 @@ import {
 import { Arena, type SharedArena } from '@faultline/core/memory';
 import { Doorbell, type ThreadSelf } from '@faultline/core/sync';
 import { Mm } from '@faultline/hw/mm';
+import type { TracePlace } from '../perfetto/place.ts';
+import { type HandlerTrace, traceHandler } from '../perfetto/record/index.ts';
 import type { HandlerName, IommuName } from '../scenario/parameters.ts';
-import { CELL_MAX_ACTIVE, CELL_SPINS, CTL_PARAMS } from './control.ts';
+import { clockOf } from './clock.ts';
+import { CELL_EPOCH, CELL_MAX_ACTIVE, CELL_SPINS, CTL_PARAMS } from './control.ts';
+import { epochOf } from './epoch.ts';
 import { openAmdIssuer } from './family/amd.ts';
 import type { OpenIssuer } from './family/family.ts';
 import { openSmmuIssuer } from './family/smmu-v3.ts';
@@ -39,6 +43,8 @@ export interface HandlerData {
   readonly handlers: number;
   /** Number of the device that misbehaves, 0: none. */
   readonly hostile: number;
+  /** Where it records what it does, undefined: it does not. */
+  readonly traces: TracePlace | undefined;
 }
 
 /** What a cell is served with. */
@@ -72,12 +78,17 @@ serveCells(arena, data.generationNumber, (isOver) => {
   server.close();
 });
 
+function openTrace(system: IopfSystem, place: TracePlace): HandlerTrace {
+  return traceHandler(system, place, clockOf(epochOf(words, params + CELL_EPOCH)));
+}
+
 function openMm(self: ThreadSelf): Mm {
   return new Mm(words, arena.base('mm'), self, { invalidateRange: unexpected });
 }
 
 function handleWork(system: IopfSystem, ops: IommuOps): Server {
-  const path = openFaultPath(data.generation, system, ops, new WorkSink(system));
+  const own = openFaultPath(data.generation, system, ops, new WorkSink(system));
+  const path = data.traces === undefined ? own : openTrace(system, data.traces).path(own);
   const maxActive = words[params + CELL_MAX_ACTIVE];
   const thread = new HandlerThread({
     system,
@@ -98,7 +109,9 @@ function handleWork(system: IopfSystem, ops: IommuOps): Server {
 function readFaults(system: IopfSystem, ops: IommuOps): Server {
   const machine = openMachine(arena, { system, ops, generation: data.generation });
   const row = readerRow(arena, data.issuer - 1);
-  const thread = new ReaderThread({ machine, mm: openMm(system.self), row });
+  const own = openMm(system.self);
+  const mm = data.traces === undefined ? own : openTrace(system, data.traces).space(own);
+  const thread = new ReaderThread({ machine, mm, row });
   // What `locked` found no fault queue for, as its domain had gone: refused.
   const work = new WorkSource(system, system.self, data.handlers, BATCH);
   const left = new HandlerThread({ system, path: machine.path, ops, work, mms: [] });

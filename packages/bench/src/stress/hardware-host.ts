@@ -1,6 +1,7 @@
 // The hardware's thread: one pump that arbitrates the fault ports into the IOMMU's queue and takes commands. Its actor is that of the
 // queue that commands come in by.
 import { type HostContext, queueLogic } from '@faultline/core/actor';
+import { traceHardware } from '../perfetto/record/index.ts';
 import type { IommuName } from '../scenario/parameters.ts';
 import { clockOf } from './clock.ts';
 import { openAmdHardware } from './family/amd.ts';
@@ -24,10 +25,15 @@ export default function setup(host: HostContext, data: HostData): void {
     irq: ringOf(arena, INTERRUPT_HOST),
     clock: clockOf(data.epochNs),
   });
+  const { traces } = data;
+  const pump =
+    traces === undefined
+      ? hardware
+      : traceHardware(arena.words, traces, { clock: clockOf(data.epochNs), pump: hardware });
   host.addPump({
     name: 'iommu',
-    run: (budget) => hardware.pump(budget),
-    hasWork: () => hardware.needsWork(),
+    run: (budget) => pump.pump(budget),
+    hasWork: () => pump.needsWork(),
   });
   for (const { name, host: place } of data.queues) {
     if (place !== 'hardware') continue;

@@ -2,6 +2,7 @@ import { hostDoorbellBase } from '@faultline/core/actor';
 import type { Generation } from '@faultline/core/iopf';
 import type { Arena } from '@faultline/core/memory';
 import { Doorbell } from '@faultline/core/sync';
+import type { TracePlace } from '../perfetto/place.ts';
 import type { HandlerName, IommuName } from '../scenario/parameters.ts';
 import type { QueuePlace } from './family/family.ts';
 import type { LedgerPlace } from './translation-ledger.ts';
@@ -28,6 +29,8 @@ export interface HostData {
   readonly issuers: number;
   readonly lightFlush: boolean;
   readonly handler: HandlerName;
+  /** Where threads record what they do, undefined: they do not. */
+  readonly traces: TracePlace | undefined;
   /** PASIDs are attached as they turn up. */
   readonly takesAttachOrders: boolean;
 }

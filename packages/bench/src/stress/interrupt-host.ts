@@ -18,6 +18,7 @@ import {
   replaceDomain,
   WorkSink,
 } from '@faultline/core/iopf';
+import { traceInterrupt } from '../perfetto/record/index.ts';
 import { takeAttachOrders } from '../replay/run/attach-orders.ts';
 import type { HandlerName, IommuName } from '../scenario/parameters.ts';
 import { clockOf } from './clock.ts';
@@ -65,7 +66,9 @@ export default async function setup(host: HostContext, data: HostData): Promise<
     data.handler === 'iommufd' ? openMachine(arena, { system, ops, generation: data.generation }) : undefined;
   const path = machine?.path ?? openFaultPath(data.generation, system, ops, new WorkSink(system));
   const faults = machine === undefined ? noUserSpace : faultsOf(machine, devices);
-  const control = iommu.control(data.tallied ? new TallyReporter(path, arena, self.id, data.hostile) : path);
+  const reporter = data.tallied ? new TallyReporter(path, arena, self.id, data.hostile) : path;
+  const traced = data.traces && traceInterrupt(system, data.traces, { ...data, clock: clockOf(data.epochNs), path });
+  const control = traced?.control(iommu.control(traced.reporter(reporter))) ?? iommu.control(reporter);
   const blockedDomain = allocDomain(system, { handler: HANDLER_NONE });
   const makeDomain = (): number => {
     const domain = allocDomain(system, SPECS[data.handler]);

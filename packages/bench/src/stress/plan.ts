@@ -6,6 +6,14 @@ import { histogramWords, initHistogram } from '@faultline/core/trace';
 import { deviceResultWords, initDeviceResults } from '@faultline/hw/accelerator';
 import { initMm, Mm, type MmConfig, mmWords, noNotifier } from '@faultline/hw/mm';
 import { initIommufd, iommufdRegions } from '@faultline/iommufd';
+import {
+  initTrace,
+  type TraceOrder,
+  type TracePlace,
+  type TraceSizes,
+  tracePlace,
+  traceRegions,
+} from '../perfetto/place.ts';
 import { commandsInFlight, type StressParameters } from '../scenario/parameters.ts';
 import { CTL_WORDS } from './control.ts';
 import { allDevices, type FamilySizes, portBaseOf, portPlaces } from './family/family.ts';
@@ -43,6 +51,8 @@ export interface PlanParts {
   readonly deviceData?: object;
   /** PASIDs are attached as they turn up (replay/run/attach-orders.ts). */
   readonly takesAttachOrders?: boolean;
+  /** Set where threads record what they do. */
+  readonly trace?: TraceOrder;
 }
 
 export interface Plan {
@@ -144,7 +154,23 @@ function regionsOf(plan: Plan): RegionSpec[] {
     ...(parameters.atc ? [{ name: LEDGER_REGION, words: ledgerWords(mm.frames, maxThreads) }] : []),
     ...LAYOUTS[parameters.iommu].regions(family),
     ...(plan.parts.regions ?? []),
+    ...(plan.parts.trace === undefined ? [] : traceRegions(traceSizes(plan))),
   ];
+}
+
+function traceSizes({ crew, maxThreads, mm, parameters }: Plan): TraceSizes {
+  return {
+    controlThreads: crew.controlThreads,
+    deviceThreads: maxThreads,
+    pages: mm.frames,
+    queueEntries: parameters.queueEntries,
+  };
+}
+
+/** Where threads record what they do, undefined: they do not. */
+export function tracesOf(arena: Arena, plan: Plan): TracePlace | undefined {
+  const { trace } = plan.parts;
+  return trace && tracePlace(arena, traceSizes(plan), FIRST_PAGE, trace);
 }
 
 /** The fault path's regions, with those of the machine that stands on it where user space handles faults. */
@@ -228,6 +254,8 @@ export function initCell(arena: Arena, plan: Plan, threads: number): void {
   if (parameters.handler === 'iommufd') initReaders(arena);
   if (isTallied(parameters)) initTally(arena);
   if (parameters.atc) initLedger(arena);
+  const traces = tracesOf(arena, plan);
+  if (traces !== undefined) initTrace(words, traces);
   const mapper = new Mm(words, arena.base('mm'), { id: mainId(crew), spins: 0 }, noNotifier);
   const pages = parameters.pagesPerJob * WINDOWS;
   for (let thread = 0; thread < threads; thread++)

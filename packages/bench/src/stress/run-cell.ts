@@ -3,6 +3,7 @@ import { ActorSystem } from '@faultline/core/actor';
 import type { Generation } from '@faultline/core/iopf';
 import type { Arena } from '@faultline/core/memory';
 import { TICKS_PER_MS } from '@faultline/core/sync';
+import type { Recorder } from '../perfetto/recorder.ts';
 import type { Cell } from '../result/schema.ts';
 import { nowNs } from './clock.ts';
 import { collectCell } from './collect.ts';
@@ -32,7 +33,8 @@ import { type Crew, generationNumber } from './crew.ts';
 import { allDevices } from './family/family.ts';
 import { LAYOUTS } from './family/layouts.ts';
 import type { HostData } from './host-data.ts';
-import { hostileDevice, initCell, isTallied, ledgerPlace, type Plan, portBase, WINDOWS } from './plan.ts';
+import { hostileDevice, initCell, isTallied, ledgerPlace, type Plan, portBase, tracesOf, WINDOWS } from './plan.ts';
+import { runShape, traceNotes } from './trace-shape.ts';
 import { waitWord } from './wait-word.ts';
 
 export interface CellOrder {
@@ -60,7 +62,7 @@ const PASSES = 2;
 
 /** Runs one cell from a fresh arena to balanced books. @returns the cell; when aborted, what it had measured by then.
  * @throws ThreadDied, IommuError EPIPE (reject) a thread, host or actor died: the cell's hosts have ended, its other threads may not. */
-export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell> {
+export async function runCell(stage: CellStage, order: CellOrder, recorder?: Recorder): Promise<Cell> {
   const { arena, plan, crew } = stage;
   const { parameters } = plan;
   const { words } = arena;
@@ -74,6 +76,7 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
   const epochNs = nowNs();
   writeParameters(stage, order, epochNs);
 
+  const traces = tracesOf(arena, plan);
   const hostData: HostData = {
     iommu: parameters.iommu,
     generation: order.generation,
@@ -87,6 +90,7 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
     issuers: plan.family.issuers,
     lightFlush: parameters.lightFlush,
     handler: parameters.handler,
+    traces,
     takesAttachOrders: plan.parts.takesAttachOrders === true,
   };
   const spins = words[control + CTL_PARAMS + CELL_SPINS];
@@ -115,7 +119,10 @@ export async function runCell(stage: CellStage, order: CellOrder): Promise<Cell>
   });
   const over = new AbortController();
   try {
-    return collectCell(stage, order, await drive(stage, order, system, devices, over.signal));
+    if (traces !== undefined) recorder?.begin(words, traces);
+    const seconds = await drive(stage, order, system, devices, over.signal);
+    await recorder?.end(runShape(plan), { ...traceNotes(order), epochNs: Number(epochNs) });
+    return collectCell(stage, order, seconds);
   } catch (reason) {
     Atomics.store(words, control + CTL_STOP, 1);
     await system.stop(); // how the hosts end now adds nothing to the reason

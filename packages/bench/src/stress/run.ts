@@ -42,7 +42,7 @@ export async function runCells(parameters: StressParameters, hooks: RunHooks): P
   const { signal } = hooks;
   const cells: Cell[] = [];
   const clock = new Progress(parameters, orders, hooks);
-  await onStage(parameters, signal, async (stage) => {
+  const inTurn = async (stage: CellStage): Promise<void> => {
     const warm = new Set<Generation>();
     for (const order of orders) {
       const workers = Math.ceil(order.threads / parameters.threadsPerWorker);
@@ -64,13 +64,15 @@ export async function runCells(parameters: StressParameters, hooks: RunHooks): P
         if (signal.aborted) return;
       }
       clock.label(`${order.generation}, ${order.threads} threads, repeat ${order.repeat + 1} of ${parameters.repeats}`);
-      const cell = await runCell(stage, order);
+      const cell = await runCell(stage, order, hooks.recorder);
       cells.push(cell);
       hooks.onCell(cell);
       clock.done();
       if (signal.aborted) return;
     }
-  }).finally(() => clock.end());
+  };
+  const parts = hooks.recorder && { trace: hooks.recorder };
+  await onStage(parameters, signal, inTurn, parts).finally(() => clock.end());
   return { cells, partial: signal.aborted };
 }
 

@@ -1,4 +1,5 @@
 // Between the command line and the engine: what is asked for, what is told meanwhile, what comes back.
+import type { Recorder } from '../perfetto/recorder.ts';
 import type { Calibration, Cell } from '../result/schema.ts';
 import type { StressParameters } from '../scenario/parameters.ts';
 
@@ -14,6 +15,8 @@ export interface RunHooks {
   onNote(text: string): void;
   /** Aborted: stop all threads within 2 s and return what was measured. Not an error. */
   readonly signal: AbortSignal;
+  /** Set where the threads of measured cells record what they do. */
+  readonly recorder?: Recorder | undefined;
 }
 
 export interface RunOutcome {

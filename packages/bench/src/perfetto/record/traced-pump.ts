@@ -16,7 +16,7 @@ export interface Levels {
   pending(domain: number): number;
 }
 
-/** A pump that records when it had something to do, and how full its queues were. */
+/** A pump that records when it had something to do, and how full its queue was then and is left. */
 export class TracedPump implements Pump {
   readonly #pump: Pump;
   readonly #queue: number;
@@ -42,7 +42,9 @@ export class TracedPump implements Pump {
     this.#trace.record(begin, DRAIN, this.#queue, 0);
     if (this.#levels !== undefined) this.#look(begin, this.#levels);
     const done = this.#pump.pump(budget);
-    this.#trace.record(this.#clock(), DRAINED, this.#queue, done);
+    const end = this.#clock();
+    this.#trace.record(end, DRAINED, this.#queue, done);
+    if (this.#levels !== undefined) this.#lookFill(end, this.#levels);
     this.#trace.publish();
     return done;
   }
@@ -51,13 +53,16 @@ export class TracedPump implements Pump {
     return this.#pump.needsWork();
   }
 
+  #lookFill(tick: number, { queue, fill }: Levels): void {
+    const now = fill();
+    if (now === this.#filled) return;
+    this.#filled = now;
+    this.#trace.record(tick, FILL, queue, now);
+  }
+
   /** Records what has changed. */
   #look(tick: number, levels: Levels): void {
-    const fill = levels.fill();
-    if (fill !== this.#filled) {
-      this.#filled = fill;
-      this.#trace.record(tick, FILL, levels.queue, fill);
-    }
+    this.#lookFill(tick, levels);
     if (((tick - this.#looked) | 0) < LOOK_TICKS) return;
     this.#looked = tick;
     for (let domain = 1; domain <= levels.domains; domain++) {
