@@ -13,6 +13,10 @@ export interface ValidationRow {
   readonly modelP99Ns: number;
   /** Below saturation, where the model's throughput is held to 25 %. */
   readonly isBelowSaturation: boolean;
+  /** Share of the processors that other programs had in the real run. */
+  readonly othersShare?: number;
+  /** `within`, `off`, `saturated`, or `disturbed`: by other programs. */
+  readonly verdict?: string;
 }
 
 export interface Validation {
@@ -33,12 +37,24 @@ export const validationSchema: z.ZodType<Validation> = z.object({
       realP99Ns: amount,
       modelP99Ns: amount,
       isBelowSaturation: z.boolean(),
+      othersShare: amount.exactOptional(),
+      verdict: z.string().exactOptional(),
     }),
   ),
   notes: z.array(z.string()),
 });
 
+/** Reads what `faultline calibrate --validate --json` wrote. @throws ZodError, SyntaxError */
+export function readValidation(text: string): Validation {
+  return z.object({ validation: validationSchema }).parse(JSON.parse(text)).validation;
+}
+
 export const WITHIN = 0.25;
+
+/** Rows that the limit is for: below saturation, and not disturbed. */
+export function heldRows({ rows }: Validation): readonly ValidationRow[] {
+  return rows.filter(({ isBelowSaturation, verdict }) => isBelowSaturation && verdict !== 'disturbed');
+}
 
 export function errorOf({ real, model }: ValidationRow): number {
   return real === 0 ? 0 : model / real - 1;

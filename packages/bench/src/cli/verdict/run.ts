@@ -1,90 +1,73 @@
 // One `verdict` from options to exit code.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { YAMLParseError } from 'yaml';
-import { ZodError } from 'zod';
 import { loadPreset, PRESET_NAMES, type Preset, type PresetName, parsePreset } from '../../model/index.ts';
-import {
-  makeDocument,
-  makeOverview,
-  renderHtml,
-  renderMarkdown,
-  renderTerminal,
-} from '../../verdict/document/index.ts';
-import { makePlan, type Plan } from '../../verdict/plan.ts';
-import { type RealRun, readReal, runReal } from '../../verdict/real.ts';
+import { makeOverview, renderTerminal } from '../../verdict/document/index.ts';
+import { makePlan } from '../../verdict/plan.ts';
 import { type VerdictResult, verdictSchema } from '../../verdict/result.ts';
 import { runVerdict } from '../../verdict/run.ts';
 import { UsageError } from '../request.ts';
-import { EXIT_OK, type Host } from '../run.ts';
+import { EXIT_INTERRUPTED, EXIT_OK, type Host } from '../run.ts';
+import { type BesideOptions, besideFromFiles, besideOf } from './beside.ts';
+import { prepareFiles, readWith, writeFiles } from './files.ts';
 import { openVerdictProgress } from './progress.ts';
 
 /** As commander hands them over. */
-export interface VerdictOptions {
+export interface VerdictOptions extends BesideOptions {
   readonly preset: string;
   readonly costs?: string;
   readonly seeds?: string;
-  readonly quick?: boolean;
-  readonly out: string;
+  readonly out?: string;
   readonly json?: string;
   readonly html?: string;
   readonly from?: string;
-  readonly real?: string | boolean;
-  readonly validate: boolean;
 }
 
 export type VerdictHost = Host;
 
-const EXIT_INTERRUPTED = 130;
-const DOCUMENT = 'verdict-512';
+const OUT = 'docs';
+/** What a quick run shows must not take the place of the document. */
+const QUICK_OUT = 'verdict-quick';
 
 /** @returns 0, or 130 when it was interrupted: what was done is printed and written all the same. @throws UsageError */
 export async function runVerdictCommand(options: VerdictOptions, host: VerdictHost): Promise<number> {
-  prepare(options);
-  const result = options.from === undefined ? await simulateAll(options, host) : readStored(options.from);
+  const files = { ...options, out: options.out ?? (options.quick === true ? QUICK_OUT : OUT) };
+  const make = options.from === undefined ? prepareRun(options, host) : prepareStored(options.from, options);
+  prepareFiles(files);
+  const result = await make();
   host.out.write(renderTerminal(makeOverview(result)));
-  const written = write(result, options);
-  host.err.write(`written: ${written.join(', ')}\n`);
+  host.err.write(`written: ${writeFiles(result, files).join(', ')}\n`);
   return host.signal.aborted ? EXIT_INTERRUPTED : EXIT_OK;
 }
 
-async function simulateAll(options: VerdictOptions, host: VerdictHost): Promise<VerdictResult> {
+/** Reads what there is to read. @returns what simulates. @throws UsageError */
+function prepareRun(options: VerdictOptions, host: VerdictHost): () => Promise<VerdictResult> {
   const preset = readPreset(options);
-  const plan: Plan = makePlan(options.quick === true, readSeeds(options.seeds));
-  const real = readRealOption(options, host);
-  const progress = openVerdictProgress(host.err);
-  try {
-    return await runVerdict(
-      { preset, plan, ...(real === undefined ? {} : { real: () => real(progress.note) }) },
-      { onSection: progress.section, onProgress: progress.at, signal: host.signal },
-    );
-  } finally {
-    progress.stop();
-  }
+  const plan = makePlan(options.quick === true, readSeeds(options.seeds));
+  besideFromFiles(options); // refuses before anything is simulated
+  return async () => {
+    const progress = openVerdictProgress(host.err);
+    // Threads in Atomics.wait keep no process alive.
+    const alive = setInterval(() => {}, 2 ** 30);
+    try {
+      return await runVerdict(
+        { preset, plan, ...besideOf(options, host, progress.note) },
+        { onSection: progress.section, onProgress: progress.at, signal: host.signal },
+      );
+    } finally {
+      clearInterval(alive);
+      progress.stop();
+    }
+  };
 }
 
-function readRealOption(
-  { real, quick }: VerdictOptions,
-  { engine, signal, availableBytes }: VerdictHost,
-): ((note: (text: string) => void) => Promise<RealRun>) | undefined {
-  if (real === false) return undefined;
-  if (typeof real === 'string') {
-    const stored = readWith('--real', real, (text) => readReal(text, real));
-    return () => Promise.resolve(stored);
-  }
-  return (note) =>
-    runReal(
-      engine,
-      {
-        onPlan: () => {},
-        onCell: ({ generation, threads, timeouts }) => note(`${generation}, ${threads} threads: ${timeouts} time-outs`),
-        onProgress: () => {},
-        onNote: note,
-        signal,
-      },
-      availableBytes,
-      quick === true,
-    );
+/** A stored result, with what other files say in the place of what it says. @throws UsageError */
+function prepareStored(file: string, options: VerdictOptions): () => Promise<VerdictResult> {
+  const stored = readWith('--from', file, (text) => verdictSchema.parse(JSON.parse(text)));
+  const { real, validate } = besideFromFiles(options);
+  return async () => ({
+    ...stored,
+    ...(real === undefined ? {} : { real: await real() }),
+    ...(validate === undefined ? {} : { validation: await validate() }),
+  });
 }
 
 function readPreset({ preset, costs }: VerdictOptions): Preset {
@@ -101,58 +84,4 @@ function readSeeds(text: string | undefined): number | undefined {
   if (!/^\d+$/.test(text) || Number(text) < 1 || Number(text) > 100)
     throw new UsageError(`--seeds = ${JSON.stringify(text)}: must be a whole number from 1 to 100`);
   return Number(text);
-}
-
-function readStored(file: string): VerdictResult {
-  return readWith('--from', file, (text) => verdictSchema.parse(JSON.parse(text)));
-}
-
-/** Reads a file. @throws UsageError with the option, the file and what is wrong, in a line */
-function readWith<T>(option: string, file: string, parse: (text: string) => T): T {
-  const refuse = (why: string, cause: unknown): UsageError =>
-    new UsageError(`${option} = ${JSON.stringify(file)}: ${why}`, { cause });
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw refuse(`cannot be read: ${(error as Error).message}`, error);
-  }
-  try {
-    return parse(text);
-  } catch (error) {
-    if (error instanceof ZodError) {
-      const [{ path, message }] = error.issues;
-      throw refuse(`${path.join('.') || 'the file'}: ${message}`, error);
-    }
-    if (error instanceof YAMLParseError || error instanceof SyntaxError)
-      throw refuse(error.message.split('\n')[0], error);
-    throw error;
-  }
-}
-
-/** Many minutes of simulating must not end at a folder that cannot be written. */
-function prepare({ out, json, html }: VerdictOptions): void {
-  const attempt = (option: string, file: string, make: () => void): void => {
-    try {
-      make();
-    } catch (error) {
-      throw new UsageError(`${option} = ${JSON.stringify(file)}: cannot be written: ${(error as Error).message}`);
-    }
-  };
-  attempt('--out', out, () => mkdirSync(join(out, DOCUMENT), { recursive: true }));
-  if (json !== undefined) attempt('--json', json, () => writeFileSync(json, '', { flag: 'a' }));
-  if (html !== undefined) attempt('--html', html, () => writeFileSync(html, '', { flag: 'a' }));
-}
-
-function write(result: VerdictResult, { out, json, html }: VerdictOptions): string[] {
-  const blocks = makeDocument(result);
-  const folder = join(out, DOCUMENT);
-  const document = join(out, `${DOCUMENT}.md`);
-  rmSync(folder, { recursive: true, force: true }); // plots of before
-  mkdirSync(folder, { recursive: true });
-  for (const block of blocks) if (block.kind === 'plot') writeFileSync(join(folder, `${block.name}.svg`), block.svg);
-  writeFileSync(document, renderMarkdown(blocks, DOCUMENT));
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify(result)}\n`);
-  if (html !== undefined) writeFileSync(html, renderHtml(blocks, 'The verdict on 512 threads'));
-  return [document, `${folder}/`, json, html].filter((file) => file !== undefined);
 }

@@ -63,6 +63,7 @@ test.each<[Partial<VerdictOptions>, RegExp]>([
   [{ costs: notYaml }, /^--costs = ".*not.yaml": /],
   [{ from: notResult }, /^--from = ".*not.json": schemaVersion/],
   [{ real: notResult }, /^--real = ".*not.json": schemaVersion/],
+  [{ validate: notResult }, /^--validate = ".*not.json": validation/],
   [{ out: notYaml }, /^--out = ".*not.yaml": cannot be written/],
 ])('refuses %j in a line', async (options, why) => {
   const refused = run(options);

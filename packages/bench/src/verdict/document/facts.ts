@@ -22,7 +22,7 @@ export function validationSection({ validation }: VerdictResult): Block[] {
     ),
     table(
       'Throughput and p99',
-      ['threads', 'generation', 'scanner', 'real', 'model', 'error', 'p99 real', 'p99 model', 'error', 'within 25 %'],
+      ['threads', 'generation', 'scanner', 'real', 'model', 'error', 'p99 real', 'p99 model', 'error', 'verdict'],
       rows.map((row) => {
         const error = errorOf(row);
         const late = row.realP99Ns === 0 ? 0 : row.modelP99Ns / row.realP99Ns - 1;
@@ -36,7 +36,7 @@ export function validationSection({ validation }: VerdictResult): Block[] {
           formatNs(row.realP99Ns),
           formatNs(row.modelP99Ns),
           formatPercent(late),
-          row.isBelowSaturation ? (Math.abs(error) <= WITHIN ? 'yes' : 'no') : 'saturated',
+          row.verdict ?? (row.isBelowSaturation ? (Math.abs(error) <= WITHIN ? 'within' : 'off') : 'saturated'),
         ];
       }),
       3,

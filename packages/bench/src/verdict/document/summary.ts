@@ -7,7 +7,7 @@ import { conclusionsOf, cures } from '../conclusions.ts';
 import { isHealthy, LOOP_SHARE } from '../outcome.ts';
 import type { VerdictResult } from '../result.ts';
 import type { TableRow } from '../table.ts';
-import { errorOf, WITHIN } from '../validation-view.ts';
+import { errorOf, heldRows, WITHIN } from '../validation-view.ts';
 import { type Block, heading, list, text } from './blocks.ts';
 import { showRecovery } from './load-section.ts';
 import { andList, basesOf, kneeWords, removedWords, SUSPECT_WORDS } from './words.ts';
@@ -142,10 +142,10 @@ function adaptiveItems({ candidates, real, plan }: VerdictResult): string[] {
 }
 
 function validationItems({ validation }: VerdictResult): string[] {
-  const rows = validation?.rows.filter(({ isBelowSaturation }) => isBelowSaturation) ?? [];
-  if (rows.length === 0) return ['The model was not held against a real run in this document.'];
+  if (validation === undefined) return ['The model was not held against a real run in this document.'];
+  const rows = heldRows(validation);
   const within = rows.filter((row) => Math.abs(errorOf(row)) <= WITHIN).length;
   return [
-    `On this machine the model's throughput lies within ${100 * WITHIN} % of the real run's in ${within} of ${rows.length} cells below saturation.`,
+    `On this machine the model's throughput lies within ${100 * WITHIN} % of the real run's in ${within} of ${rows.length} cells below saturation that no other program disturbed (${validation.rows.length} cells in all).`,
   ];
 }
