@@ -13,6 +13,7 @@ import { addPtCommand } from './pt/index.ts';
 import { addReplayCommand } from './replay/index.ts';
 import { readRequest, UsageError } from './request.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type Host, run } from './run.ts';
+import { addVerdictCommand } from './verdict/index.ts';
 
 /** What the commands need of the process; tests bring their own. */
 export type MainHost = Host & ExploreHost & LitmusHost & DecodeHost;
@@ -49,6 +50,7 @@ export async function main(args: readonly string[], host: MainHost): Promise<num
   addDecodeCommand(program, host, done);
   addPtCommand(program, host, done);
   addReplayCommand(program, host, done);
+  addVerdictCommand(program, host, done);
   addCompareCommand(program, host, done);
   for (const command of [program, ...program.commands]) {
     command
