@@ -38,6 +38,7 @@ export async function main(args: readonly string[], host: MainHost): Promise<num
       .option('--html <file>', 'write the report as one HTML file')
       .addOption(perfettoOption())
       .addOption(perfettoSampleOption())
+      .option('--record <file>', 'write the page requests of measured cells, as a trace that replay takes')
       .option('--quick', 'a few threads and short cells: shows that everything works')
       .action(async (values: Record<string, unknown>) => {
         code = await run(readRequest(name, values), host);

@@ -18,6 +18,7 @@ export interface Request {
   chosen: ReadonlySet<string>;
   json?: string;
   html?: string;
+  record?: string;
   perfetto?: PerfettoRequest;
 }
 
@@ -43,6 +44,7 @@ export function readRequest(command: Command, values: Record<string, unknown>): 
     chosen: new Set([...Object.keys(given), ...Object.keys(inFile)]),
     ...(typeof values.json === 'string' ? { json: values.json } : {}),
     ...(typeof values.html === 'string' ? { html: values.html } : {}),
+    ...(typeof values.record === 'string' ? { record: values.record } : {}),
     ...readPerfettoOptions(values),
   };
 }

@@ -1,6 +1,7 @@
 // One run from request to exit code: refuse what does not fit, calibrate, measure, print, write the files.
 import { writeFileSync } from 'node:fs';
 import { openPerfetto } from '../perfetto/options.ts';
+import { openRecording } from '../replay/record/stress-recording.ts';
 import { renderHtml } from '../report/html.ts';
 import { renderResult, unbalanced } from '../report/table.ts';
 import { readEnvironment } from '../result/environment.ts';
@@ -38,13 +39,15 @@ export interface Host {
 export async function run(request: Request, host: Host): Promise<number> {
   const refusal = refuseMemory(request.parameters, host.availableBytes);
   if (refusal !== null) throw new UsageError(refusal);
-  for (const option of ['json', 'html'] as const) touch(`--${option}`, request[option]);
+  for (const option of ['json', 'html', 'record'] as const) touch(`--${option}`, request[option]);
   touch('--perfetto', request.perfetto?.file);
 
   const { recorder, done: traced } = openPerfetto(request.perfetto);
   const progress = openProgress(host.err);
   const cells: Cell[] = [];
+  const recording = openRecording(request.record);
   const hooks: RunHooks = {
+    requests: recording.requests,
     onPlan: (count, seconds) => progress.plan(count, seconds),
     onCell: (cell) => {
       cells.push(cell);
@@ -66,6 +69,7 @@ export async function run(request: Request, host: Host): Promise<number> {
     failure = { reason };
   }
   clearInterval(alive);
+  recording.done((text) => progress.note(text));
   traced((text) => progress.note(text));
   progress.stop();
 

@@ -31,6 +31,8 @@ export interface HostData {
   readonly handler: HandlerName;
   /** Where threads record what they do, undefined: they do not. */
   readonly traces: TracePlace | undefined;
+  /** What is reported is recorded. */
+  readonly recordsRequests: boolean;
   /** PASIDs are attached as they turn up. */
   readonly takesAttachOrders: boolean;
 }

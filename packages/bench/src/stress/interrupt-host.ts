@@ -19,6 +19,7 @@ import {
   WorkSink,
 } from '@faultline/core/iopf';
 import { traceInterrupt } from '../perfetto/record/index.ts';
+import { recordRequests } from '../replay/record/recording-reporter.ts';
 import { takeAttachOrders } from '../replay/run/attach-orders.ts';
 import type { HandlerName, IommuName } from '../scenario/parameters.ts';
 import { clockOf } from './clock.ts';
@@ -52,7 +53,7 @@ export default async function setup(host: HostContext, data: HostData): Promise<
   const { arena, self } = host;
   const devices = Array.from({ length: data.devices }, (_, i) => i + 1);
   const system = new IopfSystem(arena, self, host.rcu);
-  const iommu = OPEN[data.iommu](arena, {
+  const opened = OPEN[data.iommu](arena, {
     self,
     hardwareDoorbell: ringOf(arena, HARDWARE_HOST),
     clock: clockOf(data.epochNs),
@@ -61,6 +62,7 @@ export default async function setup(host: HostContext, data: HostData): Promise<
     onOwnAnswer: data.hostile === 0 ? undefined : tallyOwnAnswers(arena, self.id),
     spareIssuer: data.issuers,
   });
+  const iommu = data.recordsRequests ? recordRequests(opened, arena, clockOf(data.epochNs)) : opened;
   const ops = data.hostile === 0 ? iommu.ops : new TallyOps(iommu.ops, arena, self.id, data.hostile);
   const machine =
     data.handler === 'iommufd' ? openMachine(arena, { system, ops, generation: data.generation }) : undefined;

@@ -4,6 +4,7 @@ import type { Generation } from '@faultline/core/iopf';
 import type { Arena } from '@faultline/core/memory';
 import { TICKS_PER_MS } from '@faultline/core/sync';
 import type { Recorder } from '../perfetto/recorder.ts';
+import type { RequestRecorder } from '../replay/record/request-recorder.ts';
 import type { Cell } from '../result/schema.ts';
 import { nowNs } from './clock.ts';
 import { collectCell } from './collect.ts';
@@ -46,6 +47,8 @@ export interface CellOrder {
   readonly timeoutMs: number;
   readonly faults?: number | undefined;
   readonly seconds?: number | undefined;
+  /** Set where its page requests are recorded. */
+  readonly requests?: RequestRecorder | undefined;
 }
 
 export interface CellStage {
@@ -75,6 +78,8 @@ export async function runCell(stage: CellStage, order: CellOrder, recorder?: Rec
   initCell(arena, plan, order.threads);
   const epochNs = nowNs();
   writeParameters(stage, order, epochNs);
+  const { generation, threads, repeat, requests } = order;
+  requests?.begin(arena, { iommu: parameters.iommu, generation, threads, repeat });
 
   const traces = tracesOf(arena, plan);
   const hostData: HostData = {
@@ -91,6 +96,7 @@ export async function runCell(stage: CellStage, order: CellOrder, recorder?: Rec
     lightFlush: parameters.lightFlush,
     handler: parameters.handler,
     traces,
+    recordsRequests: order.requests !== undefined,
     takesAttachOrders: plan.parts.takesAttachOrders === true,
   };
   const spins = words[control + CTL_PARAMS + CELL_SPINS];
@@ -129,6 +135,7 @@ export async function runCell(stage: CellStage, order: CellOrder, recorder?: Rec
     throw reason;
   } finally {
     over.abort(); // ends the waits that lost against a failure
+    requests?.end();
   }
 }
 

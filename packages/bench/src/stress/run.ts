@@ -1,5 +1,6 @@
 // The engine: cells in an order that is fair to every generation, on threads that are started once.
 import type { Generation } from '@faultline/core/iopf';
+import { requestParts } from '../replay/record/stress-recording.ts';
 import type { StressParameters } from '../scenario/parameters.ts';
 import { Crew } from './crew.ts';
 import { makeArena, makePlan, type PlanParts } from './plan.ts';
@@ -64,14 +65,14 @@ export async function runCells(parameters: StressParameters, hooks: RunHooks): P
         if (signal.aborted) return;
       }
       clock.label(`${order.generation}, ${order.threads} threads, repeat ${order.repeat + 1} of ${parameters.repeats}`);
-      const cell = await runCell(stage, order, hooks.recorder);
+      const cell = await runCell(stage, { ...order, requests: hooks.requests }, hooks.recorder);
       cells.push(cell);
       hooks.onCell(cell);
       clock.done();
       if (signal.aborted) return;
     }
   };
-  const parts = hooks.recorder && { trace: hooks.recorder };
+  const parts = { ...requestParts(hooks.requests), ...(hooks.recorder && { trace: hooks.recorder }) };
   await onStage(parameters, signal, inTurn, parts).finally(() => clock.end());
   return { cells, partial: signal.aborted };
 }

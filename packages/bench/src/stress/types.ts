@@ -1,5 +1,6 @@
 // Between the command line and the engine: what is asked for, what is told meanwhile, what comes back.
 import type { Recorder } from '../perfetto/recorder.ts';
+import type { RequestRecorder } from '../replay/record/request-recorder.ts';
 import type { Calibration, Cell } from '../result/schema.ts';
 import type { StressParameters } from '../scenario/parameters.ts';
 
@@ -15,6 +16,8 @@ export interface RunHooks {
   onNote(text: string): void;
   /** Aborted: stop all threads within 2 s and return what was measured. Not an error. */
   readonly signal: AbortSignal;
+  /** Set where the page requests of measured cells are recorded. */
+  readonly requests?: RequestRecorder | undefined;
   /** Set where the threads of measured cells record what they do. */
   readonly recorder?: Recorder | undefined;
 }

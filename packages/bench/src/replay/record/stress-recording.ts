@@ -1,0 +1,33 @@
+import type { PlanParts } from '../../stress/plan.ts';
+import { measureRecording } from './overhead.ts';
+import { RequestRecorder } from './request-recorder.ts';
+import { requestRegions } from './request-ring.ts';
+
+/** What a run needs that records its requests. */
+export function requestParts(requests: RequestRecorder | undefined): PlanParts {
+  return requests === undefined ? {} : { regions: requestRegions() };
+}
+
+/** Opens the file that a stress run's requests go to, and tells afterwards what that cost. @param file undefined: nothing is recorded. */
+export function openRecording(file: string | undefined): {
+  readonly requests: RequestRecorder | undefined;
+  readonly done: (note: (text: string) => void) => void;
+} {
+  if (file === undefined) return { requests: undefined, done: () => {} };
+  const requests = new RequestRecorder(file, (device) => ({ name: `stress/${device}`, rid: device }));
+  const started = performance.now();
+  return {
+    requests,
+    done: (note) => {
+      requests.close();
+      const seconds = (performance.now() - started) / 1000;
+      const { written, lost, writingMs } = requests;
+      const eachNs = measureRecording();
+      const share = (eachNs * (written + lost)) / 1e7 / seconds;
+      note(
+        `recorded ${written} requests in ${file}, lost ${lost} for want of room: ${eachNs.toFixed(0)} ns each on the interrupt's thread ` +
+          `(${share.toFixed(1)} % of its time), ${((writingMs * 1e6) / Math.max(1, written)).toFixed(0)} ns each on the main thread`,
+      );
+    },
+  };
+}
