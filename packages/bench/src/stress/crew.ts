@@ -24,6 +24,7 @@ import {
   type Plan,
   resultBase,
   servedDevices,
+  stampPlace,
   tracesOf,
   WINDOWS,
   wakeBase,
@@ -143,6 +144,7 @@ export class Crew {
           issuer: handler + 1,
           handlers,
           hostile,
+          stamps: stampPlace(this.#plan),
           traces: tracesOf(this.#arena, this.#plan),
         };
         online.push(once(this.#other('handler.worker', data), 'online'));
@@ -236,6 +238,7 @@ function deviceLayout(arena: Arena, plan: Plan, worker: number): DeviceLayout {
     histogramWords: histogramBase(arena, 1) - histogramBase(arena, 0),
     ledger: atc ? ledgerPlace(arena, plan) : undefined,
     cachingDevices: servedDevices(plan),
+    stamps: stampPlace(plan),
     traces: tracesOf(arena, plan),
   };
 }

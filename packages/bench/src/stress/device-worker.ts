@@ -26,6 +26,9 @@ import {
 import { DeviceCells } from './device-cells.ts';
 import { epochOf } from './epoch.ts';
 import type { FaultPort, OpenFaultPort, OpenIssuer, PortPlaces, Served } from './family/family.ts';
+import { StampedPort } from './stages/stamped-port.ts';
+import { type StampPlace, Stamps } from './stages/stamps.ts';
+import { sumsBase } from './stages/sums.ts';
 import { LedgerMemory, LedgerNotifier, type LedgerPlace } from './translation-ledger.ts';
 
 /** Where a device worker finds its share of the arena: word offsets, worked out once by the main thread. */
@@ -44,6 +47,8 @@ export interface DeviceLayout {
   readonly histogramWords: number;
   /** Set where endpoints keep translations: where uses of these are checked. */
   readonly ledger: LedgerPlace | undefined;
+  /** Set where the stages of faults are measured. */
+  readonly stamps: StampPlace | undefined;
   /** Devices that keep translations, from 1 to this. */
   readonly cachingDevices: number;
   /** Where device threads record what they do, undefined: they do not. */
@@ -147,6 +152,12 @@ function seenBy(thread: number, { cached }: FaultPort, mm: Mm): DeviceMemory {
   if (layout.ledger === undefined || cached === undefined) return mm;
   const area = { firstPage: layout.firstPage + thread * areaPages, pages: areaPages };
   return new LedgerMemory(words, layout.ledger, thread, area, mm, (agent) => cached(mm, agent));
+}
+
+/** A port that counts where the time of its faults goes, where that is asked for. */
+function stampedBy(thread: number, port: DevicePort, clock: () => number): DevicePort {
+  if (layout.stamps === undefined) return port;
+  return new StampedPort(port, words, new Stamps(arena, layout.stamps, clock), sumsBase(arena, thread));
 }
 
 function together(endpoints: readonly Served[]): Served {

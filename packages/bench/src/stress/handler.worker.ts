@@ -27,6 +27,8 @@ import { openSmmuIssuer } from './family/smmu-v3.ts';
 import { openVtdIssuer } from './family/vtd.ts';
 import { HARDWARE_HOST } from './plan.ts';
 import { serveCells } from './serve-cells.ts';
+import { type StampPlace, Stamps } from './stages/stamps.ts';
+import { StampingPath } from './stages/wrap.ts';
 import { TallyOps } from './tally.ts';
 import { openMachine } from './user-space/machine.ts';
 import { readerRow } from './user-space/reader-books.ts';
@@ -89,10 +91,12 @@ function openMm(self: ThreadSelf): Mm {
 function handleWork(system: IopfSystem, ops: IommuOps): Server {
   const own = openFaultPath(data.generation, system, ops, new WorkSink(system));
   const path = data.traces === undefined ? own : openTrace(system, data.traces).path(own);
+  const clock = clockOf(epochOf(words, params + CELL_EPOCH));
+  const stamps = data.stamps === undefined ? undefined : new Stamps(arena, data.stamps, clock);
   const maxActive = words[params + CELL_MAX_ACTIVE];
   const thread = new HandlerThread({
     system,
-    path,
+    path: stamps === undefined ? path : new StampingPath(path, system, stamps),
     ops,
     work: new WorkSource(system, system.self, data.handlers, BATCH),
     limit: maxActive < data.handlers ? new ActiveLimit(words, system.active, maxActive) : undefined,

@@ -5,6 +5,7 @@ import { Doorbell } from '@faultline/core/sync';
 import type { TracePlace } from '../perfetto/place.ts';
 import type { HandlerName, IommuName } from '../scenario/parameters.ts';
 import type { QueuePlace } from './family/family.ts';
+import type { StampPlace } from './stages/stamps.ts';
 import type { LedgerPlace } from './translation-ledger.ts';
 
 /** What the two hosts of a cell are told. */
@@ -23,6 +24,8 @@ export interface HostData {
   readonly tallied: boolean;
   /** Set where endpoints keep translations. */
   readonly ledger: LedgerPlace | undefined;
+  /** Set where the stages of faults are measured. */
+  readonly stamps: StampPlace | undefined;
   /** The hardware's queues. */
   readonly queues: readonly QueuePlace[];
   /** Number of the threads that issue commands. */

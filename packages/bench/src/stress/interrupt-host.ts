@@ -31,6 +31,8 @@ import { type HostData, ringOf } from './host-data.ts';
 import { orFail } from './or-fail.ts';
 import { HARDWARE_HOST } from './plan.ts';
 import { addQueueActors } from './queue-actors.ts';
+import { Stamps } from './stages/stamps.ts';
+import { StampingReporter, StampingSink } from './stages/wrap.ts';
 import { TallyOps, TallyReporter, tallyOwnAnswers } from './tally.ts';
 import { beginAll } from './translation-ledger.ts';
 import { faultsOf, noUserSpace } from './user-space/faults.ts';
@@ -66,7 +68,11 @@ export default async function setup(host: HostContext, data: HostData): Promise<
   const ops = data.hostile === 0 ? iommu.ops : new TallyOps(iommu.ops, arena, self.id, data.hostile);
   const machine =
     data.handler === 'iommufd' ? openMachine(arena, { system, ops, generation: data.generation }) : undefined;
-  const path = machine?.path ?? openFaultPath(data.generation, system, ops, new WorkSink(system));
+  const stamps = data.stamps === undefined ? undefined : new Stamps(arena, data.stamps, clockOf(data.epochNs));
+  const work = new WorkSink(system);
+  const path =
+    machine?.path ??
+    openFaultPath(data.generation, system, ops, stamps === undefined ? work : new StampingSink(work, system, stamps));
   const faults = machine === undefined ? noUserSpace : faultsOf(machine, devices);
   const reporter = data.tallied ? new TallyReporter(path, arena, self.id, data.hostile) : path;
   const traced = data.traces && traceInterrupt(system, data.traces, { ...data, clock: clockOf(data.epochNs), path });

@@ -19,6 +19,8 @@ import { CTL_WORDS } from './control.ts';
 import { allDevices, type FamilySizes, portBaseOf, portPlaces } from './family/family.ts';
 import { HOSTILE_PAGES, HOSTILE_PORT_CREDITS } from './family/hostile.ts';
 import { LAYOUTS } from './family/layouts.ts';
+import { STAMPS_REGION, type StampPlace, stampsWords } from './stages/stamps.ts';
+import { SUMS_REGION, sumsWords } from './stages/sums.ts';
 import { initTally, TALLY_REGION, tallyWords } from './tally.ts';
 import { initLedger, LEDGER_REGION, type LedgerPlace, ledgerWords } from './translation-ledger.ts';
 import { machineConfig } from './user-space/machine.ts';
@@ -152,6 +154,7 @@ function regionsOf(plan: Plan): RegionSpec[] {
     ...(parameters.handler === 'iommufd' ? [{ name: READERS_REGION, words: readersWords(crew.handlers) }] : []),
     ...(isTallied(parameters) ? [{ name: TALLY_REGION, words: tallyWords(crew.controlThreads) }] : []),
     ...(parameters.atc ? [{ name: LEDGER_REGION, words: ledgerWords(mm.frames, maxThreads) }] : []),
+    ...stageRegions(plan),
     ...LAYOUTS[parameters.iommu].regions(family),
     ...(plan.parts.regions ?? []),
     ...(plan.parts.trace === undefined ? [] : traceRegions(traceSizes(plan))),
@@ -171,6 +174,19 @@ function traceSizes({ crew, maxThreads, mm, parameters }: Plan): TraceSizes {
 export function tracesOf(arena: Arena, plan: Plan): TracePlace | undefined {
   const { trace } = plan.parts;
   return trace && tracePlace(arena, traceSizes(plan), FIRST_PAGE, trace);
+}
+
+function stageRegions({ parameters, mm, maxThreads }: Plan): RegionSpec[] {
+  if (parameters.stages !== true) return [];
+  return [
+    { name: STAMPS_REGION, words: stampsWords(mm.frames) },
+    { name: SUMS_REGION, words: maxThreads * sumsWords() },
+  ];
+}
+
+/** Where faults are stamped, in runs that measure their stages. */
+export function stampPlace({ parameters, mm }: Plan): StampPlace | undefined {
+  return parameters.stages === true ? { firstPage: FIRST_PAGE, pages: mm.frames } : undefined;
 }
 
 /** The fault path's regions, with those of the machine that stands on it where user space handles faults. */
@@ -254,6 +270,7 @@ export function initCell(arena: Arena, plan: Plan, threads: number): void {
   if (parameters.handler === 'iommufd') initReaders(arena);
   if (isTallied(parameters)) initTally(arena);
   if (parameters.atc) initLedger(arena);
+  for (const { name, words: size } of stageRegions(plan)) words.fill(0, arena.base(name), arena.base(name) + size);
   const traces = tracesOf(arena, plan);
   if (traces !== undefined) initTrace(words, traces);
   const mapper = new Mm(words, arena.base('mm'), { id: mainId(crew), spins: 0 }, noNotifier);

@@ -91,6 +91,7 @@ export async function runCell(stage: CellStage, order: CellOrder, recorder?: Rec
     hostile: hostileDevice(plan),
     tallied: isTallied(parameters),
     ledger: parameters.atc ? ledgerPlace(arena, plan) : undefined,
+    stamps: stampPlace(plan),
     queues,
     issuers: plan.family.issuers,
     lightFlush: parameters.lightFlush,
