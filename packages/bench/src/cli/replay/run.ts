@@ -44,11 +44,12 @@ export async function runReplay(file: string, values: ReplayValues, host: Replay
   const progress = openBar(trace, host.err);
   const alive = setInterval(() => {}, 2 ** 30); // Atomics.waitAsync keeps no process alive
   try {
-    const replayed = await replayTrace(trace, options, { onProgress: progress.at, signal: host.signal });
+    const { json, record } = values;
+    const replayed = await replayTrace(trace, options, { onProgress: progress.at, signal: host.signal, record });
     progress.stop();
     const result = makeResult(file, options, replayed);
     host.out.write(renderReplay(result));
-    if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(result)}\n`);
+    if (json !== undefined) writeFileSync(json, `${JSON.stringify(result)}\n`);
     if (result.interrupted) return EXIT_INTERRUPTED;
     if (result.records === 0) host.err.write(`${file}: no page request in it\n`);
     return result.unbalanced.length > 0 || result.records === 0 ? EXIT_FAILED : EXIT_OK;

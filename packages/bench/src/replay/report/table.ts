@@ -90,8 +90,8 @@ function pasidText(pasids: readonly number[]): string {
 }
 
 function columns(entries: readonly (readonly [string, number | string])[]): string {
-  const table = new Table({ style: { head: [], border: [] }, head: entries.map(([name]) => name) });
-  table.push(entries.map(([, value]) => value));
+  const table = new Table({ style: { head: [], border: [] } });
+  for (const [name, value] of entries) table.push({ [name]: value });
   return String(table);
 }
 

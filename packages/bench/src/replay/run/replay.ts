@@ -8,6 +8,8 @@ import { PASID, portPlaces } from '../../stress/family/family.ts';
 import { INTERRUPT_HOST, WINDOWS, wakeBase } from '../../stress/plan.ts';
 import { onStage } from '../../stress/run.ts';
 import { type CellStage, runCell } from '../../stress/run-cell.ts';
+import { type RecordedName, RequestRecorder } from '../record/request-recorder.ts';
+import { requestRegions } from '../record/request-ring.ts';
 import type { TraceFile } from '../source/open-trace.ts';
 import { TraceReader } from '../source/trace-reader.ts';
 import { Feeder } from './feeder.ts';
@@ -27,6 +29,8 @@ export interface ReplayHooks {
   /** Bytes of the file that were read, now and then. */
   onProgress(bytes: number, records: number): void;
   readonly signal: AbortSignal;
+  /** File that what was reported to the core is written to, as a trace. */
+  readonly record?: string | undefined;
 }
 
 /** What came of a replay. */
@@ -51,7 +55,7 @@ const TIMEOUT_MS = 4200;
 export async function replayTrace(file: TraceFile, options: ReplayOptions, hooks: ReplayHooks): Promise<Replayed> {
   const parameters = parametersOf(options);
   const parts = {
-    regions: replayRegions(options.devices, PLACE_WORDS),
+    regions: [...replayRegions(options.devices, PLACE_WORDS), ...(hooks.record === undefined ? [] : requestRegions())],
     deviceWorker: new URL(`./replay.worker${extension}`, import.meta.url),
     deviceData: { iommu: options.iommu, foldPages: foldedPages(parameters, WINDOWS) },
     takesAttachOrders: true,
@@ -82,7 +86,15 @@ async function replayOn(
   });
   const reader = new TraceReader();
   const order = { generation: options.generation, threads: options.devices, repeat: 0, scanPeriodMs: 0 };
-  const running = runCell(stage, { ...order, timeoutMs: TIMEOUT_MS }).finally(() => over.abort());
+  const nameOf = (device: number): RecordedName => {
+    const { device: number, rid } = feeder.devices[device - 1];
+    return { name: reader.parser.names.name(number), rid };
+  };
+  const requests = hooks.record === undefined ? undefined : new RequestRecorder(hooks.record, nameOf);
+  const running = runCell(stage, { ...order, timeoutMs: TIMEOUT_MS, requests }).finally(() => {
+    over.abort();
+    requests?.close();
+  });
   const feeding = feed(file, reader, feeder, { ...hooks, signal }).finally(() => feeder.end());
   const [cell] = await Promise.all([running, feeding]);
   return collect(stage, { reader, feeder, cell, interrupted: hooks.signal.aborted });
