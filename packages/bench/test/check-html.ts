@@ -1,5 +1,5 @@
 // Opens a report in headless Chromium and looks: is every plot drawn, is the console clean, was nothing fetched?
-//   node packages/bench/test/check-html.ts REPORT.html [--screenshot FILE] [--dark]
+//   node packages/bench/test/check-html.ts REPORT.html [--screenshot FILE] [--dark] [--width PIXELS]
 /// <reference lib="dom" />
 import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
@@ -24,11 +24,14 @@ export interface ReportCheck {
 }
 
 /** @throws when Chromium cannot be started or the file cannot be opened. */
-export async function checkHtml(file: string, options: { screenshot?: string; dark?: boolean }): Promise<ReportCheck> {
+export async function checkHtml(
+  file: string,
+  options: { screenshot?: string; dark?: boolean; width?: string },
+): Promise<ReportCheck> {
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   try {
     const page = await browser.newPage({
-      viewport: { width: 1280, height: 900 },
+      viewport: { width: Number(options.width ?? 1280), height: 900 },
       colorScheme: options.dark ? 'dark' : 'light',
     });
     const complaints: string[] = [];
@@ -40,6 +43,8 @@ export async function checkHtml(file: string, options: { screenshot?: string; da
     });
     await page.goto(url, { waitUntil: 'load' });
     const { expected, drawn } = await page.evaluate(countDrawn);
+    const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    if (beyond > 0) complaints.push(`the page is ${beyond} pixels wider than the window`);
     if (options.screenshot !== undefined) await page.screenshot({ path: options.screenshot, fullPage: true });
     return { expected, drawn, complaints };
   } finally {
@@ -62,6 +67,7 @@ if (import.meta.main) {
   const program = new Command('check-html')
     .argument('<report>')
     .option('--screenshot <file>')
+    .option('--width <pixels>', 'of the window; a phone has about 390')
     .option('--dark', 'as a reader who prefers dark sees it')
     .parse();
   const check = await checkHtml(program.args[0], program.opts());

@@ -58,6 +58,13 @@ const PARAMETER_OPTIONS: readonly ParameterOption[] = [
   option('replaceEveryMs', '--replace-ms', '<ms>', 'number', 'replace domains under load this often; 0 = never'),
   option('lightFlush', '--light-flush', '', 'flag', "on replace, flush only the old domain's groups"),
   option(
+    'stages',
+    '--stages',
+    '',
+    'flag',
+    'measure what each stage of a fault takes, on one page in eight; not with iommufd',
+  ),
+  option(
     'handler',
     '--handler',
     '<which>',

@@ -1,4 +1,5 @@
 export * from './compare.ts';
+export * from './html.ts';
 export * from './json.ts';
 export type { Measured } from './measured.ts';
 export { FileError } from './parse.ts';

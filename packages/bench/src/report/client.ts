@@ -52,9 +52,9 @@ function drawSpreads(chart: uPlot, curves: Plot['views'][number]['curves']): voi
   const { ctx } = chart;
   const cap = 3 * devicePixelRatio;
   curves.forEach((curve, index) => {
-    if (!curve.low || !curve.high || chart.series[index + 1].show === false) return;
+    if (!curve.low || !curve.high || curve.band || chart.series[index + 1].show === false) return;
     ctx.save();
-    ctx.strokeStyle = colourOf(curve.generation);
+    ctx.strokeStyle = colourOf(curve.colour);
     ctx.lineWidth = devicePixelRatio;
     ctx.beginPath();
     chart.data[0].forEach((x, at) => {
@@ -72,6 +72,35 @@ function drawSpreads(chart: uPlot, curves: Plot['views'][number]['curves']): voi
       }
     });
     ctx.stroke();
+    ctx.restore();
+  });
+}
+
+/** Fills the area between the ends of the spread, behind the curves. A gap in either ends it. */
+function drawBands(chart: uPlot, curves: Plot['views'][number]['curves']): void {
+  const { ctx } = chart;
+  curves.forEach((curve, index) => {
+    if (!curve.band || chart.series[index + 1].show === false) return;
+    const ends = [...chart.data[0]].flatMap((x, at) => {
+      const low = curve.low?.[at];
+      const high = curve.high?.[at];
+      if (low === null || low === undefined || high === null || high === undefined) return [];
+      return [
+        {
+          px: chart.valToPos(x, 'x', true),
+          low: chart.valToPos(low, 'y', true),
+          high: chart.valToPos(high, 'y', true),
+        },
+      ];
+    });
+    ctx.save();
+    ctx.globalAlpha = 0.18;
+    ctx.fillStyle = colourOf(curve.colour);
+    ctx.beginPath();
+    for (const { px, high } of ends) ctx.lineTo(px, high);
+    for (const { px, low } of ends.reverse()) ctx.lineTo(px, low);
+    ctx.closePath();
+    ctx.fill();
     ctx.restore();
   });
 }
@@ -98,18 +127,19 @@ function optionsOf(library: Library, plot: Plot, view: Plot['views'][number], wi
       markers: {
         width: 2,
         fill: (_chart, index) =>
-          view.curves[index - 1]?.dashed ? 'transparent' : colourOf(view.curves[index - 1]?.generation ?? 'paper'),
+          view.curves[index - 1]?.dashed ? 'transparent' : colourOf(view.curves[index - 1]?.colour ?? 'paper'),
       },
     },
     scales: {
       x: {
         time: false,
-        distr: 3,
-        log: plot.xLog,
+        ...(plot.xLog === 0 ? {} : { distr: 3, log: plot.xLog }),
         range: (_chart, min, max) =>
-          xMarks
-            ? [min / 1.15, max * 1.15]
-            : [10 ** Math.floor(Math.log10(min) + 1e-6), 10 ** Math.ceil(Math.log10(max) - 1e-6)],
+          plot.xLog === 0
+            ? [min, max > min ? max : min + 1]
+            : xMarks
+              ? [min / 1.15, max * 1.15]
+              : [10 ** Math.floor(Math.log10(min) + 1e-6), 10 ** Math.ceil(Math.log10(max) - 1e-6)],
       },
       y: plot.yLog
         ? {
@@ -122,7 +152,7 @@ function optionsOf(library: Library, plot: Plot, view: Plot['views'][number], wi
     axes: [
       {
         ...axis,
-        ...logarithmic,
+        ...(plot.xLog === 0 ? {} : logarithmic),
         label: plot.xLabel,
         size: 34,
         ...(xMarks ? { splits: () => xMarks } : {}),
@@ -143,7 +173,7 @@ function optionsOf(library: Library, plot: Plot, view: Plot['views'][number], wi
       { label: plot.xLabel, value: (_chart, x) => (x === null ? '–' : plot.xUnit === 'ns' ? showNs(x) : String(x)) },
       ...view.curves.map((curve, index) => ({
         label: curve.label,
-        stroke: colourOf(curve.generation),
+        stroke: colourOf(curve.colour),
         width: 2,
         ...(curve.dashed ? { dash: [6, 4] } : {}),
         ...(plot.steps && library.paths.stepped ? { paths: library.paths.stepped({ align: 1 }) } : {}),
@@ -152,7 +182,7 @@ function optionsOf(library: Library, plot: Plot, view: Plot['views'][number], wi
           showValue(plot.yUnit, at === null ? null : curve.values[at]),
       })),
     ],
-    hooks: { draw: [(chart) => drawSpreads(chart, view.curves)] },
+    hooks: { drawAxes: [(chart) => drawBands(chart, view.curves)], draw: [(chart) => drawSpreads(chart, view.curves)] },
   };
 }
 
@@ -200,6 +230,7 @@ const CLIENT: readonly ((...args: never[]) => unknown)[] = [
   decades,
   colourOf,
   drawSpreads,
+  drawBands,
   optionsOf,
   columnsOf,
   mount,

@@ -1,21 +1,15 @@
-// The report as one file: uPlot, style, data and script inside, nothing fetched. It opens offline and says the same as the table.
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+// The report of a run: it says the same as the table.
 import { type MergedCell, mergeCells } from '../result/merge.ts';
 import type { Result } from '../result/schema.ts';
 import type { Generation } from '../scenario/parameters.ts';
-import { clientScript } from './client.ts';
 import { formatCount, formatNs, formatSeconds } from './format.ts';
 import { describeKnee, findKnees } from './knee.ts';
-import { PAGE_STYLE } from './page-style.ts';
+import { escapeHtml, plotFigure, renderPage } from './page.ts';
 import { makeParts, type Part } from './parts.ts';
 import { makePlots, type Plot } from './plots.ts';
 import { SEED_MEANING } from './seed.ts';
+import { STAGE_MEANING, stageFigure } from './stage-bars.ts';
 import { describeEnvironment, describeGroups, describeSeed, describeThroughput, titleOf, unbalanced } from './table.ts';
-
-/** Nothing may be fetched, whatever the file holds. */
-const POLICY =
-  "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 export function renderHtml(result: Result): string {
   const merged = mergeCells(result.cells);
@@ -28,34 +22,20 @@ export function renderHtml(result: Result): string {
     plots.push(...own);
     return section(scanner, cells, order, own);
   });
-  const library = createRequire(import.meta.url);
-  const asset = (name: string): string => readFileSync(library.resolve(`uplot/dist/${name}`), 'utf8');
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<title>faultline ${result.command}</title>
-<style>${asset('uPlot.min.css')}${PAGE_STYLE}</style>
-</head>
-<body data-plots="${plots.length}">
-<h1>faultline ${result.command}</h1>
-<p class="soft">${escapeHtml(describeEnvironment(result))}</p>
+  return renderPage({
+    title: `faultline ${result.command}`,
+    plots,
+    body: `<p class="soft">${escapeHtml(describeEnvironment(result))}</p>
 ${verdict(result)}
 <main>
 ${merged.length > 0 ? knees(merged) : '<p>Nothing was measured.</p>'}
 ${sections.join('\n')}
+${stageSection(merged)}
 ${merged.length > 0 ? books(merged) : ''}
 ${makeParts(result, merged).map(part).join('\n')}
 ${facts(result)}
-</main>
-<script type="application/json" id="plots-data">${JSON.stringify(plots).replaceAll('<', '\\u003c')}</script>
-<script>${inline(asset('uPlot.iife.min.js'))}</script>
-<script>${inline(clientScript())}</script>
-</body>
-</html>
-`;
+</main>`,
+  });
 }
 
 function verdict(result: Result): string {
@@ -79,7 +59,7 @@ function section(
 <h2>${pace}</h2>
 ${figures(scanner, cells, order)}
 <div class="plots">
-${plots.map(figure).join('\n')}
+${plots.map(plotFigure).join('\n')}
 </div>
 </section>`;
 }
@@ -113,15 +93,24 @@ function figureOf(cell: MergedCell): string {
   return lines.join('');
 }
 
-function figure(plot: Plot): string {
-  const { id, title, summary, views } = plot;
-  const options = views.map(({ name }, at) => `<option${at === views.length - 1 ? ' selected' : ''}>${name}</option>`);
-  const choice = views.length > 1 ? `<select aria-label="${title}: thread count">${options.join('')}</select>` : '';
-  return `<figure id="${id}">
-<header><h3>${title}</h3>${choice}</header>
-<div class="plot" role="img" aria-label="${escapeHtml(`${title}. ${summary}`)}"></div>
-<figcaption>${escapeHtml(summary)}</figcaption>
-</figure>`;
+/** Where the time of faults went, of runs that measured it: a figure a thread count, all faults and the slowest of them. */
+function stageSection(merged: readonly MergedCell[]): string {
+  const measured = merged.filter((cell) => cell.stages !== undefined);
+  if (measured.length === 0) return '';
+  const figures = [...Map.groupBy(measured, ({ scanner, threads }) => `${scanner}/${threads}`).values()].map(
+    (cells) => {
+      const [{ scanner, threads }] = cells;
+      return stageFigure(
+        `${threads} threads, scanner ${scanner > 0 ? `${scanner} ms` : 'off'}`,
+        cells.flatMap(({ generation, stages }) => (stages === undefined ? [] : [{ name: generation, stages }])),
+      );
+    },
+  );
+  return `<section><h2>Where a fault's time goes</h2>
+${STAGE_MEANING}
+<div class="plots">
+${figures.join('\n')}
+</div></section>`;
 }
 
 function knees(merged: readonly MergedCell[]): string {
@@ -186,13 +175,4 @@ function facts(result: Result): string {
   };
   const calibration = result.calibration ? list('Calibration', result.calibration) : '';
   return `<div class="facts">${list('Parameters', result.parameters)}<div>${calibration}${list('Environment', result.environment)}</div></div>`;
-}
-
-function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
-}
-
-/** A script element ends at the first closing tag, wherever it stands. */
-function inline(script: string): string {
-  return script.replaceAll('</script', '<\\/script');
 }

@@ -3,6 +3,8 @@
 // terminal and for the page.
 import type { MergedCell } from '../result/merge.ts';
 import type { AtcFigures, FaultFileFigures, HostileFigures, Result } from '../result/schema.ts';
+import { STAGES } from '../result/stages.ts';
+import { formatNs } from './format.ts';
 
 export interface Part {
   readonly title: string;
@@ -65,5 +67,17 @@ export function makeParts(result: Result, merged: readonly MergedCell[]): Part[]
     HOSTILE,
     (cell) => cell.hostile,
   );
+  const staged = merged.flatMap((cell) => (cell.stages === undefined ? [] : [{ cell, stages: cell.stages }]));
+  if (staged.length > 0)
+    parts.push({
+      title: "Where a fault's time goes: mean from stage to stage; skipped are faults that did not pass them all",
+      heads: ['threads', 'generation', 'scanner', ...STAGES, 'in all', 'faults', 'skipped'],
+      rows: staged.map(({ cell, stages }) => {
+        const times = STAGES.map((stage) => stages.meanNs[stage]);
+        const total = times.reduce((sum, time) => sum + time, 0);
+        const counts = [stages.faults, stages.skipped];
+        return [cell.threads, cell.generation, cell.scanner, ...[...times, total].map(formatNs), ...counts];
+      }),
+    });
   return parts;
 }

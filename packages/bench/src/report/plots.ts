@@ -6,11 +6,14 @@ import { formatNs, formatRate } from './format.ts';
 
 export interface Curve {
   label: string;
-  generation: Generation;
+  /** A colour of the page's style (page-style.ts), by name: each generation has one. */
+  colour: string;
   values: (number | null)[];
   /** Ends of the spread, where there is one. */
   low?: (number | null)[];
   high?: (number | null)[];
+  /** The spread is an area along the curve; without, a bar at each point. */
+  band?: boolean;
   dashed?: boolean;
 }
 
@@ -21,8 +24,8 @@ export interface Plot {
   summary: string;
   xLabel: string;
   xUnit: 'count' | 'ns';
-  /** Base of the x axis' logarithm. */
-  xLog: 2 | 10;
+  /** Base of the x axis' logarithm; 0: it is linear. */
+  xLog: 0 | 2 | 10;
   /** Values that the x axis marks; without them it marks its own. */
   xMarks?: number[];
   yUnit: 'rate' | 'ns' | 'count' | 'percent';
@@ -35,6 +38,18 @@ export interface Plot {
 
 /** Buckets that a factor of ten of latency is shown in. */
 const BUCKETS_PER_DECADE = 10;
+
+/** What is the same in every plot of latency histograms ({@link overlay}). */
+export const DISTRIBUTION: Pick<Plot, 'xLabel' | 'xUnit' | 'xLog' | 'yUnit' | 'yLabel' | 'yLog' | 'steps'> = {
+  xLabel: 'first touch to resumption',
+  xUnit: 'ns',
+  xLog: 10,
+  yUnit: 'percent',
+  yLabel: 'share of faults',
+  yLog: true,
+  steps: true,
+};
+export const DISTRIBUTION_SUMMARY: string = `Share of faults in each of ${BUCKETS_PER_DECADE} buckets to a factor of ten. The vertical scale is logarithmic: the tail shows.`;
 
 /** @param cells one scanner pace alone. */
 export function makePlots(cells: readonly MergedCell[], order: readonly Generation[], prefix: string): Plot[] {
@@ -60,7 +75,7 @@ export function makePlots(cells: readonly MergedCell[], order: readonly Generati
       views: oneView(
         generations.map((generation) => ({
           label: generation,
-          generation,
+          colour: generation,
           values: column(generation, (cell) => cell.faultsPerSecond.median),
           low: column(generation, (cell) => cell.faultsPerSecond.min),
           high: column(generation, (cell) => cell.faultsPerSecond.max),
@@ -78,12 +93,12 @@ export function makePlots(cells: readonly MergedCell[], order: readonly Generati
       views: oneView([
         ...generations.map((generation) => ({
           label: `${generation} p99`,
-          generation,
+          colour: generation,
           values: positive(column(generation, (cell) => cell.latencyNs.p99)),
         })),
         ...generations.map((generation) => ({
           label: `${generation} p50`,
-          generation,
+          colour: generation,
           values: positive(column(generation, (cell) => cell.latencyNs.p50)),
           dashed: true,
         })),
@@ -100,22 +115,16 @@ export function makePlots(cells: readonly MergedCell[], order: readonly Generati
       views: oneView(
         generations.map((generation) => ({
           label: generation,
-          generation,
+          colour: generation,
           values: column(generation, (cell) => cell.timeouts),
         })),
       ),
     },
     {
+      ...DISTRIBUTION,
       id: `${prefix}distribution`,
       title: 'Distribution of latency',
-      summary: `Share of faults in each of ${BUCKETS_PER_DECADE} buckets to a factor of ten. The vertical scale is logarithmic: the tail shows.`,
-      xLabel: 'first touch to resumption',
-      xUnit: 'ns',
-      xLog: 10,
-      yUnit: 'percent',
-      yLabel: 'share of faults',
-      yLog: true,
-      steps: true,
+      summary: DISTRIBUTION_SUMMARY,
       views: xs.map((threads) => ({ name: `${threads} threads`, ...distribution(cells, generations, threads) })),
     },
   ];
@@ -126,9 +135,20 @@ function distribution(
   generations: readonly Generation[],
   threads: number,
 ): { xs: number[]; curves: Curve[] } {
-  const shares = generations.map((generation) =>
-    rebin(cells.find((cell) => cell.threads === threads && cell.generation === generation)?.histogram ?? []),
+  return overlay(
+    generations.map((generation) => ({
+      label: generation,
+      colour: generation,
+      bins: cells.find((cell) => cell.threads === threads && cell.generation === generation)?.histogram ?? [],
+    })),
   );
+}
+
+/** Histograms over one another: the share of each in buckets of equal width on a logarithmic axis. For plots in steps. */
+export function overlay(
+  histograms: readonly { label: string; colour: string; dashed?: boolean; bins: readonly Bin[] }[],
+): { xs: number[]; curves: Curve[] } {
+  const shares = histograms.map(({ bins }) => rebin(bins));
   const buckets = shares.flatMap((share) => [...share.keys()]);
   if (buckets.length === 0) return { xs: [], curves: [] };
   const first = buckets.reduce((a, b) => Math.min(a, b));
@@ -136,10 +156,10 @@ function distribution(
   const all = Array.from({ length: last - first + 2 }, (_, i) => first + i); // one past the end closes the last step
   return {
     xs: all.map((bucket) => 10 ** (bucket / BUCKETS_PER_DECADE)),
-    curves: generations.map((generation, i) => ({
-      label: generation,
-      generation,
+    curves: histograms.map(({ label, colour, dashed = false }, i) => ({
+      ...{ label, colour },
       values: all.map((bucket) => shares[i].get(bucket) ?? null),
+      ...(dashed ? { dashed } : {}),
     })),
   };
 }

@@ -91,11 +91,11 @@ export interface StageTimes {
   response: number;
 }
 
-/** Where the time of faults went, of runs that measured it. */
+/** Where the time of faults went, of runs that measured it: on a sample of the pages. */
 export interface Stages {
-  /** Faults that passed every stage. */
+  /** Faults that were followed and passed every stage. */
   faults: number;
-  /** Faults that did not: the hardware, the report or a drain answered them. */
+  /** Faults that were followed and did not: the hardware, the report or a drain answered them. */
   skipped: number;
   meanNs: StageTimes;
   /** The same by latency: each entry's faults took from `fromNs` up to twice that. Ascending. */

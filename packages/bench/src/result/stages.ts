@@ -3,6 +3,7 @@ import type { Stages, StageTimes } from './schema.ts';
 /** In the order of a fault's way. */
 export const STAGES: readonly (keyof StageTimes)[] = ['queue', 'group', 'work', 'handler', 'response'];
 
+/** Faults, and what their stages took on average. */
 type Part = { readonly faults: number; readonly meanNs: StageTimes };
 
 /** Means of several, each fault counting once. @returns undefined when there are none */
@@ -19,6 +20,11 @@ export function mergeStages(all: readonly Stages[]): Stages | undefined {
       .sort(([a], [b]) => a - b)
       .map(([fromNs, parts]) => ({ fromNs, ...meanOf(parts) })),
   };
+}
+
+/** @param byLatency ascending. */
+export function stagesOf(byLatency: Stages['byLatency'], skipped: number): Stages {
+  return { ...meanOf(byLatency), skipped, byLatency };
 }
 
 /** The faults that took longest: whole entries of byLatency from the top, until `share` of all faults are among them. */

@@ -66,6 +66,8 @@ export interface StressParameters {
   /** `sva` populates pages of an address space; `iommufd` has user space do it, through the fault file; `noop` answers at once, to
    * measure the path alone: a resumed access is then done. */
   handler: HandlerName;
+  /** Measure what each stage of a fault takes, on a sample of the pages. Not with `iommufd`. */
+  stages?: boolean;
 }
 
 export type ParameterName = keyof StressParameters;
@@ -153,6 +155,7 @@ export const parameterFields: { [K in ParameterName]-?: z.ZodType<NonNullable<St
   lightFlush: z.boolean({ error: 'must be true or false' }),
   replaceEveryMs: whole(0, 3_600_000),
   handler: oneOf(HANDLERS),
+  stages: z.boolean({ error: 'must be true or false' }),
 };
 
 export const parametersSchema: z.ZodType<StressParameters> = z
@@ -161,6 +164,7 @@ export const parametersSchema: z.ZodType<StressParameters> = z
     faults: parameterFields.faults.exactOptional(),
     seconds: parameterFields.seconds.exactOptional(),
     misbehave: parameterFields.misbehave.exactOptional(),
+    stages: parameterFields.stages.exactOptional(),
   })
   .superRefine((all, context) => {
     const refuse = (field: ParameterName, input: unknown, message: string): void =>
@@ -171,6 +175,8 @@ export const parametersSchema: z.ZodType<StressParameters> = z
     if (all.faults !== undefined && all.seconds !== undefined) {
       refuse('seconds', all.seconds, `a cell has one length, and faults = ${all.faults} is given too`);
     }
+    if (all.stages === true && all.handler === 'iommufd')
+      refuse('stages', all.stages, 'the fault file has other stages than the work queue: needs sva or noop');
     const fewest = Math.min(...all.threads);
     // A thread count that is refused itself is no limit for another field.
     if (fewest >= 1 && all.devices > fewest)

@@ -9,6 +9,7 @@ import { portPlaces } from './family/family.ts';
 import { LAYOUTS } from './family/layouts.ts';
 import { histogramBase, isTallied, ledgerPlace, resultBase } from './plan.ts';
 import type { CellOrder, CellStage } from './run-cell.ts';
+import { readStages } from './stages/sums.ts';
 import { readTally } from './tally.ts';
 import { readBreaches } from './translation-ledger.ts';
 import { readFaultFile } from './user-space/reader-books.ts';
@@ -65,6 +66,7 @@ export function collectCell(stage: CellStage, order: CellOrder, seconds: number)
     ...(isTallied(parameters) ? byGroup(stage, order, { faults, pages: resumed, answered, seconds }) : {}),
     ...(parameters.atc ? { atc: atcFigures(stage, order) } : {}),
     ...(parameters.handler === 'iommufd' ? { faultFile: readFaultFile(arena) } : {}),
+    ...(parameters.stages === true ? { stages: readStages(arena, order.threads) } : {}),
     leaked: {
       slab: slabs.reduce((live, slab) => live + slab.live(), 0),
       references,

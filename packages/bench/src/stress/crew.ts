@@ -238,7 +238,7 @@ function deviceLayout(arena: Arena, plan: Plan, worker: number): DeviceLayout {
     histogramWords: histogramBase(arena, 1) - histogramBase(arena, 0),
     ledger: atc ? ledgerPlace(arena, plan) : undefined,
     cachingDevices: servedDevices(plan),
-    stamps: stampPlace(plan),
     traces: tracesOf(arena, plan),
+    stamps: stampPlace(plan),
   };
 }

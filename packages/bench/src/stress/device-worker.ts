@@ -144,7 +144,8 @@ function runCell(cell: number, { openIssuer, openPort }: DeviceParts): void {
 /** A thread's port, with what is to watch it. */
 function portOf(thread: number, { port }: FaultPort, clock: () => number): DevicePort {
   const { traces } = layout;
-  return traces === undefined ? port : new TracedPort(port, words, traces, thread, clock);
+  const traced = traces === undefined ? port : new TracedPort(port, words, traces, thread, clock);
+  return stampedBy(thread, traced, clock);
 }
 
 /** The process's memory as a device thread sees it: through what its endpoint keeps, where that is asked for. */

@@ -47,6 +47,8 @@ export interface HandlerData {
   readonly hostile: number;
   /** Where it records what it does, undefined: it does not. */
   readonly traces: TracePlace | undefined;
+  /** Set where the stages of faults are measured. */
+  readonly stamps: StampPlace | undefined;
 }
 
 /** What a cell is served with. */

@@ -32,12 +32,12 @@ export interface HostData {
   readonly issuers: number;
   readonly lightFlush: boolean;
   readonly handler: HandlerName;
-  /** Where threads record what they do, undefined: they do not. */
-  readonly traces: TracePlace | undefined;
   /** What is reported is recorded. */
   readonly recordsRequests: boolean;
   /** PASIDs are attached as they turn up. */
   readonly takesAttachOrders: boolean;
+  /** Where threads record what they do, undefined: they do not. */
+  readonly traces: TracePlace | undefined;
 }
 
 /** The doorbell of a host. */

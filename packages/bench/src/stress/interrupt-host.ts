@@ -75,8 +75,9 @@ export default async function setup(host: HostContext, data: HostData): Promise<
     openFaultPath(data.generation, system, ops, stamps === undefined ? work : new StampingSink(work, system, stamps));
   const faults = machine === undefined ? noUserSpace : faultsOf(machine, devices);
   const reporter = data.tallied ? new TallyReporter(path, arena, self.id, data.hostile) : path;
+  const stamped = stamps === undefined ? reporter : new StampingReporter(reporter, stamps);
   const traced = data.traces && traceInterrupt(system, data.traces, { ...data, clock: clockOf(data.epochNs), path });
-  const control = traced?.control(iommu.control(traced.reporter(reporter))) ?? iommu.control(reporter);
+  const control = traced?.control(iommu.control(traced.reporter(stamped))) ?? iommu.control(stamped);
   const blockedDomain = allocDomain(system, { handler: HANDLER_NONE });
   const makeDomain = (): number => {
     const domain = allocDomain(system, SPECS[data.handler]);

@@ -161,6 +161,19 @@ function regionsOf(plan: Plan): RegionSpec[] {
   ];
 }
 
+function stageRegions({ parameters, mm, maxThreads }: Plan): RegionSpec[] {
+  if (parameters.stages !== true) return [];
+  return [
+    { name: STAMPS_REGION, words: stampsWords(mm.frames) },
+    { name: SUMS_REGION, words: maxThreads * sumsWords() },
+  ];
+}
+
+/** Where faults are stamped, in runs that measure their stages. */
+export function stampPlace({ parameters, mm }: Plan): StampPlace | undefined {
+  return parameters.stages === true ? { firstPage: FIRST_PAGE, pages: mm.frames } : undefined;
+}
+
 function traceSizes({ crew, maxThreads, mm, parameters }: Plan): TraceSizes {
   return {
     controlThreads: crew.controlThreads,
@@ -174,19 +187,6 @@ function traceSizes({ crew, maxThreads, mm, parameters }: Plan): TraceSizes {
 export function tracesOf(arena: Arena, plan: Plan): TracePlace | undefined {
   const { trace } = plan.parts;
   return trace && tracePlace(arena, traceSizes(plan), FIRST_PAGE, trace);
-}
-
-function stageRegions({ parameters, mm, maxThreads }: Plan): RegionSpec[] {
-  if (parameters.stages !== true) return [];
-  return [
-    { name: STAMPS_REGION, words: stampsWords(mm.frames) },
-    { name: SUMS_REGION, words: maxThreads * sumsWords() },
-  ];
-}
-
-/** Where faults are stamped, in runs that measure their stages. */
-export function stampPlace({ parameters, mm }: Plan): StampPlace | undefined {
-  return parameters.stages === true ? { firstPage: FIRST_PAGE, pages: mm.frames } : undefined;
 }
 
 /** The fault path's regions, with those of the machine that stands on it where user space handles faults. */
@@ -270,9 +270,9 @@ export function initCell(arena: Arena, plan: Plan, threads: number): void {
   if (parameters.handler === 'iommufd') initReaders(arena);
   if (isTallied(parameters)) initTally(arena);
   if (parameters.atc) initLedger(arena);
-  for (const { name, words: size } of stageRegions(plan)) words.fill(0, arena.base(name), arena.base(name) + size);
   const traces = tracesOf(arena, plan);
   if (traces !== undefined) initTrace(words, traces);
+  for (const { name, words: size } of stageRegions(plan)) words.fill(0, arena.base(name), arena.base(name) + size);
   const mapper = new Mm(words, arena.base('mm'), { id: mainId(crew), spins: 0 }, noNotifier);
   const pages = parameters.pagesPerJob * WINDOWS;
   for (let thread = 0; thread < threads; thread++)

@@ -34,7 +34,17 @@ import { type Crew, generationNumber } from './crew.ts';
 import { allDevices } from './family/family.ts';
 import { LAYOUTS } from './family/layouts.ts';
 import type { HostData } from './host-data.ts';
-import { hostileDevice, initCell, isTallied, ledgerPlace, type Plan, portBase, tracesOf, WINDOWS } from './plan.ts';
+import {
+  hostileDevice,
+  initCell,
+  isTallied,
+  ledgerPlace,
+  type Plan,
+  portBase,
+  stampPlace,
+  tracesOf,
+  WINDOWS,
+} from './plan.ts';
 import { runShape, traceNotes } from './trace-shape.ts';
 import { waitWord } from './wait-word.ts';
 

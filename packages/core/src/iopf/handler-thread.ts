@@ -9,9 +9,12 @@ import type { ActiveLimit, WorkSource } from './work-queue.ts';
 
 const ACTIVE_WAIT_MS = 100;
 
+/** What a worker needs of a fault path. */
+export type HandlerPath = Pick<FaultPath, 'groupDomain' | 'respondGroup' | 'freeGroup' | 'endBatch' | 'leasesPages'>;
+
 export interface HandlerParts {
   readonly system: IopfSystem;
-  readonly path: FaultPath;
+  readonly path: HandlerPath;
   readonly ops: IommuOps;
   readonly work: WorkSource;
   /** Absent: as many workers may be active as there are. */
@@ -23,7 +26,7 @@ export interface HandlerParts {
 /** One worker of the work queue: takes groups, has their domain handle them, answers, frees. */
 export class HandlerThread {
   readonly #system: IopfSystem;
-  readonly #path: FaultPath;
+  readonly #path: HandlerPath;
   readonly #ops: IommuOps;
   readonly #work: WorkSource;
   readonly #limit: ActiveLimit | undefined;

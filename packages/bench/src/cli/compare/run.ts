@@ -8,6 +8,7 @@ import {
   readMeasured,
   regressionsOf,
   renderComparison,
+  renderComparisonHtml,
 } from '../../compare/index.ts';
 import type { TextSink } from '../progress.ts';
 import { UsageError } from '../request.ts';
@@ -41,6 +42,7 @@ export function runCompare(before: string, after: string, options: CompareOption
   for (const warning of comparison.warnings) host.err.write(`warning: ${warning}\n`);
   host.out.write(renderComparison(comparison));
   save('--json', options.json, () => `${JSON.stringify(comparisonJson(comparison))}\n`);
+  save('--html', options.html, () => renderComparisonHtml(comparison));
   return regressionsOf(comparison).length > 0 ? EXIT_FAILED : EXIT_OK;
 }
 
