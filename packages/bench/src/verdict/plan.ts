@@ -68,7 +68,7 @@ export function makePlan(quick: boolean, seeds: number | undefined): Plan {
     threads: [8, 16, 32, 64, 128, 256, 384, 512, 768, 1024, 2048],
     grid: geometricGrid(128, 2048),
     warmupSeconds: 2,
-    seconds: 8,
+    seconds: 6,
     sweepSeconds: 5,
     factors: [0.25, 4],
     guesses: Number.MAX_SAFE_INTEGER,

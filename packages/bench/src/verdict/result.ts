@@ -1,6 +1,6 @@
 // The verdict as data: what the document, the terminal and the HTML page are made from.
 import { z } from 'zod';
-import { type CostTable, costTableSchema, type Preset, type PresetParameter } from '../model/index.ts';
+import { type Cost, costSchema, type Preset, type PresetParameter } from '../model/index.ts';
 import type { Environment } from '../result/schema.ts';
 import { type Candidate, candidateSchema } from './adaptive.ts';
 import { type Metastability, metastabilitySchema } from './metastability.ts';
@@ -22,7 +22,8 @@ export interface VerdictResult {
     readonly name: string;
     readonly text: string;
     readonly parameters: Readonly<Record<string, PresetParameter>>;
-    readonly costs: CostTable;
+    /** By name; a stored result may know others than the model has by now. */
+    readonly costs: Readonly<Record<string, Cost>>;
   };
   /** Interrupted: what is here was finished, what is missing was not. */
   readonly partial: boolean;
@@ -69,7 +70,7 @@ export const verdictSchema: z.ZodType<VerdictResult> = z.object({
     name: z.string(),
     text: z.string(),
     parameters: z.record(z.string(), parameterSchema),
-    costs: costTableSchema,
+    costs: z.record(z.string(), costSchema),
   }),
   partial: z.boolean(),
   table: z.array(tableRowSchema),

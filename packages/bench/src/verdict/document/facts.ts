@@ -47,7 +47,7 @@ export function validationSection({ validation }: VerdictResult): Block[] {
 
 export function inputsSection({ preset }: VerdictResult): Block[] {
   const parameters = Object.entries(preset.parameters);
-  const costs = Object.entries(preset.costs) as [CostName, (typeof preset.costs)[CostName]][];
+  const costs = Object.entries(preset.costs);
   const kinds = [...parameters.map(([, { kind }]) => kind), ...costs.map(([, { kind }]) => kind)];
   const count = (kind: string): number => kinds.filter((each) => each === kind).length;
   return [
@@ -64,7 +64,13 @@ export function inputsSection({ preset }: VerdictResult): Block[] {
     table(
       'Costs',
       ['cost', 'what it is', 'kind', 'source', 'ns'],
-      costs.map(([name, { ns, kind, source }]) => [`\`${name}\``, COST_TEXTS[name], kind, source, String(ns)]),
+      costs.map(([name, { ns, kind, source }]) => [
+        `\`${name}\``,
+        COST_TEXTS[name as CostName] ?? '',
+        kind,
+        source,
+        String(ns),
+      ]),
       4,
     ),
   ];

@@ -18,7 +18,7 @@ export function loadSection({ metastability: { spikes, hysteresis }, plan }: Ver
   const curve = (pick: 'jobsPerSecond' | 'refaultsPerFault' | 'timeouts') =>
     shown.flatMap(({ generation, up, down }) =>
       [up, down].map((points, way) => ({
-        name: `${generation}, load ${way === 0 ? 'up' : 'down'}`,
+        name: `${generation}, ${way === 0 ? 'up' : 'down'}`,
         color: MODEL_GENERATIONS.indexOf(generation),
         isDashed: way === 1,
         points: points.map((point) => ({ x: point.threads, y: point[pick] })),
