@@ -2,8 +2,9 @@
 import { GENERATIONS, type Generation } from '@faultline/core/iopf';
 import { median } from 'simple-statistics';
 import type { Cost, CostName, CostTable } from '../model/index.ts';
+import { HANDLER_BATCH } from './machine.ts';
 import { type Measured, SMALL_JOB } from './measure.ts';
-import type { Timing } from './stages.ts';
+import type { StageTimes, Timing } from './stages.ts';
 
 /** A cost as it was measured; `low` and `high` are the 5th and 95th percentile, as far as one stage's times say so. */
 export interface Figure {
@@ -22,16 +23,34 @@ export function figuresOf(measured: Measured, pagesPerJob: number): Figures {
   const touch = median(all.map((each) => each.touch.ns));
   const round = Math.max(0, (small.touch.ns - touch) / (1 / SMALL_JOB - 1 / pagesPerJob));
   const page = Math.max(0, touch - round / pagesPerJob);
-  const middle = (name: 'stall' | 'collect'): Timing =>
-    all.map((each) => each[name]).sort((a, b) => a.ns - b.ns)[all.length >> 1];
+  const middle = (of: (each: StageTimes) => Timing): Timing => all.map(of).sort((a, b) => a.ns - b.ns)[all.length >> 1];
+  const stall = middle((each) => each.stall);
+  // A handler that makes a page present finds it as another has left it; all else is the same with a page that was taken.
+  const populate =
+    memory.restore.ns +
+    median(
+      all.map(({ handle, handleTaken }) =>
+        Math.max(0, handle.item.ns + handle.turn.ns / HANDLER_BATCH - handleTaken.ns),
+      ),
+    );
   const reportTurn = median(all.map(({ report }) => report.turn.ns));
   const handleTurn = median(all.map(({ handle }) => handle.turn.ns));
   const command = bare.handle.item.ns;
-  const ofHandler = memory.lookUp.ns + memory.lock.ns + memory.populate.ns + command;
+  const ofHandler = memory.lookUp.ns + memory.lock.ns + populate + command;
+  const loopSleep = Math.max(0, threads.loopHop.ns - threads.hop.ns);
   return {
-    'hardware.record': figure(bare.record.item, 'SmmuHardware.pump, records'),
-    'hardware.resume': figure(bare.resume.item, 'SmmuHardware.pump, resume commands'),
-    'hardware.batch': figure(bare.record.turn, 'SmmuHardware.pump, a turn of one record less the record'),
+    'hardware.record': figure(
+      middle(({ record }) => record.item),
+      'SmmuHardware.pump, records',
+    ),
+    'hardware.resume': figure(
+      middle(({ resume }) => resume.item),
+      'SmmuHardware.pump, resume commands',
+    ),
+    'hardware.batch': figure(
+      middle(({ record }) => record.turn),
+      'SmmuHardware.pump, a turn of one record less the record',
+    ),
     'interrupt.record': figure(bare.report.item, 'EventPump without a core'),
     'interrupt.batch': figure(bare.report.turn, 'EventPump, a batch of one less the record', reportTurn),
     'work.queue': figure(NOTHING, 'part of report.*.outside'),
@@ -44,7 +63,11 @@ export function figuresOf(measured: Measured, pagesPerJob: number): Figures {
     'respond.command': figure(bare.handle.item, 'SmmuOps.resume'),
     'respond.flush': figure(bare.handle.turn, 'SmmuOps.flushResponses, one command a flush'),
     'handler.look-up': figure(memory.lookUp, 'Mm.getUsers, findArea, areaPerm, putUsers'),
-    'handler.populate': figure(memory.populate, 'Mm.handleMmFault, absent pages'),
+    'handler.populate': figure(
+      memory.populate,
+      'HandlerThread, absent pages less taken ones, with Mm.handleMmFault of taken pages',
+      populate,
+    ),
     'handler.populate-cold': figure(
       measured.coldMemory.populate,
       'Mm.handleMmFault, absent pages of 128 MiB, less those that fit the caches',
@@ -55,11 +78,14 @@ export function figuresOf(measured: Measured, pagesPerJob: number): Figures {
     'device.touch': figure(all[0].touch, 'DeviceThread, a window that is there, less the round', page),
     'device.round': figure(small.touch, `DeviceThread, windows of ${SMALL_JOB} and ${pagesPerJob} pages`, round),
     'device.post': figure(
-      middle('stall'),
+      stall,
       'DeviceThread, a window that is absent, less touch and round',
-      Math.max(0, middle('stall').ns - touch),
+      Math.max(0, stall.ns - touch),
     ),
-    'device.collect': figure(middle('collect'), 'DeviceThread, answers taken'),
+    'device.collect': figure(
+      middle((each) => each.collect),
+      'DeviceThread, answers taken',
+    ),
     'device.discard': figure(memory.discard, 'Mm.discard, without its invalidation'),
     'scanner.visit': figure(memory.visit, 'PageScanner.step, nothing to take'),
     'scanner.take': figure(
@@ -76,6 +102,8 @@ export function figuresOf(measured: Measured, pagesPerJob: number): Figures {
       'processor time of a hop round a ring of threads, less the call',
       Math.max(0, threads.hop.ns - threads.wake.ns),
     ),
+    'hardware.sleep': figure(threads.loopHop, LOOP_SLEEP, loopSleep),
+    'interrupt.sleep': figure(threads.loopHop, LOOP_SLEEP, loopSleep),
     'lock.sleep': figure(threads.unlock, 'mutexUnlock, one thread asleep on it'),
     'line.transfer': figure(threads.transfer, 'a word to and fro between two threads, one way'),
     ...Object.assign({}, ...GENERATIONS.map((generation) => pathOf(generation, measured, ofHandler))),
@@ -122,6 +150,7 @@ function pathOf(generation: Generation, { bare, stages, held, searches }: Measur
   };
 }
 
+const LOOP_SLEEP = 'processor time of a hop round a ring of threads with event loops, less that of a ring without';
 const NOTHING: Timing = { ns: 0, low: 0, high: 0, cycles: 0 };
 
 /** @param ns what is left of the timing once other parts are taken out: its spread stays, in proportion. */

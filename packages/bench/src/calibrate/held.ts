@@ -2,7 +2,7 @@
 // thread gets one that reads the clock. What that adds is known from locks that guard nothing, and taken off again.
 import { mutexLock, mutexUnlock, type Words } from '@faultline/core/sync';
 import { mean, median, quantile } from 'simple-statistics';
-import type { OneThreadMachine } from './machine.ts';
+import type { Machine } from './machine.ts';
 import { STAGE_HANDLE, STAGE_REPORT, timeStages } from './stages.ts';
 
 /** Nanoseconds that a fault has each lock held, from taken to given back, both included, however often. 0: not taken. */
@@ -23,7 +23,7 @@ const EMPTY = 20_000;
 const NONE = 0; // no stage: locks that guard nothing
 
 /** Takes this thread's `Atomics` for good. */
-export function timeHeld(machine: OneThreadMachine, timeMs: number): HeldTimes {
+export function timeHeld(machine: Machine, timeMs: number): HeldTimes {
   if (machine.locks === undefined) throw new Error('timeHeld: without a core there are no locks');
   const { param, fault } = machine.locks;
   const { words } = machine.arena;

@@ -1,5 +1,5 @@
-// The whole machine on one thread: devices, SMMU, interrupt thread and handler take turns, a stage at a time, so that each stage's
-// processor time can be told apart. All parts are those of a stress run; none ever waits for another.
+// The whole machine, a stage at a time: devices, SMMU, interrupt thread and handler take turns, on one thread or on one each, so that
+// each stage's time can be told apart. All parts are those of a stress run; none ever waits for another.
 import {
   allocDomain,
   attachDomain,
@@ -10,6 +10,7 @@ import {
   FAULT_PERM_READ,
   FAULT_PERM_WRITE,
   FAULT_TOKEN,
+  type FaultPath,
   type FaultReporter,
   type Generation,
   HANDLER_SVA,
@@ -26,10 +27,10 @@ import {
   WorkSource,
 } from '@faultline/core/iopf';
 import { Arena, planArena } from '@faultline/core/memory';
-import { Doorbell, doorbellWords, initDoorbell, LINE, type ThreadSelf } from '@faultline/core/sync';
+import { Doorbell, doorbellWords, initDoorbell, LINE, type ThreadSelf, TICKS_PER_MS } from '@faultline/core/sync';
 import { histogramWords, initHistogram } from '@faultline/core/trace';
 import { DeviceThread, deviceResultWords, initDeviceResults, STEP_WAITING } from '@faultline/hw/accelerator';
-import { initMm, Mm, mmWords, noNotifier } from '@faultline/hw/mm';
+import { initMm, Mm, type MmConfig, mmWords, noNotifier, PageScanner } from '@faultline/hw/mm';
 import {
   CMD_SYNC,
   EventPump,
@@ -52,8 +53,7 @@ const PASID = 1;
 const MM = 1;
 const ASID = 1;
 /** What a scanner takes at a time. */
-const INVALIDATED_PAGES = 64;
-const SELF: ThreadSelf = { id: 1, spins: 0 };
+const SCAN_CHUNK_PAGES = 64;
 const FIRST_PAGE: number = 0x7f000000000 / 4096;
 const COMMANDS = 2048;
 const TIMEOUT_TICKS = 2 ** 30;
@@ -70,148 +70,163 @@ export interface MachineOrder {
   readonly pagesPerJob: number;
 }
 
-/** One fault per page of each device: all of a stage. */
-export class OneThreadMachine {
+/** Whose thread this is. `all`: there is but one. */
+export const ROLES = ['all', 'device', 'hardware', 'interrupt', 'handler', 'other handler'] as const;
+export type MachineRole = (typeof ROLES)[number];
+
+function sizesOf({ devices, pagesPerJob }: MachineOrder): { iopf: IopfConfig; smmu: SmmuConfig; mm: MmConfig } {
+  const faults = devices * pagesPerJob;
+  const threads = ROLES.length;
+  return {
+    iopf: {
+      ...{ devices: 1, domains: 2, threads, sharing: 'split', checked: false },
+      requests: 2 * faults + 512,
+      workEntries: 2 ** Math.ceil(Math.log2(faults)),
+    },
+    smmu: {
+      ...{ eventQueueEntries: 2048, commandQueueEntries: COMMANDS, commandQueues: 3, streams: 2 },
+      ...{ stallMax: faults, ports: devices },
+    },
+    mm: { frames: faults, areas: devices, threads },
+  };
+}
+
+/** Shared words of a machine, laid out: before any thread opens it. */
+export function layOutMachine(order: MachineOrder): Arena {
+  const { devices, pagesPerJob } = order;
+  const { iopf, smmu, mm } = sizesOf(order);
+  const portWords = stallPortWords(pagesPerJob);
+  const arena = Arena.create(
+    planArena([
+      ...iopfRegions(iopf),
+      { name: 'smmu', words: smmuWords(smmu) },
+      { name: 'ports', words: devices * portWords },
+      { name: 'bells', words: 3 * doorbellWords() },
+      { name: 'mm', words: mmWords(mm) },
+      { name: 'results', words: devices * deviceResultWords() },
+      { name: 'histograms', words: devices * histogramWords() },
+      { name: 'stop', words: LINE },
+      { name: 'turn', words: LINE },
+    ]),
+  );
+  const { words } = arena;
+  initIopf(arena, iopf);
+  initSmmu(words, arena.base('smmu'), smmu);
+  initMm(words, arena.base('mm'), mm);
+  for (let bell = 0; bell < 3; bell++) initDoorbell(words, bellBase(arena, bell));
+  const memory = new Mm(words, arena.base('mm'), { id: 1, spins: 0 }, noNotifier);
+  for (let port = 0; port < devices; port++) {
+    initStallPort(words, arena.base('ports') + port * portWords, {
+      ...{ capacity: pagesPerJob, port, streamId: DEVICE, substreamId: PASID, wakeAt: bellBase(arena, DEVICE_BELL) },
+      announceBase: smmuAnnounceBase(words, arena.base('smmu')),
+      doorbellBase: bellBase(arena, HARDWARE_BELL),
+    });
+    initDeviceResults(words, arena.base('results') + port * deviceResultWords());
+    initHistogram(words, arena.base('histograms') + port * histogramWords());
+    memory.addArea(FIRST_PAGE + port * pagesPerJob, pagesPerJob, FAULT_PERM_READ | FAULT_PERM_WRITE);
+  }
+  return arena;
+}
+
+const HARDWARE_BELL = 0;
+const INTERRUPT_BELL = 1;
+const DEVICE_BELL = 2;
+function bellBase(arena: Arena, bell: number): number {
+  return arena.base('bells') + bell * doorbellWords();
+}
+
+/** One thread's part of a machine. A stage is a fault for each page of each device. */
+export class Machine {
   readonly arena: Arena;
   readonly faults: number;
-  readonly devices: number;
+  /** Whether a report takes the fault lock while it has the parameter lock. */
+  readonly nestsLocks: boolean;
   readonly #threads: DeviceThread[];
   readonly #hardware: SmmuHardware;
   readonly #pump: EventPump;
   readonly #driver: SmmuDriver;
-  readonly #handle: (most: number) => void;
-  readonly #answerBackwards: () => void;
-  /** Whether a report takes the fault lock while it has the parameter lock. */
-  readonly nestsLocks: boolean;
-  /** The device's locks, where there is a core. */
-  readonly locks: { readonly param: number; readonly fault: number } | undefined;
-  readonly #discard: () => void;
   readonly #ops: SmmuOps;
+  readonly #memory: Mm;
+  readonly #scanner: PageScanner;
+  readonly #order: MachineOrder;
+  readonly #core: Core | undefined;
+  readonly #nowhere: Nowhere | undefined;
+  #tick = 0;
 
-  constructor({ generation, devices, pagesPerJob }: MachineOrder) {
-    const faults = devices * pagesPerJob;
-    const iopf: IopfConfig = {
-      ...{ devices: 1, domains: 2, threads: 2, sharing: 'split', checked: false },
-      requests: 2 * faults + 512,
-      workEntries: 2 ** Math.ceil(Math.log2(faults)),
-    };
-    const smmu: SmmuConfig = {
-      ...{ eventQueueEntries: 2048, commandQueueEntries: COMMANDS, commandQueues: 2, streams: 2 },
-      ...{ stallMax: faults, ports: devices },
-    };
-    const mm = { frames: faults, areas: devices, threads: 2 };
-    const portWords = stallPortWords(pagesPerJob);
-    const arena = Arena.create(
-      planArena([
-        ...iopfRegions(iopf),
-        { name: 'smmu', words: smmuWords(smmu) },
-        { name: 'ports', words: devices * portWords },
-        { name: 'bells', words: 3 * doorbellWords() },
-        { name: 'mm', words: mmWords(mm) },
-        { name: 'results', words: devices * deviceResultWords() },
-        { name: 'histograms', words: devices * histogramWords() },
-        { name: 'stop', words: LINE },
-      ]),
-    );
-    this.arena = arena;
-    this.faults = faults;
-    this.nestsLocks = generation === 'locked';
-    this.devices = devices;
+  constructor(order: MachineOrder, arena: Arena = layOutMachine(order), role: MachineRole = 'all') {
+    const { generation, devices, pagesPerJob } = order;
     const { words } = arena;
+    const self: ThreadSelf = { id: Math.max(1, ROLES.indexOf(role)), spins: 0 };
     const base = arena.base('smmu');
-    const [hardwareBell, interruptBell, deviceBell] = [0, 1, 2].map((i) => arena.base('bells') + i * doorbellWords());
-    initIopf(arena, iopf);
-    initSmmu(words, base, smmu);
-    initMm(words, arena.base('mm'), mm);
-    for (const bell of [hardwareBell, interruptBell, deviceBell]) initDoorbell(words, bell);
-    const clock = clockOf(nowNs());
-    const memory = new Mm(words, arena.base('mm'), SELF, noNotifier);
-    this.#threads = Array.from({ length: devices }, (_, port) => {
-      const portBase = arena.base('ports') + port * portWords;
-      const resultsAt = arena.base('results') + port * deviceResultWords();
-      const histogramAt = arena.base('histograms') + port * histogramWords();
-      initStallPort(words, portBase, {
-        ...{ capacity: pagesPerJob, port, streamId: DEVICE, substreamId: PASID, wakeAt: deviceBell },
-        ...{ announceBase: smmuAnnounceBase(words, base), doorbellBase: hardwareBell },
-      });
-      initDeviceResults(words, resultsAt);
-      initHistogram(words, histogramAt);
-      const basePage = FIRST_PAGE + port * pagesPerJob;
-      memory.addArea(basePage, pagesPerJob, FAULT_PERM_READ | FAULT_PERM_WRITE);
-      // Discarding is a stage of its own.
-      const seen = {
-        translate: (lo: number, hi: number, perm: number) => memory.translate(lo, hi, perm),
-        discard: () => 0,
-      };
-      return new DeviceThread(words, seen, new StallPort(words, portBase), {
-        ...{ basePage, pagesPerJob, windows: 1, passes: 2, perm: FAULT_PERM_READ | FAULT_PERM_WRITE },
-        ...{ timeoutTicks: TIMEOUT_TICKS, clock, stopAt: arena.base('stop'), budgetAt: 0, resultsAt, histogramAt },
-      });
-    });
-    this.#discard = () => {
-      for (let port = 0; port < devices; port++) memory.discard(FIRST_PAGE + port * pagesPerJob, pagesPerJob);
-    };
-    const irq = new Doorbell(words, interruptBell);
-    const hardwareDoorbell = new Doorbell(words, hardwareBell);
+    const portWords = stallPortWords(pagesPerJob);
     const ports = Array.from({ length: devices }, (_, port) => arena.base('ports') + port * portWords);
+    const clock = clockOf(nowNs());
+    this.arena = arena;
+    this.faults = devices * pagesPerJob;
+    this.nestsLocks = generation === 'locked';
+    this.#order = order;
+    const memory = new Mm(words, arena.base('mm'), self, noNotifier);
+    this.#memory = memory;
+    this.#scanner = new PageScanner(memory, { pagesPerSecond: 1e9, chunkPages: SCAN_CHUNK_PAGES });
+    this.#scanner.step(this.#tick);
+    // Discarding is a stage of its own.
+    const seen = {
+      translate: (lo: number, hi: number, perm: number) => memory.translate(lo, hi, perm),
+      discard: () => 0,
+    };
+    this.#threads = ports.map(
+      (portBase, port) =>
+        new DeviceThread(words, seen, new StallPort(words, portBase), {
+          ...{ basePage: FIRST_PAGE + port * pagesPerJob, pagesPerJob, windows: 1, passes: 2 },
+          ...{ perm: FAULT_PERM_READ | FAULT_PERM_WRITE, timeoutTicks: TIMEOUT_TICKS, clock, budgetAt: 0 },
+          stopAt: arena.base('stop'),
+          resultsAt: arena.base('results') + port * deviceResultWords(),
+          histogramAt: arena.base('histograms') + port * histogramWords(),
+        }),
+    );
+    const irq = new Doorbell(words, bellBase(arena, INTERRUPT_BELL));
+    const hardwareDoorbell = new Doorbell(words, bellBase(arena, HARDWARE_BELL));
     this.#hardware = new SmmuHardware(words, base, { ports, irq, clock });
     const ops = new SmmuOps(words, base, 0, { hardwareDoorbell });
-    this.#driver = new SmmuDriver(words, base, { ops, hardwareDoorbell });
     this.#ops = ops;
-    const answers = new SmmuOps(words, base, 1, { hardwareDoorbell });
-    if (generation === undefined) {
-      const nowhere = new Nowhere(arena, faults);
-      this.#pump = new EventPump(words, base, { reporter: nowhere, ops });
-      this.#handle = (most) => nowhere.answer(answers, most);
-      this.#answerBackwards = () => nowhere.answer(answers, faults);
-      return;
-    }
-    const system = new IopfSystem(arena, SELF);
-    system.reader.online();
-    const path = openFaultPath(generation, system, answers, new WorkSink(system));
-    const mms = [undefined, memory];
-    const handlers = new Map(
-      [HANDLER_BATCH, 1].map((most) => {
-        const work = new WorkSource(system, SELF, 1, most);
-        return [most, new HandlerThread({ system, path, ops: answers, work, mms })];
-      }),
-    );
-    this.#pump = new EventPump(words, base, { reporter: path, ops });
-    this.#handle = (most) => {
-      const handler = handlers.get(most) as HandlerThread;
-      while (handler.step() !== 0);
-    };
-    const all = new WorkSource(system, SELF, 1, faults);
-    this.#answerBackwards = () => {
-      const groups = all.take();
-      for (let i = groups - 1; i >= 0; i--) path.respondGroup(all.batch[i], RESPONSE_SUCCESS);
-      answers.flushResponses();
-      for (let i = 0; i < groups; i++) path.freeGroup(all.batch[i]);
-      path.endBatch();
-    };
-    path.addDevice(DEVICE);
-    const deviceAt = system.devices + DEVICE * DEVICE_WORDS;
-    this.locks = {
-      param: deviceAt + DEVICE_PARAM_LOCK,
-      fault: system.params.objects + words[deviceAt + DEVICE_PARAM] * PARAM_WORDS + PARAM_LOCK,
-    };
-    attachDomain(system, DEVICE, PASID, allocDomain(system, { handler: HANDLER_SVA, mm: MM }));
+    this.#driver = new SmmuDriver(words, base, { ops, hardwareDoorbell });
+    const answers = new SmmuOps(words, base, role === 'other handler' ? 2 : 1, { hardwareDoorbell });
+    if (generation === undefined) this.#nowhere = new Nowhere(arena, this.faults, answers);
+    else if (role !== 'device' && role !== 'hardware')
+      this.#core = new Core(arena, generation, self, answers, memory, this.faults);
+    this.#pump = new EventPump(words, base, { reporter: this.#core?.path ?? this.#nowhere ?? NO_REPORTER, ops });
   }
 
-  /** Switches the SMMU on: the driver waits while the hardware, on this same thread, is given its turns. */
+  /** The device's locks, once it is attached. */
+  get locks(): { readonly param: number; readonly fault: number } | undefined {
+    return this.#core?.locks;
+  }
+
+  /** Switches the SMMU on, and attaches the device: the interrupt thread's. Meanwhile somebody runs {@link hardware}. */
+  async attach(): Promise<void> {
+    await this.#driver.enable();
+    await this.#driver.attachStream(DEVICE, DEVICE, { stall: true, substreams: PASID + 1 });
+    this.#core?.attach();
+  }
+
+  /** {@link attach}, where this thread is the hardware's too. */
   async enable(): Promise<void> {
-    const done = (async () => {
-      await this.#driver.enable();
-      await this.#driver.attachStream(DEVICE, DEVICE, { stall: true, substreams: PASID + 1 });
-      return true;
-    })();
+    const done = this.attach().then(() => true);
     const turn = (): Promise<false> => new Promise((resolve) => setImmediate(() => resolve(false)));
     while (!(await Promise.race([done, turn()]))) this.#hardware.pump(1);
   }
 
   /** All pages are absent. */
   discard(): void {
-    this.#discard();
+    const { devices, pagesPerJob } = this.#order;
+    for (let port = 0; port < devices; port++) this.#memory.discard(FIRST_PAGE + port * pagesPerJob, pagesPerJob);
+  }
+  /** The page scanner has all pages. */
+  take(): void {
+    for (let chunk = 0; chunk < this.faults / SCAN_CHUNK_PAGES; chunk++) {
+      this.#tick = (this.#tick + TICKS_PER_MS) | 0;
+      this.#scanner.step(this.#tick);
+    }
   }
   /** Each device's first round: all pages are looked at, and asked for. */
   stall(): void {
@@ -227,19 +242,20 @@ export class OneThreadMachine {
   }
   /** @param most groups of a batch: {@link HANDLER_BATCH} or 1 */
   handle(most: number = HANDLER_BATCH): void {
-    this.#handle(most);
+    if (this.#core === undefined) this.#nowhere?.answer(most);
+    else this.#core.handle(most);
   }
   /** Writes an invalidation with its sync for each fault of a cycle, and waits for none. */
   notify(): void {
     for (let i = 0; i < this.faults; i++) {
-      this.#ops.invalidateRange(ASID, FIRST_PAGE | 0, Math.floor(FIRST_PAGE / 2 ** 32), INVALIDATED_PAGES);
+      this.#ops.invalidateRange(ASID, FIRST_PAGE | 0, Math.floor(FIRST_PAGE / 2 ** 32), SCAN_CHUNK_PAGES);
       this.#ops.issue(CMD_SYNC, {});
       this.#ops.flushResponses();
     }
   }
   /** Answers all groups, youngest first, and handles none: each is at the end of what is listed. */
   answerBackwards(): void {
-    this.#answerBackwards();
+    this.#core?.answerBackwards();
   }
   /** Each device takes its answers. */
   collect(): void {
@@ -251,15 +267,75 @@ export class OneThreadMachine {
   }
 }
 
+/** The fault path as one thread has it. */
+class Core {
+  readonly path: FaultPath;
+  readonly #system: IopfSystem;
+  readonly #answers: SmmuOps;
+  readonly #handlers: ReadonlyMap<number, HandlerThread>;
+  readonly #all: WorkSource;
+
+  constructor(arena: Arena, generation: Generation, self: ThreadSelf, answers: SmmuOps, memory: Mm, faults: number) {
+    const system = new IopfSystem(arena, self);
+    system.reader.online();
+    const path = openFaultPath(generation, system, answers, new WorkSink(system));
+    const source = (most: number): WorkSource => new WorkSource(system, self, 1, most);
+    const mms = [undefined, memory];
+    this.path = path;
+    this.#system = system;
+    this.#answers = answers;
+    this.#all = source(faults);
+    this.#handlers = new Map(
+      [HANDLER_BATCH, 1].map((most) => [
+        most,
+        new HandlerThread({ system, path, ops: answers, work: source(most), mms }),
+      ]),
+    );
+  }
+
+  attach(): void {
+    this.path.addDevice(DEVICE);
+    attachDomain(this.#system, DEVICE, PASID, allocDomain(this.#system, { handler: HANDLER_SVA, mm: MM }));
+  }
+
+  get locks(): { readonly param: number; readonly fault: number } {
+    const { words, devices, params } = this.#system;
+    const deviceAt = devices + DEVICE * DEVICE_WORDS;
+    return {
+      param: deviceAt + DEVICE_PARAM_LOCK,
+      fault: params.objects + words[deviceAt + DEVICE_PARAM] * PARAM_WORDS + PARAM_LOCK,
+    };
+  }
+
+  handle(most: number): void {
+    const handler = this.#handlers.get(most);
+    while (handler?.step() !== 0);
+  }
+
+  answerBackwards(): void {
+    const { batch } = this.#all;
+    const groups = this.#all.take();
+    for (let i = groups - 1; i >= 0; i--) this.path.respondGroup(batch[i], RESPONSE_SUCCESS);
+    this.#answers.flushResponses();
+    for (let i = 0; i < groups; i++) this.path.freeGroup(batch[i]);
+    this.path.endBatch();
+  }
+}
+
+/** Of a thread that reports nothing. */
+const NO_REPORTER: FaultReporter = { prepareFault: () => 0, reportDeviceFault: () => 0, endBatch() {} };
+
 /** In the core's place: keeps who is to be answered. */
 class Nowhere implements FaultReporter {
   readonly #arena: Arena;
+  readonly #answers: SmmuOps;
   readonly #record: number;
   readonly #waiting: Int32Array;
   #count = 0;
 
-  constructor(arena: Arena, faults: number) {
+  constructor(arena: Arena, faults: number, answers: SmmuOps) {
     this.#arena = arena;
+    this.#answers = answers;
     this.#record = arena.base('stop') + 1;
     this.#waiting = new Int32Array(faults * 2);
   }
@@ -274,12 +350,12 @@ class Nowhere implements FaultReporter {
   }
   endBatch(): void {}
   /** @param most answers between two flushes */
-  answer(ops: SmmuOps, most: number): void {
+  answer(most: number): void {
     const length = this.#count;
     for (let at = 0; at < length; ) {
       const end = Math.min(length, at + 2 * most);
-      for (; at < end; at += 2) ops.resume(this.#waiting[at], this.#waiting[at + 1], RESUME_RETRY);
-      ops.flushResponses();
+      for (; at < end; at += 2) this.#answers.resume(this.#waiting[at], this.#waiting[at + 1], RESUME_RETRY);
+      this.#answers.flushResponses();
     }
     this.#count = 0;
   }

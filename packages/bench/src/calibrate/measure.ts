@@ -6,6 +6,7 @@ import { GENERATIONS, type Generation } from '@faultline/core/iopf';
 import type { Task } from './calibrate.worker.ts';
 import type { HeldTimes } from './held.ts';
 import type { MemoryTimes } from './memory.ts';
+import { timeRelay } from './relay.ts';
 import type { SearchTimes } from './searches.ts';
 import { type ThreadTimes, timeThreads } from './sleepers.ts';
 import type { StageTimes } from './stages.ts';
@@ -74,7 +75,9 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
     coldMemory: await step('address space beyond the caches', () =>
       apart<MemoryTimes>({ kind: 'memory', order: { areas: COLD_AREAS, areaPages: 2 * pagesPerJob, ...times } }),
     ),
-    stages: await each(GENERATIONS, 'stages of a fault', (generation) => stages(generation, pagesPerJob)),
+    stages: await each(GENERATIONS, 'stages of a fault', (generation) =>
+      timeRelay({ generation, devices, pagesPerJob, ...times }),
+    ),
     held: await each(LOCKING, 'held locks', (generation) =>
       apart<HeldTimes>({ kind: 'held', order: { generation, devices, pagesPerJob }, timeMs }),
     ),

@@ -1,7 +1,7 @@
 // What each further element of a device's list costs the search for the one that is answered.
 import type { Generation } from '@faultline/core/iopf';
 import { linearRegression } from 'simple-statistics';
-import { OneThreadMachine } from './machine.ts';
+import { Machine } from './machine.ts';
 import { type Timing, timing } from './stages.ts';
 
 const LENGTHS = [16, 128, 512] as const;
@@ -17,7 +17,7 @@ export interface SearchTimes {
 export async function timeSearches(generation: Generation, timeMs: number): Promise<SearchTimes> {
   const lengths: { length: number; answer: Timing }[] = [];
   for (const length of LENGTHS) {
-    const machine = new OneThreadMachine({ generation, devices: length / PAGES_PER_JOB, pagesPerJob: PAGES_PER_JOB });
+    const machine = new Machine({ generation, devices: length / PAGES_PER_JOB, pagesPerJob: PAGES_PER_JOB });
     await machine.enable();
     const samples: number[] = [];
     const began = performance.now();

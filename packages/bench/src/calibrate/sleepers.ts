@@ -19,7 +19,7 @@ export const HOPS: number = 7 * LINE;
 /** Ring: a thread's own word. */
 export const TOKENS: number = 8 * LINE;
 
-export type SleeperRole = 'wait' | 'lock' | 'mirror' | 'ring';
+export type SleeperRole = 'wait' | 'lock' | 'mirror' | 'ring' | 'event loop ring';
 export interface SleeperOrder {
   readonly role: SleeperRole;
   readonly words: Words;
@@ -39,10 +39,12 @@ export interface ThreadTimes {
   readonly transfer: Timing;
   /** Processor time of a thread's going to sleep and the next one's coming, its waking call included. */
   readonly hop: Timing;
+  /** The same of threads that sleep in an event loop, as actors' hosts do. */
+  readonly loopHop: Timing;
 }
 
-/** Long enough for a thread to have gone to sleep. */
-const SETTLE_MS = 0.3;
+/** Long enough for a thread to have gone to sleep, and no longer than one does in a run: processors that idle for long wake slowly. */
+const SETTLE_MS = 0.03;
 const RING_ROUNDS = 9;
 const MAIN = { id: 1, spins: 0 };
 
@@ -51,8 +53,17 @@ export async function timeThreads(repeats: number, ringMs: number): Promise<Thre
   const unlocks = await withSleepers('lock', 1, (words) => timeUnlocks(words, repeats));
   const transfer = await withSleepers('mirror', 1, (words) => timeTransfers(words, repeats));
   // More threads than processors, and a token for each processor: none is ever idle, each hop is a switch.
-  const hop = await withSleepers('ring', 4 * availableParallelism(), (words) => timeHops(words, ringMs));
-  return { wake: timing(wakes.calls), latency: timing(wakes.latencies), unlock: timing(unlocks), transfer, hop };
+  const ring = 4 * availableParallelism();
+  const hop = await withSleepers('ring', ring, (words) => timeHops(words, ringMs));
+  const loopHop = await withSleepers('event loop ring', ring, (words) => timeHops(words, ringMs));
+  return {
+    wake: timing(wakes.calls),
+    latency: timing(wakes.latencies),
+    unlock: timing(unlocks),
+    transfer,
+    hop,
+    loopHop,
+  };
 }
 
 async function withSleepers<T>(role: SleeperRole, count: number, body: (words: Words) => T | Promise<T>): Promise<T> {
@@ -75,15 +86,16 @@ async function withSleepers<T>(role: SleeperRole, count: number, body: (words: W
   }
 }
 
-function settle(words: Words): void {
-  Atomics.wait(words, 0, 0, SETTLE_MS);
+function settle(): void {
+  const end = performance.now() + SETTLE_MS;
+  while (performance.now() < end);
 }
 
 function timeWakes(words: Words, repeats: number): { calls: number[]; latencies: number[] } {
   const calls: number[] = [];
   const latencies: number[] = [];
   for (let round = 1; round <= repeats; round++) {
-    settle(words);
+    settle();
     Atomics.store(words, GO, round);
     const began = process.hrtime.bigint();
     Atomics.notify(words, GO);
@@ -101,11 +113,11 @@ function timeUnlocks(words: Words, repeats: number): number[] {
     mutexLock(words, LOCK, MAIN);
     Atomics.store(words, GO, round);
     Atomics.notify(words, GO);
-    settle(words);
+    settle();
     const began = process.hrtime.bigint();
     mutexUnlock(words, LOCK, MAIN);
     calls.push(Number(process.hrtime.bigint() - began));
-    while (Atomics.load(words, DONE) < round) settle(words);
+    while (Atomics.load(words, DONE) < round) settle();
   }
   return calls.slice(repeats >> 3);
 }
@@ -146,10 +158,11 @@ async function timeHops(words: Words, ringMs: number): Promise<Timing> {
 }
 
 /** A sleeper's life. */
-export function runSleeper({ role, words, place, count }: SleeperOrder): void {
+export async function runSleeper({ role, words, place, count }: SleeperOrder): Promise<void> {
   Atomics.add(words, READY, 1);
   Atomics.notify(words, READY);
   if (role === 'ring') runRing(words, place, count);
+  else if (role === 'event loop ring') await runLoopRing(words, place, count);
   else runRounds(words, role);
 }
 
@@ -181,4 +194,23 @@ function runRing(words: Words, place: number, count: number): void {
     Atomics.add(words, next, 1);
     Atomics.notify(words, next);
   }
+}
+
+/** As a host sleeps: by waitAsync, and after its work with a turn of the event loop. */
+async function runLoopRing(words: Words, place: number, count: number): Promise<void> {
+  const own = TOKENS + place * LINE;
+  const next = TOKENS + ((place + 1) % count) * LINE;
+  const alive = setInterval(() => {}, 60_000); // waitAsync keeps no thread alive
+  for (let seen = 0; ; seen++) {
+    while (Atomics.load(words, own) === seen) {
+      const sleep = Atomics.waitAsync(words, own, seen);
+      if (sleep.async) await sleep.value;
+    }
+    if (Atomics.load(words, STOP) === 1) break;
+    Atomics.add(words, HOPS, 1);
+    Atomics.add(words, next, 1);
+    Atomics.notify(words, next);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  clearInterval(alive);
 }

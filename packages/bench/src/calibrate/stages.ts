@@ -1,6 +1,6 @@
-// Times of the machine's stages, cycle after cycle, all in one thread of its own.
+// Times of the machine's stages, cycle after cycle, all in one thread.
 import { quantile } from 'simple-statistics';
-import { HANDLER_BATCH, type OneThreadMachine, PUMP_BATCH } from './machine.ts';
+import { HANDLER_BATCH, type Machine, PUMP_BATCH } from './machine.ts';
 
 /** Nanoseconds: the middle of the cycles, with the 5th and 95th percentile. */
 export interface Timing {
@@ -24,13 +24,16 @@ export interface StageTimes extends Record<StageName, StageTiming> {
   readonly stall: Timing;
   readonly collect: Timing;
   readonly touch: Timing;
+  /** As `handle`, of pages that the scanner took. On threads of their own alone. */
+  readonly handleTaken: Timing;
   readonly discard: Timing;
   /** An invalidation with its sync, written; and taken by the hardware. Without a core alone. */
   readonly notify: Timing;
   readonly invalidate: Timing;
 }
 
-type Samples = Record<string, number[]>;
+/** By stage: nanoseconds an item, one figure a cycle. A 1 behind the name: with turns of one item. */
+export type Samples = Record<string, number[]>;
 
 /** Turns of a stage with `many` items and with one: from both follows what a turn takes by itself. */
 const MANY: Record<StageName, number> = { record: 256, report: PUMP_BATCH, handle: HANDLER_BATCH, resume: 256 };
@@ -46,7 +49,7 @@ export const STAGE_REPORT = 1;
 export const STAGE_HANDLE = 2;
 
 /** @param hasCore whether pages are made present, so that jobs end. */
-export function timeStages(machine: OneThreadMachine, hasCore: boolean, options: CycleOptions): StageTimes {
+export function timeStages(machine: Machine, hasCore: boolean, options: CycleOptions): StageTimes {
   const samples: Samples = {};
   const warmEnd = performance.now() + options.warmupMs;
   while (performance.now() < warmEnd) {
@@ -58,6 +61,10 @@ export function timeStages(machine: OneThreadMachine, hasCore: boolean, options:
     cycle(machine, hasCore, false, samples, options);
     cycle(machine, hasCore, true, samples, options);
   }
+  return stageTimesOf(samples);
+}
+
+export function stageTimesOf(samples: Samples): StageTimes {
   const both = (name: StageName): StageTiming => {
     const many = MANY[name];
     const single = timing(samples[`${name}1`]);
@@ -81,6 +88,7 @@ export function timeStages(machine: OneThreadMachine, hasCore: boolean, options:
     stall: timing(samples.stall),
     collect: timing(samples.collect),
     touch: maybe('touch'),
+    handleTaken: maybe('handleTaken'),
     discard: maybe('discard'),
     notify: maybe('notify'),
     invalidate: maybe('invalidate'),
@@ -89,7 +97,7 @@ export function timeStages(machine: OneThreadMachine, hasCore: boolean, options:
 
 /** Every stage once, with turns of many items or of one. */
 function cycle(
-  machine: OneThreadMachine,
+  machine: Machine,
   hasCore: boolean,
   single: boolean,
   samples: Samples,
@@ -99,8 +107,7 @@ function cycle(
     const began = performance.now();
     run();
     const ns = ((performance.now() - began) * 1e6) / machine.faults;
-    samples[name] ??= [];
-    samples[name].push(ns);
+    keep(samples, name, ns);
   };
   const suffix = single ? '1' : '';
   time('stall', () => machine.stall());
@@ -125,4 +132,9 @@ function cycle(
 export function timing(samples: readonly number[]): Timing {
   const [low, ns, high] = quantile([...samples], [0.05, 0.5, 0.95]);
   return { ns, low, high, cycles: samples.length };
+}
+
+export function keep(samples: Samples, name: string, ...ns: readonly number[]): void {
+  samples[name] ??= [];
+  for (const each of ns) samples[name].push(each);
 }

@@ -106,9 +106,11 @@ test("Little's law: outstanding faults are their rate by their time", () => {
   expect(mean / ((result.faultsPerSecond * result.latency.mean) / 1e9)).toBeCloseTo(1, 1);
 });
 
-test('a search costs what stands before: the list of a busy machine is longer', () => {
-  const at = (threads: number): ModelResult => simulate({ ...own, ...short, threads, generation: 'locked' }, 1);
-  expect(at(64).searchLength).toBeGreaterThan(at(1).searchLength);
+test('a search costs what stands before: what other handlers have in hand', () => {
+  const at = (handlers: number): ModelResult =>
+    simulate({ ...own, ...short, threads: 64, handlers, generation: 'locked' }, 1);
+  expect(at(1).searchLength).toBe(0);
+  expect(at(4).searchLength).toBeGreaterThan(at(2).searchLength);
   expect(simulate({ ...own, ...short, threads: 64, generation: 'mainline' }, 1).searchLength).toBe(0);
 });
 

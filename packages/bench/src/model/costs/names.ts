@@ -7,9 +7,13 @@ const COMMON = {
   'hardware.invalidate': 'taking one invalidation command',
   'hardware.sync': 'from a sync command written to the issuer knowing that it is complete, with nothing before it',
   'hardware.batch': "one turn of the hardware's thread, whatever it does in it; real hardware: 0",
+  'hardware.sleep':
+    "what the hardware's thread takes beyond a switch when it was asleep, as one with an event loop does; real hardware: 0",
   'hardware.interrupt': 'from a record written to the interrupt thread being woken',
   'interrupt.record': 'reading and decoding one record',
   'interrupt.batch': 'one turn of the interrupt thread: queue indices, end of an RCU section',
+  'interrupt.sleep':
+    'what the interrupt thread takes beyond a switch when it was asleep, as one with an event loop does; in a kernel: 0',
   'work.queue': 'putting one group on the work queue',
   'work.take': 'taking one group from the work queue',
   'work.batch': 'one turn of a handler: queue indices, active limit, end of an RCU section',

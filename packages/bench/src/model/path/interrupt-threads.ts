@@ -73,6 +73,8 @@ export class InterruptThread extends Thread implements Progress {
   readonly #recordNs: number;
   readonly #batchNs: number;
   readonly #queueNs: number;
+  readonly #sleepNs: number;
+  #asleep = true;
   readonly #batch: number;
   readonly #inHand: Packet[] = [];
   #faults = 0; // in hand
@@ -87,17 +89,24 @@ export class InterruptThread extends Thread implements Progress {
     this.#recordNs = costOf(config.costs, 'interrupt.record');
     this.#batchNs = costOf(config.costs, 'interrupt.batch');
     this.#queueNs = costOf(config.costs, 'work.queue');
+    this.#sleepNs = costOf(config.costs, 'interrupt.sleep');
     this.#batch = config.interruptBatch;
   }
 
   step(now: number): number {
+    if (this.#asleep && this.#sleepNs > 0) {
+      this.#asleep = false;
+      return this.#sleepNs;
+    }
     let took = 0;
     if (this.#reporting === undefined) {
       if (this.#faults >= this.#batch) took += this.#publish(now);
       const packet = this.#queue.take();
       if (packet === undefined) {
         if (this.#faults > 0) return this.#publish(now);
-        return took > 0 ? took : SLEEP;
+        if (took > 0) return took;
+        this.#asleep = true;
+        return SLEEP;
       }
       this.#reporting = packet;
     }

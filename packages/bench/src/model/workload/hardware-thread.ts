@@ -22,6 +22,8 @@ export class HardwareThread extends Thread implements Hardware {
   readonly #invalidateNs: number;
   readonly #batchNs: number;
   readonly #wakeNs: number;
+  readonly #sleepNs: number;
+  #asleep = true;
   readonly #commands: Fifo<Packet | ProcessThread> = new Fifo();
   readonly #written: Packet[] = [];
   readonly #done: (Packet | ProcessThread)[] = [];
@@ -39,6 +41,7 @@ export class HardwareThread extends Thread implements Hardware {
     this.#invalidateNs = costOf(config.costs, 'hardware.invalidate');
     this.#batchNs = costOf(config.costs, 'hardware.batch');
     this.#wakeNs = costOf(config.costs, 'thread.wake');
+    this.#sleepNs = costOf(config.costs, 'hardware.sleep');
     this.#invalidations = config.invalidations;
   }
 
@@ -62,6 +65,10 @@ export class HardwareThread extends Thread implements Hardware {
   }
 
   step(_now: number): number {
+    if (this.#asleep && this.#sleepNs > 0) {
+      this.#asleep = false;
+      return this.#sleepNs;
+    }
     let took = this.#finish();
     let left = BATCH;
     while (left > 0 && this.#commands.length > 0) {
@@ -87,7 +94,9 @@ export class HardwareThread extends Thread implements Hardware {
     }
     const isIdle = this.#done.length === 0 && this.#written.length === 0;
     if (!isIdle) return took + this.#batchNs;
-    return took > 0 ? took : SLEEP;
+    if (took > 0) return took;
+    this.#asleep = true;
+    return SLEEP;
   }
 
   /** What the turn before did can be seen now. @returns what waking others took. */
