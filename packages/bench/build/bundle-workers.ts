@@ -29,6 +29,7 @@ for (const entry of [
   'micro/pair/pair.worker',
   'micro/iommufd/key.worker',
   'replay/run/replay.worker',
+  'verdict/simulate.worker',
 ])
   await bundle(`${entry}.js`, 'esm', `${entry}.js`);
 
