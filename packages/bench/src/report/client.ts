@@ -112,6 +112,13 @@ function optionsOf(library: Library, plot: Plot, view: Plot['views'][number], wi
     filter: (_chart, splits) => splits,
   };
   const { xMarks } = plot;
+  // The library knows of the curves alone: their spreads are to be seen as well.
+  const ends = view.curves
+    .flatMap((curve) => [...(curve.low ?? []), ...(curve.high ?? [])])
+    .filter((end) => end !== null);
+  const lowest = (min: number): number =>
+    ends.reduce((least, end) => (plot.yLog && end <= 0 ? least : Math.min(least, end)), min);
+  const highest = (max: number): number => ends.reduce((most, end) => Math.max(most, end), max);
   const axis: uPlot.Axis = {
     stroke: colourOf('ink'),
     grid: line,
@@ -145,9 +152,9 @@ function optionsOf(library: Library, plot: Plot, view: Plot['views'][number], wi
         ? {
             distr: 3,
             log: 10,
-            range: (_chart, min, max) => library.rangeLog(min, plot.steps ? max : max * 1.2, 10, true),
+            range: (_chart, min, max) => library.rangeLog(lowest(min), plot.steps ? max : highest(max) * 1.2, 10, true),
           }
-        : { range: (_chart, _min, max) => [0, max > 0 ? max * 1.08 : 1] },
+        : { range: (_chart, _min, max) => [0, highest(max) > 0 ? highest(max) * 1.08 : 1] },
     },
     axes: [
       {

@@ -70,7 +70,7 @@ export function makeParts(result: Result, merged: readonly MergedCell[]): Part[]
   const staged = merged.flatMap((cell) => (cell.stages === undefined ? [] : [{ cell, stages: cell.stages }]));
   if (staged.length > 0)
     parts.push({
-      title: "Where a fault's time goes: mean from stage to stage; skipped are faults that did not pass them all",
+      title: 'Stages of a fault: what each took on average; skipped are faults that did not pass them all',
       heads: ['threads', 'generation', 'scanner', ...STAGES, 'in all', 'faults', 'skipped'],
       rows: staged.map(({ cell, stages }) => {
         const times = STAGES.map((stage) => stages.meanNs[stage]);
