@@ -18,6 +18,8 @@ export interface Command<S extends Struct = Struct> {
   readonly struct: S;
   /** Outputs are written back also when it fails. */
   readonly alwaysResponds?: boolean;
+  /** The one field that is written back: else the whole struct is. */
+  readonly answersIn?: keyof S['fields'] & string;
   /** Nothing is written back but by `respond`. Others that have outputs write them when they succeed, at the latest. */
   readonly respondsItself?: boolean;
   run(context: Context, ucmd: Ucmd<S>): void;
@@ -27,6 +29,7 @@ export interface Command<S extends Struct = Struct> {
 export interface AnyCommand {
   readonly struct: Struct;
   readonly alwaysResponds?: boolean;
+  readonly answersIn?: string;
   readonly respondsItself?: boolean;
   run(context: Context, ucmd: never): void;
 }

@@ -130,6 +130,24 @@ test('an answer that cannot be written takes back what was made', () => {
   rig.expectNothingLeft();
 });
 
+test('an option answers in its value alone: the rest of the struct may be read-only', () => {
+  const rig = makeByteRig();
+  const { memory } = rig;
+  const page = memory.mmap(8192);
+  const at = page + 4096n - 16n; // val64 is the first of the second page
+  const bytes = new Uint8Array(OPTION.bytes);
+  uapi.encodeStruct(OPTION, { op: uapi.OPTION_OP_GET, val64: 7n }, new DataView(bytes.buffer));
+  memory.write(at, bytes);
+  memory.mprotect(page, 4096, false);
+  expect(rig.ioctl(0x3b87, at)).toBe(0);
+  memory.read(at, bytes);
+  expect(new DataView(bytes.buffer).getBigUint64(16, true)).toBe(0n);
+  memory.mprotect(page, 8192, true);
+  memory.mprotect(page + 4096n, 4096, false);
+  expect(rig.ioctl(0x3b87, at)).toBe('EFAULT');
+  rig.expectNothingLeft();
+});
+
 test('the refusal says which field, and what it held', () => {
   const rig = makeByteRig();
   expect(rig.send(IOAS_MAP, { ioasId: 7, flags: 6, userVa: rig.page, length: 4096n })).toBe('ENOENT');

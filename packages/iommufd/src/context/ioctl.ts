@@ -14,6 +14,7 @@ import {
   IOMMUFD_TYPE,
   reservedInUse,
   type Struct,
+  spanOf,
 } from '../uapi/index.ts';
 import type { AnyCommand, Command } from './command.ts';
 import type { Context } from './context.ts';
@@ -25,6 +26,8 @@ interface Entry {
   readonly command: AnyCommand;
   readonly request: number;
   readonly responds: boolean;
+  /** The bytes that are written back. */
+  readonly answer: readonly [start: number, end: number];
   /** For one call's struct, as bytes and decoded: a call from within a call of the same command has its own. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView<ArrayBuffer>;
@@ -39,6 +42,7 @@ function entryOf(command: AnyCommand): Entry {
     command,
     request: (IOMMUFD_TYPE << 8) | struct.nr,
     responds: hasOutputs(struct) && command.respondsItself !== true,
+    answer: command.answersIn === undefined ? [0, struct.bytes] : spanOf(struct, command.answersIn),
     bytes,
     view: new DataView(bytes.buffer),
     args: defaultArgs(struct),
@@ -126,14 +130,18 @@ export class Dispatcher {
 
 /** Runs a command on the struct in its entry. @param given the part of it that the caller has. */
 function run(context: Context, caller: Caller, entry: Entry, given: Uint8Array, address: bigint): number {
-  const { command, responds, view, args } = entry;
+  const { command, responds, answer, view, args } = entry;
+  const [start, end] = answer;
   const { struct } = command;
   decodeInto(struct, view, args);
   let responded = !responds;
   const respond = (): void => {
     encodeOutputs(struct, args, view);
-    if (!caller.memory.write(address, given))
-      throw new IommuError('EFAULT', struct.name, 'argument', address, 'cannot be written back');
+    const isWritten =
+      start === 0
+        ? caller.memory.write(address, given)
+        : caller.memory.write(address + BigInt(start), given.subarray(start, end));
+    if (!isWritten) throw new IommuError('EFAULT', struct.name, 'argument', address, 'cannot be written back');
     responded = true;
   };
   try {

@@ -13,6 +13,7 @@ type OptionCmd = Ucmd<typeof OPTION>;
 
 export const option: Command<typeof OPTION> = {
   struct: OPTION,
+  answersIn: 'val64',
   run(context, cmd) {
     const { args } = cmd;
     if (args.optionId === OPTION_RLIMIT_MODE) rlimitMode(context, cmd);

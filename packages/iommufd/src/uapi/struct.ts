@@ -95,6 +95,12 @@ export function fieldIn({ fields }: DataStruct, view: DataView, name: string): n
   return get(view, fields[name][0], fields[name][1]);
 }
 
+/** Where a field's bytes begin and end. */
+export function spanOf({ fields }: DataStruct, name: string): readonly [start: number, end: number] {
+  const [kind, at] = fields[name];
+  return [at, at + BYTES_OF[kind]];
+}
+
 /** Arguments of users of this language may be any number: bytes hold whole ones, of their width, only.
  * @throws IommuError EINVAL naming the field. */
 export function checkArgs<S extends DataStruct>({ name: call, fields }: S, args: Args<S>): void {
@@ -106,6 +112,7 @@ export function checkArgs<S extends DataStruct>({ name: call, fields }: S, args:
   }
 }
 
+const BYTES_OF = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8 } as const;
 const LARGEST = { u8: 2 ** 8 - 1, u16: 2 ** 16 - 1, u32: 2 ** 32 - 1 } as const;
 
 function fits(kind: Kind, value: unknown): boolean {
