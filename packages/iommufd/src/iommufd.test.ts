@@ -77,7 +77,6 @@ test('maps a file, from within it; more ranges than one question has room for', 
   const ioasId = iommufd.ioasAlloc();
   const iova = iommufd.ioasMapFile({ ioasId, fd, start: PAGE, length: PAGE, writable: false });
   expect(iommufd.ioasUnmap({ ioasId, iova, length: PAGE })).toBe(PAGE);
-  expect(refusalOf(() => iommufd.ioasMapFile({ ioasId, fd: iommufd.fd, length: PAGE }))).toBe('EBADF fd');
   caller.files.close(fd);
   file.close();
   const context = new Context(lab.machine, 1);

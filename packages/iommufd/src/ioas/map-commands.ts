@@ -15,8 +15,8 @@ import {
 import { checkRange, contiguous } from './accesses.ts';
 import { AREA_BYTE, AREA_PAGES, AREA_START } from './layout.ts';
 import { type MapFields, mapPieces, type Piece } from './map-pages.ts';
-import { mapSource } from './map-source.ts';
-import { getPages, putPages } from './pages.ts';
+import { checkFileRange, mapSource } from './map-source.ts';
+import { getPages, NO_MEMORY_FILE, putPages } from './pages.ts';
 import type { Ioas } from './tables.ts';
 import { unmapRange } from './unmap.ts';
 import { withIoas } from './with-ioas.ts';
@@ -37,19 +37,20 @@ export const ioasMap: Command<typeof IOAS_MAP> = {
   },
 };
 
-/** What lies beyond the end of the file is found when it is pinned: EINVAL then. */
+/** What lies beyond the end of the file is found when it is pinned, and so is that it is no file in memory: EINVAL then.
+ * @see Linux mm/gup.c memfd_pin_folios() */
 export const ioasMapFile: Command<typeof IOAS_MAP_FILE> = {
   struct: IOAS_MAP_FILE,
   run(context, { args, caller, respond }) {
     const call = 'IOAS_MAP_FILE';
     const fixed = checkMap(call, args);
     withIoas(context, call, 'ioas_id', args.ioasId, (ioas) => {
+      checkFileRange(call, args.start, args.length);
       const fileAt = caller.files.get(call, args.fd);
       try {
-        if (context.words[fileAt + FILE_KIND] !== FILE_MEMORY)
-          throw new IommuError('EBADF', call, 'fd', args.fd, 'is no file that can be mapped');
-        const file = context.words[fileAt + FILE_OBJECT];
-        context.machine.fileOf(file).checkMap?.(call, args.start, args.length);
+        const isMemory = context.words[fileAt + FILE_KIND] === FILE_MEMORY;
+        const file = isMemory ? context.words[fileAt + FILE_OBJECT] : NO_MEMORY_FILE;
+        if (isMemory) context.machine.fileOf(file).checkMap?.(call, args.start, args.length);
         const source = { file, start: args.start, length: args.length };
         args.iova = mapSource(ioas, call, caller, source, args.flags & PROT, fixed);
         respond();

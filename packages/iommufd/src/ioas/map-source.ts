@@ -24,6 +24,14 @@ function accountOf({ words, at }: Context): Account {
 const OF_PROCESS: MapFields = { place: 'iova', memory: 'user_va' };
 const OF_FILE: MapFields = { place: 'iova', memory: 'start' };
 
+/** What is asked of a file's bytes before it is asked which file. @throws IommuError EINVAL, EOVERFLOW
+ * @see Linux drivers/iommu/iommufd/io_pagetable.c iopt_map_file_pages() */
+export function checkFileRange(call: string, start: bigint, length: bigint): void {
+  if (length === 0n) throw new IommuError('EINVAL', call, 'length', length, 'must not be 0');
+  if (start + length - 1n > U64_MAX)
+    throw new IommuError('EOVERFLOW', call, OF_FILE.memory, start, `${length} bytes from there wrap`);
+}
+
 /** Maps memory that no IOAS has yet, charged to the caller. @param prot IOAS_MAP_READABLE, _WRITEABLE, both or none.
  * @param fixed where to; undefined: wherever there is room. @returns the first IOVA.
  * @throws IommuError EOVERFLOW the source wraps, EINVAL its length, and what {@link mapPieces} throws. Nothing is mapped then. */
@@ -39,7 +47,7 @@ export function mapSource(
   const { machine, words } = context;
   const { length, start } = source;
   const fields = source.mm === undefined ? OF_FILE : OF_PROCESS;
-  if (start + length > U64_MAX)
+  if (source.mm !== undefined && start + length > U64_MAX)
     throw new IommuError('EOVERFLOW', call, fields.memory, start, `${length} bytes from there wrap`);
   if (length === 0n || length > MOST_BYTES)
     throw new IommuError('EINVAL', call, 'length', length, `must be from 1 to 2^64 - 1 - ${PAGE_BYTES}`);

@@ -35,11 +35,14 @@ export { ACCOUNT_NONE, ACCOUNT_PROCESS, ACCOUNT_USER } from '../caller/index.ts'
 
 const PAGE = BigInt(PAGE_BYTES);
 
+/** In the place of a mappable file's number: of another kind of file, of which nothing can be pinned. */
+export const NO_MEMORY_FILE = -1;
+
 /** Where the bytes of a mapping come from. */
 export interface PagesSource {
   /** A process's memory, or */
   readonly mm?: number;
-  /** a mappable file. */
+  /** a mappable file, NO_MEMORY_FILE for another. */
   readonly file?: number;
   /** Address, or offset in the file. */
   readonly start: bigint;
@@ -128,7 +131,7 @@ export function pinnedAt(machine: Machine, pagesAt: number, page: number): numbe
   return pin === 0 ? -1 : Number(loadU64(words, pools.pins.at(pin) + PIN_PHYSICAL));
 }
 
-/** Pins a page that nothing has pinned, and charges it. Context: the pages' lock. @throws IommuError EFAULT; EINVAL beyond a file's end; ENOMEM */
+/** Pins a page that nothing has pinned, and charges it. Context: the pages' lock. @throws IommuError EFAULT; EINVAL beyond a file's end, or no file in memory; ENOMEM */
 export function pinPage(machine: Machine, call: string, pagesAt: number, page: number): number {
   const { words } = machine;
   const start = loadU64(words, pagesAt + PAGES_START);
@@ -136,15 +139,14 @@ export function pinPage(machine: Machine, call: string, pagesAt: number, page: n
   const payer = machine.memoryOf(words[pagesAt + PAGES_CHARGED]);
   const account = words[pagesAt + PAGES_ACCOUNT] as Account;
   const mm = words[pagesAt + PAGES_MM];
+  const file = words[pagesAt + PAGES_FILE];
   const field = mm === 0 ? 'start' : 'user_va';
+  if (file === NO_MEMORY_FILE) throw new IommuError('EINVAL', call, field, place, 'is of a file that is not in memory');
   if (machine.fail.fails('pin')) throw new IommuError('ENOMEM', call, field, place, 'made to fail');
   if (!payer.charge(1, account))
     throw new IommuError('ENOMEM', call, field, place, 'beyond the limit on locked memory');
   const writable = words[pagesAt + PAGES_WRITABLE] === 1;
-  const physical =
-    mm !== 0
-      ? machine.memoryOf(mm).pin(place, writable)
-      : machine.fileOf(words[pagesAt + PAGES_FILE]).pin(place, writable);
+  const physical = mm !== 0 ? machine.memoryOf(mm).pin(place, writable) : machine.fileOf(file).pin(place, writable);
   if (physical >= 0) {
     words[pagesAt + PAGES_PINNED]++;
     return physical;

@@ -4,8 +4,9 @@ import { MemoryFile, PAGE_BYTES } from '../caller/index.ts';
 import { attachDevice, detachDevice, unbindDevice } from '../device/index.ts';
 import { FILE_MEMORY } from '../files/layout.ts';
 import { U64_MAX } from '../memory/index.ts';
-import { makeRig, type Rig } from '../testing/rig.test-help.ts';
+import { makeRig, type Rig, refusalOf } from '../testing/rig.test-help.ts';
 import {
+  FAULT_QUEUE_ALLOC,
   HWPT_ALLOC,
   HWPT_ALLOC_DIRTY_TRACKING,
   HWPT_GET_DIRTY_BITMAP,
@@ -243,6 +244,24 @@ test('a file is mapped from an offset; what lies beyond its end is found when it
   const unlinked = rig.call(IOAS_ALLOC).outIoasId;
   expect(rig.refusal(IOAS_MAP_FILE, { ...map, ioasId: unlinked, start: 9n * PAGE })).toBe('');
   files.close(fd);
+  end();
+});
+
+test('a file that is not in memory is found as it is pinned: when it is mapped, or when a device comes', () => {
+  const { rig, ioasId, end } = linkedRig();
+  const { outFaultFd: fd, outFaultId } = rig.call(FAULT_QUEUE_ALLOC);
+  const map = { ioasId, flags: FIXED, fd, length: PAGE, iova: BASE };
+  expect(rig.refusal(IOAS_MAP_FILE, map)).toBe('EINVAL start');
+  expect(rig.refusal(IOAS_MAP_FILE, { ...map, fd: 77, length: 0n })).toBe('EINVAL length'); // its bytes come first
+  expect(rig.refusal(IOAS_MAP_FILE, { ...map, fd: 77 })).toBe('EBADF fd');
+  const unlinked = rig.call(IOAS_ALLOC).outIoasId;
+  rig.call(IOAS_MAP_FILE, { ...map, ioasId: unlinked });
+  const devId = rig.bind(2);
+  expect(refusalOf(() => attachDevice(rig.context, devId, { ptId: unlinked }))).toBe('EINVAL start');
+  expect(rig.lab.ram.pinned()).toBe(0);
+  unbindDevice(rig.context, devId);
+  rig.lab.caller(1).files.close(fd);
+  rig.destroy(outFaultId);
   end();
 });
 
