@@ -14,6 +14,7 @@ export function openFiles(machine: Machine, process: number): FileTable {
     fds: machine.fdsOf(process),
     pool: machine.pools.files,
     fail: machine.fail,
+    closed: (fileAt) => wakeReaders(machine, fileAt),
     release: (fileAt) => endFile(machine, fileAt),
   });
 }
@@ -25,15 +26,17 @@ function endFile(machine: Machine, fileAt: number): void {
   const context = new Context(machine, number);
   const kind = words[fileAt + FILE_KIND];
   const object = words[fileAt + FILE_OBJECT];
-  if (kind === FILE_FAULT || kind === FILE_EVENTS) {
-    wakeReaders(context, kind, context.objects.at(object));
-    context.objects.release(object);
-  } else if (kind === FILE_ACCESS) destroyAccess(context, object);
+  if (kind === FILE_FAULT || kind === FILE_EVENTS) context.objects.release(object);
+  else if (kind === FILE_ACCESS) destroyAccess(context, object);
   context.put();
 }
 
-/** Who sleeps until something can be read of a file that is closed. */
-function wakeReaders({ machine, words }: Context, kind: number, objectAt: number): void {
+/** Who sleeps until something can be read of a file: on another descriptor, they look and sleep on. */
+function wakeReaders(machine: Machine, fileAt: number): void {
+  const { words, pools } = machine;
+  const kind = words[fileAt + FILE_KIND];
+  const objectAt = pools.objects.at(words[fileAt + FILE_OBJECT]);
   if (kind === FILE_EVENTS) new EventQueue(machine, words[objectAt + VEVENTQ_BODY]).wake();
-  else new Delivery(machine.system, machine.faultQueueAt(words[objectAt + FAULT_QUEUE])).wake();
+  else if (kind === FILE_FAULT)
+    new Delivery(machine.system, machine.faultQueueAt(words[objectAt + FAULT_QUEUE])).wake();
 }

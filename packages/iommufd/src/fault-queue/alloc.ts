@@ -25,12 +25,13 @@ export const faultQueueAlloc: Command<typeof FAULT_QUEUE_ALLOC> = {
       context.hold();
       undo.push(() => objects.release(fault));
       undo.push(() => context.put());
-      const fd = caller.files.install(CALL, FILE_FAULT, context.number, fault);
-      undo.splice(2, 2, () => caller.files.close(fd)); // which lets go of both
+      const fd = caller.files.reserve(CALL, FILE_FAULT, context.number, fault);
+      undo.push(() => caller.files.abandon(fd));
       args.outFaultId = objects.idOf(fault);
       args.outFaultFd = fd;
       respond();
       objects.finalize(fault);
+      caller.files.publish(fd); // last: from here on other threads may close it
     } catch (error) {
       for (const step of undo.reverse()) step();
       throw error;

@@ -1,9 +1,8 @@
-import { refcountIncNotZero } from '@faultline/core/sync';
 import { initXarray, Xarray, xarrayWords } from '@faultline/core/xarray';
 import { expect, test } from 'vitest';
 import { FailPoint, initRecordPool, RecordPool, recordPoolWords } from '../memory/index.ts';
 import { FileTable } from './file-table.ts';
-import { FILE_CONTEXT, FILE_FAULT, FILE_REFS, FILE_WORDS } from './layout.ts';
+import { FILE_CONTEXT, FILE_FAULT, FILE_WORDS } from './layout.ts';
 
 const FILES = 8;
 const FDS_AT = 32;
@@ -18,8 +17,15 @@ function rig() {
   const fds = new Xarray(words, FDS_AT);
   /** Contexts of the files that ended. */
   const ended: number[] = [];
-  const files = new FileTable({ words, fds, pool, fail, release: (at) => ended.push(words[at + FILE_CONTEXT]) });
-  return { words, pool, fds, fail, files, ended };
+  const files = new FileTable({
+    words,
+    fds,
+    pool,
+    fail,
+    closed: () => {},
+    release: (at) => ended.push(words[at + FILE_CONTEXT]),
+  });
+  return { pool, fail, files, ended };
 }
 
 test('descriptors begin behind the standard ones, lowest first; a file ends with its last', () => {
@@ -38,18 +44,19 @@ test('descriptors begin behind the standard ones, lowest first; a file ends with
   expect(pool.live()).toBe(0);
 });
 
-test('a file that gets no descriptor is freed by whoever holds it last, and ends no context', () => {
-  const { words, pool, fds, files, ended } = rig();
-  let stale = 0;
-  // A thread that found the row under a descriptor that was closed since, at the worst moment.
-  fds.alloc = (file) => {
-    stale = pool.at(file);
-    expect(refcountIncNotZero(words, stale + FILE_REFS)).toBe(true);
-    return -1;
-  };
-  expect(() => files.install('open', FILE_FAULT, 5, 1)).toThrow(/EMFILE/);
-  expect(pool.live()).toBe(1);
-  files.put(stale);
-  expect(pool.live()).toBe(0);
-  expect(ended).toEqual([0]);
+test('a reserved descriptor names nothing before it is published', () => {
+  const { files, pool, fail, ended } = rig();
+  const [fd, other] = [files.reserve('alloc', FILE_FAULT, 5, 1), files.reserve('alloc', FILE_FAULT, 6, 1)];
+  expect([fd, other]).toEqual([3, 4]);
+  for (const act of [() => files.get('read', fd), () => files.dup('dup', fd), () => files.close(fd)])
+    expect(act).toThrow(/fd = 3: is no open file \(EBADF\)/);
+  files.abandon(other);
+  files.publish(fd);
+  expect(files.dup('dup', fd)).toBe(4); // given back
+  fail.arm(1);
+  expect(() => files.reserve('alloc', FILE_FAULT, 7, 1)).toThrow();
+  for (const each of [3, 4]) files.close(each);
+  expect(() => files.close(3)).toThrow(/EBADF/);
+  expect(ended).toEqual([5]); // and none of what was never open
+  expect([pool.live(), files.count()]).toEqual([0, 0]);
 });

@@ -1,7 +1,8 @@
 // The descriptors of one process: numbers, lowest free first, each naming a file. Shared by the process's threads.
 //
-// Ordering. [P] install: the file's words, then its slot    pairs with  [C] get: the slot, then the words
-// A file is freed with its last reference: a descriptor's or a running call's. A get that meets a file as it goes raises REFS from
+// Ordering. [P] publish: the file's words, then REFS    pairs with  [C] get: REFS, then the words
+// A number is reserved first, for a file with no reference, and published once nothing can fail any more: until then it is no open file's.
+// A file is freed with its last reference: a descriptor's or a running call's. A get that meets a file as it comes or goes raises REFS from
 // above 0 or not at all, and looks at the slot again.
 import { IommuError } from '@faultline/core/errors';
 import { refcountGet, refcountIncNotZero, refcountInit, refcountPut, type Words } from '@faultline/core/sync';
@@ -19,6 +20,8 @@ export interface FileTableParts {
   readonly fds: Xarray;
   readonly pool: RecordPool;
   readonly fail: FailPoint;
+  /** A descriptor of a file is closed: who waits on it must look again. The file is held. */
+  readonly closed: (fileAt: number) => void;
   /** Ends a file that nobody refers to any more; its record is freed afterwards. */
   readonly release: (fileAt: number) => void;
 }
@@ -33,6 +36,14 @@ export class FileTable {
 
   /** Opens a file. @returns its descriptor. @throws IommuError EMFILE, ENOMEM */
   install(call: string, kind: number, context: number, object: number): number {
+    const fd = this.reserve(call, kind, context, object);
+    this.publish(fd);
+    return fd;
+  }
+
+  /** Takes a descriptor that names nothing before it is published: {@link publish} or {@link abandon} it.
+   * @throws IommuError EMFILE, ENOMEM */
+  reserve(call: string, kind: number, context: number, object: number): number {
     const { words, pool, fds, fail } = this.#parts;
     const file = pool.alloc(call);
     const at = pool.at(file);
@@ -40,24 +51,33 @@ export class FileTable {
     words[at + FILE_CONTEXT] = context;
     words[at + FILE_OBJECT] = object;
     words[at + FILE_SERIAL] = Atomics.add(words, pool.at(0) + FILE_SERIAL, 1) + 1;
-    refcountInit(words, at + FILE_REFS, 1);
     const fails = fail.fails('fd');
-    const fd = fails ? -1 : fds.alloc(file, FIRST_FD, MAX_FD); // [P]
+    const fd = fails ? -1 : fds.alloc(file, FIRST_FD, MAX_FD);
     if (fd >= 0) return fd;
-    // No descriptor names it, but a get that looked its row up under another may hold it for a moment: the last of both frees it, and
-    // there is nothing of a context to end.
-    words[at + FILE_CONTEXT] = 0;
-    this.put(at);
+    pool.free(file); // without a reference: nobody can hold it
     throw new IommuError('EMFILE', call, 'fd', MAX_FD, fails ? 'made to fail' : 'every descriptor is in use');
+  }
+
+  /** Opens a reserved descriptor. Any thread may close it from here on. */
+  publish(fd: number): void {
+    const { words, pool, fds } = this.#parts;
+    refcountInit(words, pool.at(fds.load(fd)) + FILE_REFS, 1); // [P]
+  }
+
+  /** Gives a reserved descriptor back. What its file would have kept is the caller's. */
+  abandon(fd: number): void {
+    const { pool, fds } = this.#parts;
+    pool.free(fds.erase(fd));
   }
 
   /** Holds the file of a descriptor for a running call: {@link put} it. @returns its word offset. @throws IommuError EBADF */
   get(call: string, fd: number): number {
     const { words, pool, fds } = this.#parts;
-    const file = fds.load(fd); // [C]
+    const file = fds.load(fd);
     if (file !== 0) {
       const at = pool.at(file);
       if (refcountIncNotZero(words, at + FILE_REFS)) {
+        // [C]
         if (fds.load(fd) === file) return at;
         this.put(at);
       }
@@ -86,13 +106,20 @@ export class FileTable {
 
   /** Closes a descriptor; its file goes with the last one, and the last call on it. @throws IommuError EBADF */
   close(fd: number): void {
-    const { pool, fds } = this.#parts;
-    const file = fds.erase(fd);
-    if (file === 0) throw new IommuError('EBADF', 'FileTable.close', 'fd', fd, 'is no open file');
-    this.put(pool.at(file));
+    const { pool, fds, closed } = this.#parts;
+    const call = 'FileTable.close';
+    const at = this.get(call, fd); // nothing that is only reserved
+    const file = pool.indexOf(at);
+    const isClosed = fds.compareExchange(fd, file, 0) === file;
+    if (isClosed) {
+      closed(at);
+      this.put(at);
+    }
+    this.put(at);
+    if (!isClosed) throw new IommuError('EBADF', call, 'fd', fd, 'is no open file');
   }
 
-  /** Open descriptors. */
+  /** Descriptors that are open or reserved. */
   count(): number {
     return this.#parts.fds.count();
   }

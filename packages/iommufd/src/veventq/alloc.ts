@@ -60,8 +60,8 @@ function make(context: Context, viommu: number, { args, caller, respond }: Ucmd<
     context.hold();
     undo.push(() => objects.release(object));
     undo.push(() => context.put());
-    const fd = caller.files.install(CALL, FILE_EVENTS, context.number, object);
-    undo.splice(2, 2, () => caller.files.close(fd)); // which lets go of both
+    const fd = caller.files.reserve(CALL, FILE_EVENTS, context.number, object);
+    undo.push(() => caller.files.abandon(fd));
     args.outVeventqId = objects.idOf(object);
     args.outVeventqFd = fd;
     respond();
@@ -71,6 +71,7 @@ function make(context: Context, viommu: number, { args, caller, respond }: Ucmd<
       words[viommuAt + VIOMMU_EVENTQS] = object;
     });
     objects.finalize(object);
+    caller.files.publish(fd); // last: from here on other threads may close it
   } catch (error) {
     for (const step of undo.reverse()) step();
     throw error;

@@ -1,8 +1,9 @@
 import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { Delivery } from '../../fault-queue/index.ts';
 import { refusalOf } from '../../testing/rig.test-help.ts';
 import type { FaultGroup } from './fault-group.ts';
-import { openFaultRig } from './streams.test-help.ts';
+import { type FaultRig, openFaultRig } from './streams.test-help.ts';
 
 test('groups come in order, each a view on all of its faults', async () => {
   const { file, triggerGroup, trigger, devId, answers, expectNothingLeft } = openFaultRig();
@@ -91,18 +92,37 @@ test('a loop that waits is woken by a fault, ended by close, by the signal, by r
   expectNothingLeft();
 });
 
-test('a loop ends when its descriptor is closed, though another keeps the file', async () => {
-  const { iommufd, file, trigger, expectNothingLeft } = openFaultRig();
+test.each<[string, (rig: FaultRig) => void]>([
+  ['here', ({ file }) => file.close()],
+  ['by whomever', ({ file, lab }) => lab.caller(1).files.close(file.fd)],
+])('a loop ends when its descriptor is closed, though another keeps the file: %s', async (_how, close) => {
+  const rig = openFaultRig();
+  const { iommufd, file, trigger, expectNothingLeft } = rig;
   const copy = iommufd.openFaultFile(iommufd.caller.files.dup('test', file.fd));
   const ended = (async () => {
     for await (const group of file) group.respond();
   })();
   await turnOfEventLoop();
-  file.close();
+  close(rig);
   await ended;
   trigger(1);
   expect(copy.next()?.respond()).toBe(true);
   copy.close();
+  expectNothingLeft();
+});
+
+test('nor does one sleep whose descriptor is closed between its look and its sleep', async () => {
+  const { iommufd, lab, file, expectNothingLeft } = openFaultRig();
+  const copy = iommufd.caller.files.dup('test', file.fd);
+  const { parkAsync } = Delivery.prototype;
+  Delivery.prototype.parkAsync = function (this: Delivery, timeoutMs) {
+    Delivery.prototype.parkAsync = parkAsync;
+    lab.caller(1).files.close(file.fd);
+    return this.parkAsync(timeoutMs);
+  };
+  await file.wait();
+  expect(file.isOpen()).toBe(false);
+  lab.caller(1).files.close(copy);
   expectNothingLeft();
 });
 

@@ -1,7 +1,8 @@
 // A fault or event file by its descriptor, as one thread waits on it.
 //
-// Waiting holds nothing. Whoever closes the file last wakes who sleeps on it (context/files.ts), and cannot do so before the sleeper is
-// registered: up to there it holds the file.
+// Waiting holds nothing. Whoever closes a descriptor wakes who sleeps on its file.
+//   [Z] close: the descriptor's slot, then WAKE    pairs with  wait: registered on WAKE, then the slot
+// One side always sees the other: nobody sleeps on for a descriptor that is closed, also while another keeps the file.
 // While somebody waits, the thread is kept alive, as by a socket that is read from: a reader's thread has nothing else to do, and a fault that
 // nobody answers stops a device. Where nobody waits, nothing is kept alive.
 import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
@@ -105,7 +106,11 @@ export abstract class OpenFile<T> implements AsyncIterable<T> {
 
   /** Sleeps until something may have come, or the file is closed. */
   async wait(): Promise<void> {
-    const parked = this.use(() => this.park());
+    const parked = this.use(() => {
+      const isParked = this.park();
+      if (!this.isOpen()) this.wakeAll(); // [Z] closed since, perhaps before there was anyone to wake
+      return isParked;
+    });
     if (parked === undefined) return;
     const alive = setInterval(() => {}, FOREVER_MS); // waitAsync keeps no thread alive
     try {
@@ -126,10 +131,7 @@ export abstract class OpenFile<T> implements AsyncIterable<T> {
 
   /** Closes the descriptor: on all threads, who waits for it stops. Closed already: nothing. */
   close(): void {
-    this.use(() => {
-      this.#parts.files.close(this.fd);
-      this.wakeAll(); // another descriptor may keep the file, and those who sleep on this one asleep
-    });
+    this.use(() => this.#parts.files.close(this.fd));
   }
   [Symbol.dispose](): void {
     this.close();

@@ -50,20 +50,19 @@ export const createTestAccess: Command<typeof TEST_CREATE_ACCESS> = {
     checkFlags(call, args.flags, ACCESS_NEEDS_PIN);
     const pins = (args.flags & ACCESS_NEEDS_PIN) !== 0;
     const access = createAccess(context, call, { kind: ACCESS_KIND_TEST, pins });
-    let isFiles = false;
+    let fd = 0;
     try {
       attachAccess(context, call, access, args.id);
-      args.outAccessFd = caller.files.install(call, FILE_ACCESS, context.number, access);
-      isFiles = true;
+      fd = caller.files.reserve(call, FILE_ACCESS, context.number, access);
+      args.outAccessFd = fd;
       respond();
     } catch (error) {
-      if (isFiles) caller.files.close(args.outAccessFd);
-      else {
-        destroyAccess(context, access);
-        context.put();
-      }
+      if (fd !== 0) caller.files.abandon(fd);
+      destroyAccess(context, access);
+      context.put();
       throw error;
     }
+    caller.files.publish(fd);
   },
 };
 
