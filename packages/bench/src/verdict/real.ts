@@ -52,7 +52,7 @@ const SECONDS = 4;
 const FEW = 8;
 const THREADS: readonly number[] = [512, 1024];
 
-/** Calibrates the scanner's pace and the time-out, then runs `locked` and `adaptive` under them. */
+/** Calibrates the scanner's pace and the time-out, then runs `locked`, `lockless` and `adaptive` under them. */
 export async function runReal(
   engine: Engine,
   hooks: RunHooks,
@@ -62,7 +62,7 @@ export async function runReal(
   const notes: string[] = [];
   const wanted: StressParameters = {
     ...defaultParameters('repro', false),
-    generations: ['locked', 'adaptive'],
+    generations: ['locked', 'lockless', 'adaptive'],
     compareScanner: false,
     repeats: 1,
     seconds: quick ? 0.5 : SECONDS,

@@ -3,9 +3,10 @@
 import { MODEL_GENERATIONS, type ModelGeneration, SUSPECT_NAMES } from '../../model/index.ts';
 import { formatNs, formatPercent } from '../../report/format.ts';
 import { FEW_THREADS } from '../adaptive.ts';
-import { conclusionsOf, cures } from '../conclusions.ts';
-import { isHealthy, LOOP_SHARE } from '../outcome.ts';
+import { type Conclusion, conclusionsOf, cures } from '../conclusions.ts';
+import { isHealthy, isInTime, LOOP_SHARE } from '../outcome.ts';
 import type { VerdictResult } from '../result.ts';
+import type { SensitivityPoint } from '../sensitivity.ts';
 import type { TableRow } from '../table.ts';
 import { errorOf, heldRows, WITHIN } from '../validation-view.ts';
 import { type Block, heading, list, text } from './blocks.ts';
@@ -13,13 +14,12 @@ import { showRecovery } from './load-section.ts';
 import { andList, basesOf, kneeWords, removedWords, SUSPECT_WORDS } from './words.ts';
 
 export function summary(result: VerdictResult): Block[] {
-  const items = [
-    ...tableItems(result),
-    ...conclusionItems(result),
-    ...kneeItems(result),
-    ...recoveryItems(result),
-    ...adaptiveItems(result),
-    ...validationItems(result),
+  const parts: [string, string[]][] = [
+    ['What happens', [...tableItems(result), ...conclusionItems(result, 'what')]],
+    ['What removes it', [...conclusionItems(result, 'removes'), ...healedItems(result), ...removalItems(result)]],
+    ['What a better path does', [...conclusionItems(result, 'path'), ...kneeItems(result), ...adaptiveItems(result)]],
+    ['After the load has fallen', recoveryItems(result)],
+    ['How far to trust it', validationItems(result)],
   ];
   return [
     heading(2, 'In short'),
@@ -27,33 +27,38 @@ export function summary(result: VerdictResult): Block[] {
       `What follows was simulated on a model of ${result.preset.parameters.processors?.value} processors (\`${result.preset.name}\`), and says as much about the real machine as its inputs do. ` +
         '"Whatever the guess" means: at all points at which a guessed input was moved by itself.',
     ),
-    items.length === 0 ? text('Nothing was simulated to the end.') : list(items),
+    ...parts.flatMap(([title, items]) => (items.length === 0 ? [] : [heading(3, title), list(items)])),
   ];
 }
 
-function conclusionItems({ sensitivity, plan }: VerdictResult): string[] {
+function conclusionItems({ sensitivity, plan }: VerdictResult, about: Conclusion['about']): string[] {
   const [base, ...points] = sensitivity;
   if (base === undefined || base.path !== '') return [];
-  const said = conclusionsOf(plan).map(({ name, yes, no }) => {
-    const held = base.conclusions[name];
-    const others = points.filter(({ conclusions }) => conclusions[name] !== held);
-    const paths = [...new Set(others.map(({ path }) => `\`${path}\``))];
-    const where = paths.slice(0, 3).join(', ') + (paths.length > 3 ? ` and ${paths.length - 3} more` : '');
-    const trust =
-      points.length === 0
-        ? ''
-        : others.length === 0
-          ? ' Whatever the guess.'
-          : ` It depends on ${where} (${others.length} of ${points.length} points say otherwise).`;
-    return `${held ? yes : no}${trust}`;
-  });
+  return conclusionsOf(plan)
+    .filter((each) => each.about === about)
+    .map(({ name, yes, no }) => {
+      const held = base.conclusions[name];
+      const others = points.filter(({ conclusions }) => conclusions[name] !== held);
+      return `${held ? yes : no}${trustOf(points.length, others)}`;
+    });
+}
+
+function trustOf(points: number, others: readonly SensitivityPoint[]): string {
+  if (points === 0) return '';
+  if (others.length === 0) return ' Whatever the guess.';
+  const paths = [...new Set(others.map(({ path }) => `\`${path}\``))];
+  const where = paths.slice(0, 3).join(', ') + (paths.length > 3 ? ` and ${paths.length - 3} more` : '');
+  return ` It depends on ${where} (${others.length} of ${points} points say otherwise).`;
+}
+
+function healedItems({ sensitivity, plan }: VerdictResult): string[] {
   const ill = sensitivity.filter(({ panel }) => !isHealthy(panel.beyond.locked));
+  if (ill.length === 0) return [];
   const healed = SUSPECT_NAMES.map((name) => {
     const times = ill.filter(({ panel }) => cures(panel).includes(name)).length;
     return { text: `${SUSPECT_WORDS[name]} ${times}`, times };
   }).sort((a, b) => b.times - a.times);
   return [
-    ...said,
     `Of ${ill.length} points of the sweep at which \`locked\` is ill at ${plan.asked.beyond} threads, it is well without one suspect alone at so many: ${healed.map((each) => each.text).join(', ')}.`,
   ];
 }
@@ -89,18 +94,23 @@ function kneeItems(result: VerdictResult): string[] {
   if (bases.length === 0) return [];
   const knees = (pick: 'loop' | 'timeout'): string =>
     andList(bases.map((base) => `\`${base.generation}\` ${kneeWords(base[pick], result)}`));
-  const singles = result.removals.filter(({ generation, removed }) => generation === 'locked' && removed.length === 1);
-  const best = singles.filter(({ loop }) => loop.isBeyond).map(({ removed }) => removedWords(removed));
-  const inTime = singles.filter(({ timeout }) => timeout.isBeyond).map(({ removed }) => removedWords(removed));
-  const last = result.plan.grid[result.plan.grid.length - 1];
   return [
     `Most threads without the loop of re-faults: ${knees('loop')}. Most threads without a time-out: ${knees('timeout')}.`,
-    best.length === 0
-      ? `No suspect, taken out alone, keeps \`locked\` clear of the loop up to ${last} threads.`
-      : `Taken out alone, ${best.length === 1 ? 'this keeps' : 'each of these keeps'} \`locked\` clear of the loop up to ${last} threads: ${andList(best)}.`,
-    inTime.length === 0
-      ? `No suspect, taken out alone, keeps \`locked\` from time-outs up to ${last} threads.`
-      : `Taken out alone, ${inTime.length === 1 ? 'this keeps' : 'each of these keeps'} \`locked\` from time-outs up to ${last} threads: ${andList(inTime)}.`,
+  ];
+}
+
+function removalItems({ removals, plan }: VerdictResult): string[] {
+  const singles = removals.filter(({ generation, removed }) => generation === 'locked' && removed.length === 1);
+  if (singles.length === 0) return [];
+  const last = plan.grid[plan.grid.length - 1];
+  const alive = singles.filter(({ at }) => isInTime(at)).map(({ removed }) => removedWords(removed));
+  const clear = singles.filter(({ loop }) => loop.isBeyond).map(({ removed }) => removedWords(removed));
+  const inTime = singles.filter(({ timeout }) => timeout.isBeyond).map(({ removed }) => removedWords(removed));
+  const say = (names: readonly string[], what: string): string =>
+    names.length === 0 ? `no suspect ${what}` : `${what}: ${andList(names)}`;
+  return [
+    `Taken out alone, with the first seed: ${say(alive, `keeps \`locked\` from time-outs at ${plan.asked.at} threads`)}; ` +
+      `${say(inTime, `up to ${last} threads`)}; ${say(clear, `keeps it clear of the loop up to ${last} threads`)}.`,
   ];
 }
 
