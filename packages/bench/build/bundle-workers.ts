@@ -23,6 +23,8 @@ for (const entry of [
   'stress/handler.worker',
   'stress/hardware-host',
   'stress/interrupt-host',
+  'perfetto/overhead/without.worker',
+  'perfetto/overhead/traced.worker',
   'calibrate/calibrate.worker',
   'explore/engine/thread.worker',
   'micro/costs/cost.worker',

@@ -27,9 +27,23 @@ import {
   WorkSource,
 } from '@faultline/core/iopf';
 import { Arena, planArena } from '@faultline/core/memory';
-import { Doorbell, doorbellWords, initDoorbell, LINE, type ThreadSelf, TICKS_PER_MS } from '@faultline/core/sync';
+import {
+  type Clock,
+  Doorbell,
+  doorbellWords,
+  initDoorbell,
+  LINE,
+  type ThreadSelf,
+  TICKS_PER_MS,
+} from '@faultline/core/sync';
 import { histogramWords, initHistogram } from '@faultline/core/trace';
-import { DeviceThread, deviceResultWords, initDeviceResults, STEP_WAITING } from '@faultline/hw/accelerator';
+import {
+  type DevicePort,
+  DeviceThread,
+  deviceResultWords,
+  initDeviceResults,
+  STEP_WAITING,
+} from '@faultline/hw/accelerator';
 import { initMm, Mm, type MmConfig, mmWords, noNotifier, PageScanner } from '@faultline/hw/mm';
 import {
   CMD_SYNC,
@@ -47,6 +61,7 @@ import {
   stallPortWords,
 } from '@faultline/hw/smmu-v3';
 import { clockOf, nowNs } from '../stress/clock.ts';
+import type { Pump, Reporter } from '../stress/family/family.ts';
 
 const DEVICE = 1;
 const PASID = 1;
@@ -135,6 +150,15 @@ function bellBase(arena: Arena, bell: number): number {
   return arena.base('bells') + bell * doorbellWords();
 }
 
+/** What is put round a machine's parts as it is made: to measure what that costs. */
+export interface MachineWatch {
+  port(own: DevicePort, thread: number, clock: Clock): DevicePort;
+  hardware(own: Pump, clock: Clock): Pump;
+  events(own: Pump, clock: Clock): Pump;
+  reporter(own: Reporter, system: IopfSystem, clock: Clock): Reporter;
+  handler(own: FaultPath, system: IopfSystem, clock: Clock): FaultPath;
+}
+
 /** One thread's part of a machine. A stage is a fault for each page of each device. */
 export class Machine {
   readonly arena: Arena;
@@ -142,8 +166,8 @@ export class Machine {
   /** Whether a report takes the fault lock while it has the parameter lock. */
   readonly nestsLocks: boolean;
   readonly #threads: DeviceThread[];
-  readonly #hardware: SmmuHardware;
-  readonly #pump: EventPump;
+  readonly #hardware: Pump;
+  readonly #pump: Pump;
   readonly #driver: SmmuDriver;
   readonly #ops: SmmuOps;
   readonly #memory: Mm;
@@ -153,7 +177,12 @@ export class Machine {
   readonly #nowhere: Nowhere | undefined;
   #tick = 0;
 
-  constructor(order: MachineOrder, arena: Arena = layOutMachine(order), role: MachineRole = 'all') {
+  constructor(
+    order: MachineOrder,
+    arena: Arena = layOutMachine(order),
+    role: MachineRole = 'all',
+    watch: MachineWatch | undefined = undefined,
+  ) {
     const { generation, devices, pagesPerJob } = order;
     const { words } = arena;
     const self: ThreadSelf = { id: Math.max(1, ROLES.indexOf(role)), spins: 0 };
@@ -174,9 +203,10 @@ export class Machine {
       translate: (lo: number, hi: number, perm: number) => memory.translate(lo, hi, perm),
       discard: () => 0,
     };
+    const portOf = (own: DevicePort, thread: number): DevicePort => watch?.port(own, thread, clock) ?? own;
     this.#threads = ports.map(
       (portBase, port) =>
-        new DeviceThread(words, seen, new StallPort(words, portBase), {
+        new DeviceThread(words, seen, portOf(new StallPort(words, portBase), port), {
           ...{ basePage: FIRST_PAGE + port * pagesPerJob, pagesPerJob, windows: 1, passes: 2 },
           ...{ perm: FAULT_PERM_READ | FAULT_PERM_WRITE, timeoutTicks: TIMEOUT_TICKS, clock, budgetAt: 0 },
           stopAt: arena.base('stop'),
@@ -186,15 +216,17 @@ export class Machine {
     );
     const irq = new Doorbell(words, bellBase(arena, INTERRUPT_BELL));
     const hardwareDoorbell = new Doorbell(words, bellBase(arena, HARDWARE_BELL));
-    this.#hardware = new SmmuHardware(words, base, { ports, irq, clock });
+    const hardware = new SmmuHardware(words, base, { ports, irq, clock });
+    this.#hardware = watch?.hardware(hardware, clock) ?? hardware;
     const ops = new SmmuOps(words, base, 0, { hardwareDoorbell });
     this.#ops = ops;
     this.#driver = new SmmuDriver(words, base, { ops, hardwareDoorbell });
     const answers = new SmmuOps(words, base, role === 'other handler' ? 2 : 1, { hardwareDoorbell });
     if (generation === undefined) this.#nowhere = new Nowhere(arena, this.faults, answers);
     else if (role !== 'device' && role !== 'hardware')
-      this.#core = new Core(arena, generation, self, answers, memory, this.faults);
-    this.#pump = new EventPump(words, base, { reporter: this.#core?.path ?? this.#nowhere ?? NO_REPORTER, ops });
+      this.#core = new Core(arena, generation, self, answers, memory, this.faults, watch && { ...watch, clock });
+    const pump = new EventPump(words, base, { reporter: this.#core?.reporter ?? this.#nowhere ?? NO_REPORTER, ops });
+    this.#pump = watch?.events(pump, clock) ?? pump;
   }
 
   /** The device's locks, once it is attached. */
@@ -270,25 +302,36 @@ export class Machine {
 /** The fault path as one thread has it. */
 class Core {
   readonly path: FaultPath;
+  readonly reporter: Reporter;
   readonly #system: IopfSystem;
   readonly #answers: SmmuOps;
   readonly #handlers: ReadonlyMap<number, HandlerThread>;
   readonly #all: WorkSource;
 
-  constructor(arena: Arena, generation: Generation, self: ThreadSelf, answers: SmmuOps, memory: Mm, faults: number) {
+  constructor(
+    arena: Arena,
+    generation: Generation,
+    self: ThreadSelf,
+    answers: SmmuOps,
+    memory: Mm,
+    faults: number,
+    watch?: Pick<MachineWatch, 'reporter' | 'handler'> & { readonly clock: Clock },
+  ) {
     const system = new IopfSystem(arena, self);
     system.reader.online();
     const path = openFaultPath(generation, system, answers, new WorkSink(system));
     const source = (most: number): WorkSource => new WorkSource(system, self, 1, most);
     const mms = [undefined, memory];
     this.path = path;
+    this.reporter = watch?.reporter(path, system, watch.clock) ?? path;
+    const handled = watch?.handler(path, system, watch.clock) ?? path;
     this.#system = system;
     this.#answers = answers;
     this.#all = source(faults);
     this.#handlers = new Map(
       [HANDLER_BATCH, 1].map((most) => [
         most,
-        new HandlerThread({ system, path, ops: answers, work: source(most), mms }),
+        new HandlerThread({ system, path: handled, ops: answers, work: source(most), mms }),
       ]),
     );
   }

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { perfettoOption, perfettoSampleOption } from '../perfetto/options.ts';
 import type { Command as CommandName } from '../scenario/defaults.ts';
 import { ScenarioError } from '../scenario/file.ts';
+import { addCalibrateCommand } from './calibrate/index.ts';
 import { addCompareCommand } from './compare/index.ts';
 import { addDecodeCommand } from './decode/index.ts';
 import type { DecodeHost } from './decode/run.ts';
@@ -13,6 +14,7 @@ import { addPtCommand } from './pt/index.ts';
 import { addReplayCommand } from './replay/index.ts';
 import { readRequest, UsageError } from './request.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type Host, run } from './run.ts';
+import { addTraceOverheadCommand } from './trace-overhead/index.ts';
 import { addVerdictCommand } from './verdict/index.ts';
 
 /** What the commands need of the process; tests bring their own. */
@@ -52,7 +54,9 @@ export async function main(args: readonly string[], host: MainHost): Promise<num
   addPtCommand(program, host, done);
   addReplayCommand(program, host, done);
   addVerdictCommand(program, host, done);
+  addCalibrateCommand(program, host, done);
   addCompareCommand(program, host, done);
+  addTraceOverheadCommand(program, host, done);
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()

@@ -18,7 +18,7 @@ export const EXIT_FAILED = 1;
 /** Bad input. */
 export const EXIT_USAGE = 2;
 /** 128 + SIGINT, as shells have it. */
-const EXIT_INTERRUPTED = 130;
+export const EXIT_INTERRUPTED = 130;
 
 /** How long after the signal the engine may take to stop its threads. */
 const STOP_MS = 2000;
@@ -140,7 +140,7 @@ function exitCode(result: Result, err: TextSink): number {
 }
 
 /** Four minutes of measuring must not end at a folder that does not exist. */
-function touch(option: string, file: string | undefined): void {
+export function touch(option: string, file: string | undefined): void {
   if (file === undefined) return;
   try {
     writeFileSync(file, '', { flag: 'a' });

@@ -40,11 +40,14 @@ export interface TracePlace {
   readonly sample: number;
 }
 
+/** Words of all rings. */
+export function traceWordsOf(sizes: Pick<TraceSizes, 'controlThreads' | 'deviceThreads'>): number {
+  return sizes.controlThreads * traceRingWords(CONTROL_RECORDS) + sizes.deviceThreads * traceRingWords(DEVICE_RECORDS);
+}
+
 export function traceRegions(sizes: TraceSizes): RegionSpec[] {
-  const words =
-    sizes.controlThreads * traceRingWords(CONTROL_RECORDS) + sizes.deviceThreads * traceRingWords(DEVICE_RECORDS);
   return [
-    { name: RINGS_REGION, words },
+    { name: RINGS_REGION, words: traceWordsOf(sizes) },
     { name: FAULTS_REGION, words: sizes.pages },
   ];
 }
