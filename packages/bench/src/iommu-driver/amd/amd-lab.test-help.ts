@@ -1,12 +1,16 @@
 // A machine whose devices are behind an AMD IOMMU, all on one thread: whoever waits for hardware runs it.
 import { FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/iopf';
 import { Arena } from '@faultline/core/memory';
-import { Doorbell, doorbellWords, initDoorbell } from '@faultline/core/sync';
+import { Doorbell, doorbellWords, initDoorbell, type Words } from '@faultline/core/sync';
 import {
   AmdEventPump,
   AmdHardware,
   AmdOps,
   amdAnnounceBase,
+  amdLayout,
+  COMMAND_WORDS,
+  type DecodedRecord,
+  decodeCommand,
   decodeDte,
   deviceEntryAt,
   gcr3Page,
@@ -49,6 +53,8 @@ export interface AmdLab extends Lab {
   readonly driver: AmdIommufdDriver;
   readonly ops: AmdOps;
   readonly iommufd: Iommufd;
+  /** Commands that the IOMMU has carried out since it was last asked. */
+  commands(): DecodedRecord[];
   /** Where an access goes by the device's table entry, in pages; below 0: nowhere. */
   translate(rid: number, pasid: number, page: number, write: boolean): number;
   /** Bytes to a device's address; a step ends where it waits for a page. */
@@ -87,8 +93,11 @@ export function makeAmdLab(): AmdLab {
   const endpoint = new Endpoint(words, { portAt, functionAt, statsAt, clock: () => 0 });
   const self = { id: 1, spins: 0 };
   const ops = new AmdOps(words, base, { self, hardwareDoorbell, timeoutMs: 2000 });
+  const consumed = commandsOf(words, base, unit.commandEntries);
+  let commands: DecodedRecord[] = [];
   const turn = (): number => {
     const moved = hardware.pump(64) + endpoint.pump();
+    commands.push(...consumed());
     return moved + lab.machine.answering(() => pump.pump(64));
   };
   const driverConfig: AmdIommufdDriverConfig = {
@@ -123,6 +132,11 @@ export function makeAmdLab(): AmdLab {
   return {
     ...lab,
     ...{ driver, ops, translate },
+    commands() {
+      const seen = commands;
+      commands = [];
+      return seen;
+    },
     iommufd: Iommufd.open(lab.machine, lab.caller(1)),
     *write(pasid, address, from) {
       const queue = endpoint.openQueue(pasid === 0 ? -1 : pasid, 16);
@@ -137,5 +151,20 @@ export function makeAmdLab(): AmdLab {
       }
       return true;
     },
+  };
+}
+
+/** Follows HEAD through the command buffer. @returns what lists the commands that it has passed since the last time. */
+function commandsOf(words: Words, base: number, entries: number): () => DecodedRecord[] {
+  const place = (name: string): number => base + (amdLayout.fields.find((field) => field.name === name)?.offset ?? 0);
+  const buffer = place('REGISTERS') + 2; // the register behind the device table's
+  const bytes = COMMAND_WORDS * 4;
+  let head = 0;
+  return () => {
+    const ring = ((words[buffer] >>> 12) | (words[buffer + 1] << 20)) * 1024;
+    const passed: DecodedRecord[] = [];
+    for (const end = words[place('CMD_HEAD')]; head !== end; head = (head + bytes) % (entries * bytes))
+      passed.push(decodeCommand(words, ring + head / 4));
+    return passed;
   };
 }

@@ -18,6 +18,18 @@ function expectNothingLeft(lab: AmdLab): void {
   expect(lab.driver.attached.list(() => true)).toEqual([]);
 }
 
+/** What the IOMMU was told to forget since it was last asked, and was waited for: in order, without answers to page requests. */
+function invalidations(lab: AmdLab): string[] {
+  return lab.commands().flatMap(({ name, values }) => {
+    const range = values.s === 1 ? 'all' : `0x${values.addressLo?.toString(16)}`;
+    const pasid = (low: number): string => (values.gn === 1 ? `PASID ${low}` : 'no PASID');
+    if (name === 'INVALIDATE_IOMMU_PAGES') return `pages of domain ${values.domain}, ${pasid(values.pasid)}: ${range}`;
+    if (name === 'INVALIDATE_IOTLB_PAGES') return `device ${values.device}, ${pasid(values.pasid7_0)}: ${range}`;
+    if (name === 'INVALIDATE_DEVTAB_ENTRY') return `entry of ${values.device}`;
+    return name === 'COMPLETION_WAIT' ? 'waited for' : [];
+  });
+}
+
 /** The code and field of a refusal. */
 function refusal(body: () => unknown): string {
   try {
@@ -62,14 +74,35 @@ test('a PASID’s page is missing: it is asked for, mapped and answered, and the
   expect(arrived).toEqual(sent);
 
   // What is unmapped is not reached; what is asked for then and refused fails.
+  const hostDomain = lab.driver.attached.domainOf(DEVICE, 0);
+  lab.commands();
   iommufd.ioasUnmap({ ioasId: guestIoasId, iova: BigInt(IOVA), length: BigInt(PAGE) });
+  expect(invalidations(lab)).toEqual([
+    `pages of domain ${hostDomain}, PASID 5: 0x400000`, // a PASID's are kept under the device's own domain
+    'device 8, PASID 5: 0x400000',
+    'waited for',
+  ]);
   expect(lab.translate(RID, PASID, IOVA / PAGE, false)).toBeLessThan(0);
   const lost = lab.write(PASID, IOVA, sent);
   expect(lost.next().done).toBe(false);
   iommufd.detach(devId, PASID); // answers what nobody has
   expect(lost.next()).toEqual({ done: true, value: false });
   expect(lab.translate(RID, PASID, IOVA / PAGE + 1, false)).toBe(BLOCKED);
+  expect(invalidations(lab)).toEqual([
+    `pages of domain ${hostDomain}, PASID 5: all`,
+    'device 8, PASID 5: all',
+    'waited for',
+    'entry of 8',
+    'waited for',
+  ]);
   iommufd.detach(devId);
+  expect(invalidations(lab)).toEqual([
+    'entry of 8',
+    `pages of domain ${hostDomain}, no PASID: all`,
+    `pages of domain ${hostDomain}, PASID 0: all`,
+    'device 8, no PASID: all',
+    'waited for',
+  ]);
   faults.close();
   expectNothingLeft(lab);
 });
