@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { SUSPECT_NAMES } from '../model/index.ts';
 import { conclusionsOf, cures, rankSuspects } from './conclusions.ts';
+import { bootstrap } from './interval.ts';
 import { findKnee, geometricGrid, showKnee } from './knee.ts';
 import { levelOf, recoveryOf } from './metastability.ts';
 import type { Outcome } from './outcome.ts';
@@ -76,6 +77,18 @@ test('a bisection finds every knee of a grid', async () => {
     expect(asked).toBeLessThanOrEqual(8);
   }
   expect(showKnee({ threads: 0, isBeyond: false }, grid)).toBe('under 64');
+});
+
+test('an interval is the same each time, holds the mean, and is a point where nothing varies', () => {
+  const values = [3, 9, 4, 8, 1];
+  const { mean, low, high } = bootstrap(values);
+  expect(bootstrap(values)).toEqual({ mean, low, high });
+  expect(mean).toBe(5);
+  expect(low).toBeGreaterThan(1);
+  expect(low).toBeLessThan(4);
+  expect(high).toBeGreaterThan(6);
+  expect(high).toBeLessThan(9);
+  expect(bootstrap([7, 7])).toEqual({ mean: 7, low: 7, high: 7 });
 });
 
 test('recovery is the time until all is as before, for good', () => {
