@@ -14,6 +14,7 @@ import { addPtCommand } from './pt/index.ts';
 import { addReplayCommand } from './replay/index.ts';
 import { readRequest, UsageError } from './request.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type Host, run } from './run.ts';
+import { addSimulateCommand } from './simulate/index.ts';
 import { addTraceOverheadCommand } from './trace-overhead/index.ts';
 import { addVerdictCommand } from './verdict/index.ts';
 
@@ -56,6 +57,7 @@ export async function main(args: readonly string[], host: MainHost): Promise<num
   addVerdictCommand(program, host, done);
   addCalibrateCommand(program, host, done);
   addCompareCommand(program, host, done);
+  addSimulateCommand(program, host, done);
   addTraceOverheadCommand(program, host, done);
   for (const command of [program, ...program.commands]) {
     command

@@ -2,13 +2,14 @@ import type { ModelConfig } from './config.ts';
 import { ROLES, type Role } from './machine/thread.ts';
 import type { ModelResult, SeriesPoint } from './result.ts';
 import { withoutSuspects } from './suspects.ts';
+import type { FaultWatch } from './workload/watched-jobs.ts';
 import { World } from './world.ts';
 
 /** Simulates one cell. Pure: the same configuration and seed give the same result, whoever calls, wherever. */
-export function simulate(config: ModelConfig, seed: number): ModelResult {
+export function simulate(config: ModelConfig, seed: number, watch?: FaultWatch): ModelResult {
   if ((config.seconds === undefined) === (config.faults === undefined))
     throw new RangeError('simulate: exactly one of seconds and faults is to be given');
-  const world = new World(withoutSuspects(config), seed);
+  const world = new World(withoutSuspects(config), seed, watch);
   const series = sample(world);
   world.start();
   const warmNs = config.warmupSeconds * 1e9;

@@ -21,6 +21,7 @@ import { Pages } from './workload/pages.ts';
 import type { ProcessThread } from './workload/process-thread.ts';
 import { Scanner } from './workload/scanner.ts';
 import { UserThread } from './workload/user-thread.ts';
+import { type FaultWatch, WatchedJobs } from './workload/watched-jobs.ts';
 
 /** All parts of a simulation, wired. */
 export class World {
@@ -39,8 +40,8 @@ export class World {
   readonly #random: Random;
   onAnswered: () => void = () => {};
 
-  /** @param config with suspects taken out. */
-  constructor(config: ModelConfig, seed: number) {
+  /** @param config with suspects taken out. @param watch told of every fault. */
+  constructor(config: ModelConfig, seed: number, watch?: FaultWatch) {
     this.config = config;
     const { engine, stats } = this;
     const random = new Random(seed);
@@ -61,7 +62,10 @@ export class World {
       isAdaptive ? adaptive.pinUntilUsedRounds : 0,
       config.buffers === 'keep',
     );
-    this.jobs = new Jobs(config, stats, pages, random);
+    this.jobs =
+      watch === undefined
+        ? new Jobs(config, stats, pages, random)
+        : new WatchedJobs(config, stats, pages, random, watch);
     this.path = new FaultPath(engine, processors, config);
     this.work = new WorkQueue(engine, processors, config);
     this.load = new Load(engine, processors, config);
@@ -79,7 +83,7 @@ export class World {
     this.memory = new Memory(engine, processors, config, { pages, jobs: this.jobs, stats, random });
     const scanner = new Scanner(engine, processors, config, { pages, memory: this.memory, hardware, stats });
     for (let handler = 0; handler < config.handlers; handler++)
-      this.work.add(new HandlerThread(config, this.work, this.path, this.memory, hardware));
+      this.work.add(new HandlerThread(config, handler, this.work, this.path, this.memory, hardware));
     const parts = { config, jobs: this.jobs, memory: this.memory, hardware, scanner, load: this.load };
     if (config.deviceOnProcessor) {
       this.#threads = Array.from({ length: threads }, (_, index) => new DeviceThread(index, parts));

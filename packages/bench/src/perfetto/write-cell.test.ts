@@ -197,7 +197,7 @@ describe('a cell in a file', () => {
   });
 
   test('is as large as it likes: rings are emptied while it runs, and nothing is left beside the file', async () => {
-    const rounds = 20_000;
+    const rounds = 16_500; // more records than the spool keeps in memory
     await cell('a', () => {
       for (let i = 0; i < rounds; i++) {
         const ring = deviceRing(place, i % 3);

@@ -14,6 +14,7 @@ const FLUSH = 3;
 
 /** One worker of the work queue: takes a batch, handles and answers one group after the other, and lets the answers go out. */
 export class HandlerThread extends Thread implements Progress {
+  readonly #number: number;
   readonly #work: WorkQueue;
   readonly #path: FaultPath;
   readonly #memory: Memory;
@@ -32,8 +33,16 @@ export class HandlerThread extends Thread implements Progress {
   #isHandled = false; // the packet at hand, but for its pages being seen
   progress = 0;
 
-  constructor(config: ModelConfig, work: WorkQueue, path: FaultPath, memory: Memory, hardware: Hardware) {
+  constructor(
+    config: ModelConfig,
+    number: number,
+    work: WorkQueue,
+    path: FaultPath,
+    memory: Memory,
+    hardware: Hardware,
+  ) {
     super('handler');
+    this.#number = number;
     this.#work = work;
     this.#path = path;
     this.#memory = memory;
@@ -85,6 +94,7 @@ export class HandlerThread extends Thread implements Progress {
       this.#isHandled = false;
       this.#memory.answer(packet);
       packet.handledAt = now;
+      packet.handler = this.#number;
       this.#state = RESPOND;
       return this.#respond(now);
     }

@@ -16,6 +16,8 @@ export class Packet {
   queuedAt = 0;
   takenAt = 0;
   handledAt = 0;
+  /** The handler that took it, from 0. */
+  handler = 0;
 }
 
 /** Packets are used again: nothing is allocated while a simulation runs on. */

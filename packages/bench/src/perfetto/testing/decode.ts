@@ -45,7 +45,9 @@ interface Packet {
 
 /** Perfetto's own definitions where the environment has them, or those that stand here. */
 export function definitions(path: string = process.env.PERFETTO_TRACE_PROTO ?? own): protobuf.Root {
-  return protobuf.parse(readFileSync(path, 'utf8')).root.resolveAll();
+  const { root } = protobuf.parse(readFileSync(path, 'utf8'));
+  root.resolveAll();
+  return root;
 }
 export function ownDefinitions(): protobuf.Root {
   return definitions(own);
