@@ -63,7 +63,7 @@ async function tryCandidate(
     few: await run(FEW_THREADS),
     at: await run(plan.asked.at),
     beyond: await run(plan.asked.beyond),
-    most: await run(plan.grid[plan.grid.length - 1]),
+    most: await run(plan.asked.most),
     ...(await findKnees(plan, run)),
   };
 }

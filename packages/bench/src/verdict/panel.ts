@@ -38,8 +38,8 @@ export async function makePanel(
   change: (config: ModelConfig) => ModelConfig,
 ): Promise<Panel> {
   const run = (generation: ModelGeneration, threads: number, remove: readonly Suspect[] = []): Promise<Outcome> => {
-    const config = cellOf(preset, plan, { generation, threads, remove });
-    return pool.run(change({ ...config, seconds: plan.sweepSeconds }), 1);
+    const config = cellOf(preset, plan, { generation, threads, remove }, plan.sweepCell);
+    return pool.run(change(config), 1);
   };
   const { before, at, beyond } = plan.asked;
   const [lockedBefore, lockedAt, locked, lockless, adaptive, ...without] = await Promise.all([

@@ -3,6 +3,13 @@ import { z } from 'zod';
 import type { AdaptiveSwitches, ModelConfig, ModelGeneration, Preset, Suspect } from '../model/index.ts';
 import { geometricGrid } from './knee.ts';
 
+/** Virtual time: with more threads a job's turn comes later, and so does trouble. */
+export interface Length {
+  readonly leastSeconds: number;
+  /** Turns that each thread should have had, at the pace of the accelerator. */
+  readonly turns: number;
+}
+
 export interface Plan {
   readonly quick: boolean;
   readonly seeds: number;
@@ -13,22 +20,22 @@ export interface Plan {
   /** Thread counts that knees are looked for among. */
   readonly grid: readonly number[];
   readonly warmupSeconds: number;
-  /** Virtual time of a cell of the table, and of those that knees are made of. */
-  readonly seconds: number;
-  /** The same in the sensitivity sweep. */
-  readonly sweepSeconds: number;
+  /** How long a cell of the table is, and those that knees are made of; and a cell of the sweep over guesses. */
+  readonly cell: Length;
+  readonly sweepCell: Length;
   /** Factors of a guess. */
   readonly factors: readonly number[];
   /** Guesses that are swept at most. */
   readonly guesses: number;
   /** Virtual seconds that a level of the load is held. */
   readonly dwellSeconds: number;
-  /** The thread count that the mailing list asks about, the one before it in its table, and one beyond. */
-  readonly asked: { readonly before: number; readonly at: number; readonly beyond: number };
+  /** The thread count that the mailing list asks about, the one before it in its table, one beyond, and the most of all. */
+  readonly asked: { readonly before: number; readonly at: number; readonly beyond: number; readonly most: number };
 }
 
 const count = z.int().nonnegative();
 const length = z.number().positive();
+const lengthSchema = z.object({ leastSeconds: length, turns: length });
 export const planSchema: z.ZodType<Plan> = z.object({
   quick: z.boolean(),
   seeds: count,
@@ -36,26 +43,26 @@ export const planSchema: z.ZodType<Plan> = z.object({
   threads: z.array(count),
   grid: z.array(count),
   warmupSeconds: length,
-  seconds: length,
-  sweepSeconds: length,
+  cell: lengthSchema,
+  sweepCell: lengthSchema,
   factors: z.array(length),
   guesses: count,
   dwellSeconds: length,
-  asked: z.object({ before: count, at: count, beyond: count }),
+  asked: z.object({ before: count, at: count, beyond: count, most: count }),
 });
 
 export function makePlan(quick: boolean, seeds: number | undefined): Plan {
-  const asked = { before: 384, at: 512, beyond: 1024 };
+  const asked = { before: 384, at: 512, beyond: 768, most: 2048 };
   if (quick)
     return {
       quick,
       seeds: seeds ?? 2,
       threads: [8, 512],
       kneeSeeds: 1,
-      grid: [128, 512, 2048],
+      grid: [128, 512, 1024],
       warmupSeconds: 0.2,
-      seconds: 0.5,
-      sweepSeconds: 0.2,
+      cell: { leastSeconds: 0.5, turns: 0.5 },
+      sweepCell: { leastSeconds: 0.2, turns: 0.2 },
       factors: [4],
       guesses: 2,
       dwellSeconds: 0.3,
@@ -66,10 +73,10 @@ export function makePlan(quick: boolean, seeds: number | undefined): Plan {
     seeds: seeds ?? 5,
     kneeSeeds: 2,
     threads: [8, 16, 32, 64, 128, 256, 384, 512, 768, 1024, 2048],
-    grid: geometricGrid(128, 2048),
+    grid: geometricGrid(128, 1024),
     warmupSeconds: 2,
-    seconds: 6,
-    sweepSeconds: 5,
+    cell: { leastSeconds: 6, turns: 20 },
+    sweepCell: { leastSeconds: 5, turns: 12 },
     factors: [0.25, 4],
     guesses: Number.MAX_SAFE_INTEGER,
     dwellSeconds: 4,
@@ -97,6 +104,7 @@ export function cellOf(
   preset: Preset,
   plan: Plan,
   cell: { generation: ModelGeneration; threads: number; remove?: readonly Suspect[]; adaptive?: AdaptiveSwitches },
+  length: Length = plan.cell,
 ): ModelConfig {
   const { faults: _, ...config } = preset.config;
   const { generation, threads, remove = [], adaptive = CORE_ADAPTIVE } = cell;
@@ -106,8 +114,13 @@ export function cellOf(
     threads,
     adaptive,
     warmupSeconds: plan.warmupSeconds,
-    seconds: plan.seconds,
+    seconds: secondsOf(config, threads, length),
     devices: Math.min(config.devices, threads),
     ...(remove.length === 0 ? {} : { remove }),
   };
+}
+
+function secondsOf({ jobComputeNs, deviceEngines }: ModelConfig, threads: number, length: Length): number {
+  const turnSeconds = deviceEngines === 0 ? 0 : (threads * jobComputeNs) / deviceEngines / 1e9;
+  return Math.max(length.leastSeconds, length.turns * turnSeconds);
 }

@@ -62,8 +62,8 @@ async function sweepPoint(
     point.path === '' ? config : withParameter(config, point.path, point.value);
   const panel = await makePanel(pool, preset, plan, change);
   const run = (threads: number): Promise<Outcome> => {
-    const config = cellOf(preset, plan, { generation: 'locked', threads });
-    return pool.run(change({ ...config, seconds: plan.sweepSeconds }), 1);
+    const config = cellOf(preset, plan, { generation: 'locked', threads }, plan.sweepCell);
+    return pool.run(change(config), 1);
   };
   return {
     ...point,

@@ -30,12 +30,12 @@ export const SMALL_PLAN: Plan = {
   threads: [2, 8],
   grid: [2, 4, 8],
   warmupSeconds: 0.001,
-  seconds: 0.003,
-  sweepSeconds: 0.002,
+  cell: { leastSeconds: 0.003, turns: 1 },
+  sweepCell: { leastSeconds: 0.002, turns: 1 },
   factors: [4],
   guesses: 2,
   dwellSeconds: 0.002,
-  asked: { before: 2, at: 4, beyond: 8 },
+  asked: { before: 2, at: 4, beyond: 8, most: 8 },
 };
 
 export function outcome(change: Partial<Outcome> = {}): Outcome {

@@ -8,7 +8,7 @@ export function adaptiveSection(result: VerdictResult): Block[] {
   const { candidates, plan } = result;
   const none = candidates[0];
   if (none === undefined) return [];
-  const most = plan.grid[plan.grid.length - 1];
+  const { most } = plan.asked;
   return [
     heading(2, 'The best design'),
     text(

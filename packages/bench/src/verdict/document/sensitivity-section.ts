@@ -3,7 +3,7 @@ import { barPlot } from '../plot/bar-plot.ts';
 import type { VerdictResult } from '../result.ts';
 import type { SensitivityPoint } from '../sensitivity.ts';
 import { type Block, heading, plot, table, text } from './blocks.ts';
-import { andList, kneeWords, SUSPECT_WORDS } from './words.ts';
+import { andList, kneeWords, SUSPECT_WORDS, showLength } from './words.ts';
 
 /** Bars in the chart. */
 const MOST_BARS = 24;
@@ -18,7 +18,7 @@ export function sensitivitySection(result: VerdictResult): Block[] {
     text(
       `Each of ${guesses} guesses was moved by itself (${points.length} points), everything else left as it is: costs to ${andList(plan.factors.map((factor) => `${factor} times`))} ` +
         'their value, parameters over the values that the table below names. Where something published leaves open how it applies, it counts as a guess. ' +
-        `Each conclusion is a predicate over results, asked again at each point; cells are ${plan.sweepSeconds} s long, of one seed.`,
+        `Each conclusion is a predicate over results, asked again at each point; cells are of one seed, ${showLength(plan.sweepCell)}.`,
     ),
     table(
       'Conclusions over all guesses',

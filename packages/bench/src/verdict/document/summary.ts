@@ -133,13 +133,12 @@ function adaptiveItems({ candidates, real, plan }: VerdictResult): string[] {
     items.push(
       well.length === 0
         ? 'Of what was tried beyond `lockless`, nothing alone is well at all thread counts looked at.'
-        : `Of what was tried beyond \`lockless\`, these are well at ${plan.asked.at}, ${plan.asked.beyond} and ${plan.grid[plan.grid.length - 1]} threads: ${well.map(({ name }) => name).join('; ')}.`,
+        : `Of what was tried beyond \`lockless\`, these are well at ${plan.asked.at}, ${plan.asked.beyond} and ${plan.asked.most} threads: ${well.map(({ name }) => name).join('; ')}.`,
     );
   if (none !== undefined && core !== undefined) {
     const { few, most } = core;
-    const last = plan.grid[plan.grid.length - 1];
     items.push(
-      `In the model \`adaptive\` has ${most.timeouts === 0 ? 'no time-out' : `${most.timeouts} time-outs`} at ${last} threads. At ${FEW_THREADS} threads a fault takes ` +
+      `In the model \`adaptive\` has ${most.timeouts === 0 ? 'no time-out' : `${most.timeouts} time-outs`} at ${plan.asked.most} threads. At ${FEW_THREADS} threads a fault takes ` +
         `${formatNs(few.latency.mean)} with it and ${formatNs(none.few.latency.mean)} with \`lockless\`: ${formatPercent(few.latency.mean / none.few.latency.mean - 1)}.`,
     );
   }

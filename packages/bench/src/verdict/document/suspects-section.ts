@@ -3,7 +3,7 @@ import { barPlot } from '../plot/bar-plot.ts';
 import type { VerdictResult } from '../result.ts';
 import type { Removal } from '../suspects.ts';
 import { type Block, heading, list, plot, table, text } from './blocks.ts';
-import { kneeWords, removalText, removedWords, SUSPECT_WORDS, showMove, showState } from './words.ts';
+import { kneeWords, removalText, removedWords, SUSPECT_WORDS, showLength, showMove, showState } from './words.ts';
 
 const LOOP_COLOR = 1;
 const TIMEOUT_COLOR = 0;
@@ -21,7 +21,7 @@ export function suspectsSection(result: VerdictResult): Block[] {
     text(
       `A knee is the largest thread count before all is no longer well with ${plan.kneeSeeds} seeds, found by doubling steps and bisection among thread counts a quarter of a doubling apart, ` +
         `from ${grid[0]} to ${grid[grid.length - 1]}. There are two: the loop's, beyond which more than 5 % of all faults are re-faults, and the time-out's, ` +
-        `beyond which a job fails within ${plan.seconds} s. A longer run may fail a little earlier.`,
+        `beyond which a job fails (${showLength(plan.cell)}). A longer run may fail a little earlier.`,
     ),
     list(SUSPECT_NAMES.map((name) => `Without ${SUSPECT_WORDS[name]}: ${removalText(name)}.`)),
     removalTable('`locked` without one suspect', result, singles, base),

@@ -5,7 +5,7 @@ import { linePlot } from '../plot/line-plot.ts';
 import type { VerdictResult } from '../result.ts';
 import type { TableRow } from '../table.ts';
 import { type Block, heading, plot, table, text } from './blocks.ts';
-import { showRelative, showShare } from './words.ts';
+import { showLength, showRelative, showShare } from './words.ts';
 
 export function tableSection(result: VerdictResult): Block[] {
   const { plan, table: rows } = result;
@@ -15,7 +15,7 @@ export function tableSection(result: VerdictResult): Block[] {
     heading(2, 'The table'),
     text(
       `Jobs a second of each generation against \`locked\` at the same thread count: means over ${plan.seeds} seeds of ` +
-        `${plan.seconds} s of virtual time each, with 95 % intervals (bootstrap). The seed column is what the mailing list has: v7 against 6.7-rc1, ` +
+        `${showLength(plan.cell)}, with 95 % intervals (bootstrap). The seed column is what the mailing list has: v7 against 6.7-rc1, ` +
         'so it stands beside `v7`. Time-outs are jobs that failed, of all seeds; the figure behind the stroke is how many seeds had some.',
     ),
     table(

@@ -4,6 +4,7 @@ import { formatPercent, signed } from '../../report/format.ts';
 import type { Interval } from '../interval.ts';
 import { type Knee, showKnee } from '../knee.ts';
 import { isHealthy, isInTime, type Outcome } from '../outcome.ts';
+import type { Length } from '../plan.ts';
 import type { VerdictResult } from '../result.ts';
 import type { Removal } from '../suspects.ts';
 
@@ -19,6 +20,11 @@ export const SUSPECT_WORDS: Readonly<Record<Suspect, string>> = {
 
 export function removedWords(removed: readonly Suspect[]): string {
   return removed.length === 0 ? 'nothing' : removed.map((name) => SUSPECT_WORDS[name]).join(' + ');
+}
+
+/** e.g. `6 s, or 20 turns of each thread`. */
+export function showLength({ leastSeconds, turns }: Length): string {
+  return `at least ${leastSeconds} s of virtual time, and long enough for ${turns} jobs of each thread`;
 }
 
 export function removalText(name: Suspect): string {
