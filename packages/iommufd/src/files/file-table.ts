@@ -76,8 +76,8 @@ export class FileTable {
     const file = fds.load(fd);
     if (file !== 0) {
       const at = pool.at(file);
-      if (refcountIncNotZero(words, at + FILE_REFS)) {
-        // [C]
+      const isHeld = refcountIncNotZero(words, at + FILE_REFS); // [C]
+      if (isHeld) {
         if (fds.load(fd) === file) return at;
         this.put(at);
       }
