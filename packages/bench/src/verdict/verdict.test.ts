@@ -96,6 +96,35 @@ test('what the summary says follows the results', () => {
   expect(said(true, false)).toContain('- `adaptive` has no time-out at 8 threads. It depends on ');
 });
 
+test('real runs are added up, and told apart by whether the limit is for them', () => {
+  const cell = { repeat: 0, scanner: 99, jobsPerSecond: 1, refaultsPerFault: 0, p99Ns: 1, timeouts: 0 };
+  const cells = [
+    { ...cell, generation: 'locked', threads: 512, faultsPerSecond: 5, timeouts: 3 },
+    { ...cell, generation: 'locked', threads: 512, faultsPerSecond: 5, timeouts: 4, repeat: 1 },
+    { ...cell, generation: 'locked', threads: 512, faultsPerSecond: 5, timeouts: 100, scanner: 0 },
+    { ...cell, generation: 'lockless', threads: 8, faultsPerSecond: 100 },
+    { ...cell, generation: 'adaptive', threads: 8, faultsPerSecond: 90 },
+  ];
+  const row = { generation: 'locked', threads: 1, scanner: 0, model: 100, realP99Ns: 1, modelP99Ns: 1 };
+  const rows = [
+    { ...row, real: 81, isBelowSaturation: true },
+    { ...row, real: 79, isBelowSaturation: true },
+    { ...row, real: 79, isBelowSaturation: true, verdict: 'disturbed' },
+    { ...row, real: 79, isBelowSaturation: false },
+  ];
+  const result: VerdictResult = {
+    ...stored,
+    plan: { ...stored.plan, asked: { ...stored.plan.asked, at: 512 } },
+    real: { source: 'a test', timeoutMs: 400, cells, notes: [] },
+    validation: { rows, notes: ['a note'] },
+  };
+  const markdown = renderMarkdown(makeDocument(verdictSchema.parse(result)), 'p');
+  expect(markdown).toContain('jobs that timed out: `locked` at 512 threads 7.');
+  expect(markdown).toContain('answers −10 % faults a second against `lockless` at 8 threads');
+  expect(markdown).toContain('in 1 of 2 cells below saturation that no other program disturbed (4 cells in all)');
+  expect(markdown).toContain('- a note');
+});
+
 test('the full plan has the table that was asked for', () => {
   expect(makePlan(false, undefined).threads).toEqual([8, 16, 32, 64, 128, 256, 384, 512, 768, 1024, 2048]);
   expect(makePlan(false, 7)).toMatchObject({ seeds: 7, quick: false });
