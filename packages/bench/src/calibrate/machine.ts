@@ -71,6 +71,8 @@ const ASID = 1;
 const SCAN_CHUNK_PAGES = 64;
 const FIRST_PAGE: number = 0x7f000000000 / 4096;
 const COMMANDS = 2048;
+/** That a device thread makes until it waits. */
+const MOST_STEPS = 8;
 const TIMEOUT_TICKS = 2 ** 30;
 /** Most that a thread of a stress run does before it looks at something else: the host's budget, the handler's batch. */
 const PUMP_BUDGET = 256;
@@ -253,16 +255,18 @@ export class Machine {
     const { devices, pagesPerJob } = this.#order;
     for (let port = 0; port < devices; port++) this.#memory.discard(FIRST_PAGE + port * pagesPerJob, pagesPerJob);
   }
-  /** The page scanner has all pages. */
+  /** The page scanner takes all pages: leased ones only in a later round. */
   take(): void {
-    for (let chunk = 0; chunk < this.faults / SCAN_CHUNK_PAGES; chunk++) {
+    for (let left = this.faults; left > 0; ) {
       this.#tick = (this.#tick + TICKS_PER_MS) | 0;
-      this.#scanner.step(this.#tick);
+      left -= this.#scanner.step(this.#tick);
     }
   }
   /** Each device's first round: all pages are looked at, and asked for. */
   stall(): void {
-    for (const thread of this.#threads) while (thread.step() !== STEP_WAITING);
+    for (const thread of this.#threads)
+      for (let steps = 0; thread.step() !== STEP_WAITING; steps++)
+        if (steps === MOST_STEPS) throw new Error('Machine.stall: a window that should be absent is there');
   }
   /** The hardware writes records, or takes resume commands. @param budget of a turn */
   hardware(budget: number = PUMP_BUDGET): void {

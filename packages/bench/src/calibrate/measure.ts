@@ -59,7 +59,7 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
   };
   const times = { warmupMs, timeMs };
   const stages = (generation: Generation | undefined, pages: number): Promise<StageTimes> =>
-    apart<StageTimes>({ kind: 'stages', order: { generation, devices, pagesPerJob: pages, ...times } });
+    apart<StageTimes>({ kind: 'stages', order: { generation, devices, pagesPerJob: pages, ...times } }, signal);
   const each = async <K extends string, T>(names: readonly K[], label: string, one: (name: K) => Promise<T>) => {
     const all: Partial<Record<K, T>> = {};
     for (const name of names) all[name] = await step(`${label}, ${name}`, () => one(name));
@@ -70,30 +70,33 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
     bare: await step('hardware and driver', () => stages(undefined, pagesPerJob)),
     small: await step('short jobs', () => stages('lockless', SMALL_JOB)),
     memory: await step('address space', () =>
-      apart<MemoryTimes>({ kind: 'memory', order: { areas: devices, areaPages: 2 * pagesPerJob, ...times } }),
+      apart<MemoryTimes>({ kind: 'memory', order: { areas: devices, areaPages: 2 * pagesPerJob, ...times } }, signal),
     ),
     coldMemory: await step('address space beyond the caches', () =>
-      apart<MemoryTimes>({ kind: 'memory', order: { areas: COLD_AREAS, areaPages: 2 * pagesPerJob, ...times } }),
+      apart<MemoryTimes>(
+        { kind: 'memory', order: { areas: COLD_AREAS, areaPages: 2 * pagesPerJob, ...times } },
+        signal,
+      ),
     ),
     stages: await each(GENERATIONS, 'stages of a fault', (generation) =>
-      timeRelay({ generation, devices, pagesPerJob, ...times }),
+      timeRelay({ generation, devices, pagesPerJob, ...times }, signal),
     ),
     held: await each(LOCKING, 'held locks', (generation) =>
-      apart<HeldTimes>({ kind: 'held', order: { generation, devices, pagesPerJob }, timeMs }),
+      apart<HeldTimes>({ kind: 'held', order: { generation, devices, pagesPerJob }, timeMs }, signal),
     ),
     searches: await each(SEARCHING, 'searches', (generation) =>
-      apart<SearchTimes>({ kind: 'search', generation, timeMs }),
+      apart<SearchTimes>({ kind: 'search', generation, timeMs }, signal),
     ),
   };
   options.onStep(total, total, 'measured');
   return measured;
 }
 
-/** On a thread of its own. Rejects with what that thread throws. */
-export async function apart<T>(task: Task): Promise<T> {
+/** On a thread of its own. Rejects with what that thread throws, or once the signal is aborted. */
+export async function apart<T>(task: Task, signal: AbortSignal): Promise<T> {
   const worker = new Worker(workerUrl('calibrate.worker', import.meta.url), { workerData: task });
   try {
-    const [times] = (await once(worker, 'message')) as [T];
+    const [times] = (await once(worker, 'message', { signal })) as [T];
     return times;
   } finally {
     await worker.terminate();

@@ -42,15 +42,15 @@ export interface RelayOrder extends MachineOrder, CycleOptions {
   readonly shared: SharedArena;
 }
 
-/** Times each stage on its own thread. Rejects with what a thread throws. */
-export async function timeRelay(order: MachineOrder & CycleOptions): Promise<StageTimes> {
+/** Times each stage on its own thread. Rejects with what a thread throws, or once the signal is aborted. */
+export async function timeRelay(order: MachineOrder & CycleOptions, signal: AbortSignal): Promise<StageTimes> {
   const arena = layOutMachine(order);
   const workers = CREW.map((role) => {
     const workerData: Task = { kind: 'relay', order: { ...order, role, shared: arena.share() } };
     return new Worker(workerUrl('calibrate.worker', import.meta.url), { workerData });
   });
   try {
-    const told = (await Promise.all(workers.map((worker) => once(worker, 'message')))) as [Samples][];
+    const told = (await Promise.all(workers.map((worker) => once(worker, 'message', { signal })))) as [Samples][];
     const samples: Samples = {};
     for (const [part] of told) for (const [name, values] of Object.entries(part)) keep(samples, name, ...values);
     return stageTimesOf(samples);
