@@ -17,6 +17,7 @@ interface Options {
   readonly preset: PresetName;
   readonly generation: ModelGeneration;
   readonly threads: number;
+  readonly warmupMs: number;
   readonly ms: number;
   readonly seed: number;
   readonly perfetto?: string;
@@ -30,7 +31,8 @@ export function addSimulateCommand(program: Command, host: Pick<Host, 'out'>, do
     .addOption(new Option('--preset <name>', 'machine').choices(PRESET_NAMES).default('reporter-arm128'))
     .addOption(new Option('--generation <name>', 'fault path').choices(MODEL_GENERATIONS).default('locked'))
     .option('--threads <n>', 'device threads', whole, 64)
-    .option('--ms <n>', 'virtual milliseconds, from the start', whole, 20)
+    .option('--warmup-ms <n>', 'virtual milliseconds before, which are not looked at', whole, 2000)
+    .option('--ms <n>', 'virtual milliseconds', whole, 1000)
     .option('--seed <n>', 'of what is left to chance', whole, 1)
     .option('--perfetto <file>', 'write the way of each fault, for ui.perfetto.dev')
     .action((options: Options) => {
@@ -39,9 +41,17 @@ export function addSimulateCommand(program: Command, host: Pick<Host, 'out'>, do
     });
 }
 
-function run({ preset, generation, threads, ms, seed, perfetto }: Options): string {
+function run({ preset, generation, threads, warmupMs, ms, seed, perfetto }: Options): string {
   const { faults: _, ...rest } = loadPreset(preset).config;
-  const config = { ...rest, generation, threads, warmupSeconds: 0, seconds: ms / 1000, seriesMs: ms };
+  const config = {
+    ...rest,
+    generation,
+    threads,
+    warmupSeconds: warmupMs / 1000,
+    seconds: ms / 1000,
+    seriesMs: ms,
+    grain: 1,
+  };
   const file = perfetto === undefined ? undefined : openFile(perfetto);
   const watch = file && new ModelTrace(file, config);
   const { faults, faultsPerSecond, outstanding, latency, timeouts } = simulate(config, seed, watch);

@@ -23,6 +23,7 @@ const DOMAIN = 1;
 export class ModelTrace implements FaultWatch {
   readonly #file: TraceFile;
   readonly #tracks: RunTracks;
+  readonly #fromNs: number;
   readonly #sorted: Sorted = new Sorted();
   /** Packets in the order they stalled in, from {@link #oldest}: nothing before the oldest one that is out can turn up any more. */
   #ways: Way[] = [];
@@ -35,11 +36,12 @@ export class ModelTrace implements FaultWatch {
   #queued = 0;
   #pending = 0;
   #order = 0;
-  #now = 0;
+  #now: number;
   /** Faults that stalled, and those of them that were resumed. */
   stalledFaults = 0;
   resumedFaults = 0;
 
+  /** What stalls in the warm-up is left out. */
   constructor(file: TraceFile, config: ModelConfig) {
     this.#file = file;
     const { devices, handlers, threads, generation } = config;
@@ -50,12 +52,15 @@ export class ModelTrace implements FaultWatch {
     this.#outstanding = new Int32Array(devices + 1);
     this.#inHand = new Array<undefined>(handlers).fill(undefined);
     this.#waiting = this.#inHand.map(() => []);
-    file.begin(this.#tracks.cells, 0, `${generation}, ${threads} threads, simulated`, {
+    this.#fromNs = config.warmupSeconds * 1e9;
+    this.#now = this.#fromNs;
+    file.begin(this.#tracks.cells, this.#fromNs, `${generation}, ${threads} threads, simulated`, {
       notes: { generation, threads, processors: config.processors, grain: config.grain },
     });
   }
 
   stalled(packet: Packet, now: number): void {
+    if (now < this.#fromNs) return;
     this.stalledFaults += packet.count;
     const { thread, device, count } = packet;
     const flow = BigInt(++this.#order);
@@ -66,6 +71,7 @@ export class ModelTrace implements FaultWatch {
   }
 
   resumed(packet: Packet, now: number): void {
+    if (packet.postedAt < this.#fromNs) return;
     this.resumedFaults += packet.count;
     const way = this.#under.get(packet);
     if (way === undefined) throw new Error('ModelTrace: a packet was resumed that never stalled');
