@@ -149,7 +149,12 @@ export class ReplayEndpoint {
     this.#outstanding -= this.#pages[index];
     this.#pages[index] = 0;
     this.#due--;
+    this.answered(index);
   }
+
+  /** For who watches: the index's group has its answer; nothing under way gets one any more. */
+  protected answered(_index: number): void {}
+  protected dropped(): void {}
 
   /** What is outstanding gets no answer any more. */
   #forget(why: number): void {
@@ -159,6 +164,7 @@ export class ReplayEndpoint {
     this.#pages.fill(0);
     this.#outstanding = 0;
     this.#due = 0;
+    this.dropped();
   }
 
   #count(stat: number): void {

@@ -3,6 +3,7 @@ import { hostDoorbellBase } from '@faultline/core/actor';
 import { TICK_NS } from '@faultline/core/sync';
 import { HistogramSum } from '@faultline/core/trace';
 import { type EndpointStat, readEndpointStats } from '@faultline/hw/pcie';
+import type { Recorder } from '../../perfetto/recorder.ts';
 import type { Bin, Cell, LatencyNs } from '../../result/schema.ts';
 import { PASID, portPlaces } from '../../stress/family/family.ts';
 import { INTERRUPT_HOST, WINDOWS, wakeBase } from '../../stress/plan.ts';
@@ -31,6 +32,8 @@ export interface ReplayHooks {
   readonly signal: AbortSignal;
   /** File that what was reported to the core is written to, as a trace. */
   readonly record?: string | undefined;
+  /** Set where threads record what they do, for Perfetto. */
+  readonly recorder?: Recorder | undefined;
 }
 
 /** What came of a replay. */
@@ -59,6 +62,7 @@ export async function replayTrace(file: TraceFile, options: ReplayOptions, hooks
     deviceWorker: new URL(`./replay.worker${extension}`, import.meta.url),
     deviceData: { iommu: options.iommu, foldPages: foldedPages(parameters, WINDOWS) },
     takesAttachOrders: true,
+    ...(hooks.recorder === undefined ? {} : { trace: hooks.recorder }),
   };
   return onStage(parameters, hooks.signal, (stage) => replayOn(stage, file, options, hooks), parts);
 }
@@ -91,7 +95,7 @@ async function replayOn(
     return { name: reader.parser.names.name(number), rid };
   };
   const requests = hooks.record === undefined ? undefined : new RequestRecorder(hooks.record, nameOf);
-  const running = runCell(stage, { ...order, timeoutMs: TIMEOUT_MS, requests }).finally(() => {
+  const running = runCell(stage, { ...order, timeoutMs: TIMEOUT_MS, requests }, hooks.recorder).finally(() => {
     over.abort();
     requests?.close();
   });

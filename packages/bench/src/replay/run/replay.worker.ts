@@ -5,6 +5,7 @@ import { Arena } from '@faultline/core/memory';
 import { SpscConsumer } from '@faultline/core/ring';
 import { Doorbell, type ThreadSelf } from '@faultline/core/sync';
 import { Mm } from '@faultline/hw/mm';
+import { TracedEndpoint } from '../../perfetto/record/traced-endpoint.ts';
 import { clockOf } from '../../stress/clock.ts';
 import { CELL_EPOCH, CELL_SPINS, CTL_PARAMS, cellThreads } from '../../stress/control.ts';
 import { DeviceCells } from '../../stress/device-cells.ts';
@@ -59,13 +60,17 @@ cells.run(data.after, (cell) => {
 
 function openPlace(thread: number, clock: () => number, pages: FoldedPages | undefined): Place {
   const { ports } = layout;
-  const endpoint = new ReplayEndpoint(words, {
+  const config = {
     portAt: portBaseOf(ports, thread),
     functionAt: ports.functions + thread * ports.functionWords,
     statsAt: ports.endpoints + thread * ports.endpointWords,
     histogramAt: layout.histograms + thread * layout.histogramWords,
     clock,
-  });
+  };
+  const endpoint =
+    layout.traces === undefined
+      ? new ReplayEndpoint(words, config)
+      : new TracedEndpoint(words, config, layout.traces, thread);
   const feed = new SpscConsumer(words, feedBase(arena, thread));
   return new Place(words, placeBase(arena, thread, PLACE_WORDS), feed, endpoint, pages);
 }

@@ -22,9 +22,11 @@ export class Cursor {
 
   /** @param wanted bytes of the text that must stand here. */
   take(wanted: Uint8Array): boolean {
-    if (this.at + wanted.length > this.end) return false;
-    for (let i = 0; i < wanted.length; i++) if (this.text[this.at + i] !== wanted[i]) return false;
-    this.at += wanted.length;
+    const { text, at } = this;
+    const { length } = wanted;
+    if (at + length > this.end) return false;
+    for (let i = 0; i < length; i++) if (text[at + i] !== wanted[i]) return false;
+    this.at = at + length;
     return true;
   }
 
@@ -36,30 +38,34 @@ export class Cursor {
 
   /** Takes hexadecimal digits into `value`. @returns false where there is none, or the number is larger. */
   takeHex(max: number): boolean {
-    const start = this.at;
+    const { text, end, at: start } = this;
+    let at = start;
     let value = 0;
-    for (; this.at < this.end; this.at++) {
-      const digit = hexDigit(this.text[this.at]);
+    for (; at < end; at++) {
+      const digit = HEX_DIGITS[text[at]];
       if (digit < 0) break;
       value = value * 16 + digit;
       if (value > max) return false;
     }
+    this.at = at;
     this.value = value;
-    return this.at > start;
+    return at > start;
   }
 
   /** Takes decimal digits into `value`, likewise. */
   takeDecimal(max: number): boolean {
-    const start = this.at;
+    const { text, end, at: start } = this;
+    let at = start;
     let value = 0;
-    for (; this.at < this.end; this.at++) {
-      const digit = this.text[this.at] - ZERO;
+    for (; at < end; at++) {
+      const digit = text[at] - ZERO;
       if (digit < 0 || digit > 9) break;
       value = value * 10 + digit;
       if (value > max) return false;
     }
+    this.at = at;
     this.value = value;
-    return this.at > start;
+    return at > start;
   }
 
   /** Takes `seconds.fraction` as nanoseconds into `value`; without a fraction it counts nanoseconds itself (the clocks that print none). */
@@ -88,11 +94,13 @@ export function isDigit(byte: number): boolean {
   return byte >= ZERO && byte <= 57;
 }
 
-/** @returns -1 for what is none. */
-export function hexDigit(byte: number): number {
-  if (byte >= ZERO && byte <= 57) return byte - ZERO;
-  const letter = byte | 32;
-  return letter >= 97 && letter <= 102 ? letter - 87 : -1;
+/** By byte: the digit's value, -1 for what is none. */
+const HEX_DIGITS: Int8Array = new Int8Array(256).fill(-1);
+for (let value = 0; value < 16; value++)
+  for (const letter of [value.toString(16), value.toString(16).toUpperCase()]) HEX_DIGITS[letter.charCodeAt(0)] = value;
+
+export function isHexDigit(byte: number): boolean {
+  return HEX_DIGITS[byte] >= 0;
 }
 
 /** Text to compare bytes with. */

@@ -1,5 +1,5 @@
 // Judges a line of a trace: every line is one of these, and none is passed over in silence.
-import { bytesOf, Cursor, hexDigit, isDigit, isSpace } from './cursor.ts';
+import { bytesOf, Cursor, isDigit, isHexDigit, isSpace } from './cursor.ts';
 import { DeviceNames } from './device-names.ts';
 import { findSequence, parseEvent } from './event-line.ts';
 import { isHeader, LOST_LINE, parseJson } from './json-line.ts';
@@ -83,7 +83,7 @@ export class LineParser {
 
 function isFrame(cursor: Cursor): boolean {
   let at = cursor.at;
-  while (at < cursor.end && hexDigit(cursor.text[at]) >= 0) at++;
+  while (at < cursor.end && isHexDigit(cursor.text[at])) at++;
   return at - cursor.at >= ADDRESS_DIGITS && at < cursor.end && isSpace(cursor.text[at]);
 }
 
