@@ -2,6 +2,7 @@
 import { GENERATIONS, type Generation } from '@faultline/core/iopf';
 import { median } from 'simple-statistics';
 import type { Cost, CostName, CostTable } from '../model/index.ts';
+import type { HeldNs } from './held.ts';
 import { HANDLER_BATCH } from './machine.ts';
 import { type Measured, SMALL_JOB } from './measure.ts';
 import type { StageTimes, Timing } from './stages.ts';
@@ -127,9 +128,10 @@ function pathOf(generation: Generation, { bare, stages, held, searches }: Measur
         answered,
       ),
     };
-  const { report: inReport, handle: inAnswer } = held[generation];
   const isNested = generation === 'locked';
-  const reportParam = isNested ? Math.max(0, inReport.param - inReport.fault) : inReport.param;
+  const inReport = fitted(held[generation].report, reported, isNested);
+  const inAnswer = fitted(held[generation].handle, answered + bare.handle.item.ns, false);
+  const reportParam = isNested ? inReport.param - inReport.fault : inReport.param;
   const answerFault = Math.max(0, inAnswer.fault - bare.handle.item.ns); // the model adds the command
   const by = `${generation}, from the lock taken to given back`;
   return {
@@ -148,6 +150,13 @@ function pathOf(generation: Generation, { bare, stages, held, searches }: Measur
         }),
     ...(generation === 'v7' ? { [`${respondName}.param`]: figure(handle.item, by, inAnswer.param) } : {}),
   };
+}
+
+/** Looking at the clock makes short holds longer: what is held is no more than the whole. @param isNested the fault lock inside the other */
+function fitted({ param, fault }: HeldNs, whole: number, isNested: boolean): HeldNs {
+  const all = isNested ? Math.max(param, fault) : param + fault;
+  const share = all > whole ? whole / all : 1;
+  return { param: (isNested ? Math.max(param, fault) : param) * share, fault: fault * share };
 }
 
 const LOOP_SLEEP = 'processor time of a hop round a ring of threads with event loops, less that of a ring without';
