@@ -88,6 +88,13 @@ test('translations are kept only where all commands that they cause have room', 
   }
 });
 
+test('the fault file has no stages that are measured', () => {
+  expect(() => parseParameters({ ...base, handler: 'iommufd', stages: true })).toThrow(
+    'stages = true: the fault file has',
+  );
+  expect(parseParameters({ ...base, handler: 'noop', stages: true })).toMatchObject({ stages: true });
+});
+
 test('a cell needs a length', () => {
   const { seconds: _, ...rest } = base;
   expect(() => parseParameters(rest)).toThrow('give faults or seconds');
