@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { perfettoOption, perfettoSampleOption } from '../../perfetto/options.ts';
 import { defaultReplayOptions } from '../../replay/run/options.ts';
 import type { ReplayHost, ReplayValues } from './run.ts';
 import { runReplay } from './run.ts';
@@ -21,6 +22,8 @@ export function addReplayCommand(program: Command, host: ReplayHost, done: (code
     .option('--queue-entries <n>', "records in the IOMMU's queue", String(defaults.queueEntries))
     .option('--json <file>', 'write the result as JSON')
     .option('--record <file>', 'write what was reported to the core, as a trace')
+    .addOption(perfettoOption())
+    .addOption(perfettoSampleOption())
     .action(async (file: string, values: ReplayValues) => {
       done(await runReplay(file, values, host));
     });

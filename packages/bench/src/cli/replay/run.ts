@@ -1,6 +1,7 @@
 // One `replay` from options to exit code.
 import { writeFileSync } from 'node:fs';
 import { SingleBar } from 'cli-progress';
+import { openPerfetto, readPerfettoOptions } from '../../perfetto/options.ts';
 import { makeResult } from '../../replay/report/result.ts';
 import { renderReplay } from '../../replay/report/table.ts';
 import { type ReplayOptions, replayOptionsSchema } from '../../replay/run/options.ts';
@@ -23,6 +24,8 @@ export interface ReplayValues {
   readonly queueEntries: string;
   readonly json?: string;
   readonly record?: string;
+  readonly perfetto?: string;
+  readonly perfettoSample?: number;
 }
 
 /** What `replay` needs of the process. */
@@ -39,13 +42,19 @@ const PROGRESS_MS = 200;
 /** @returns 0, 1 the books do not balance or there was no request, 130 interrupted. @throws UsageError an option, or a file that there is not */
 export async function runReplay(file: string, values: ReplayValues, host: ReplayHost): Promise<number> {
   const options = readOptions(values);
-  for (const option of ['json', 'record'] as const) touch(`--${option}`, values[option]);
+  for (const option of ['json', 'record', 'perfetto'] as const) touch(`--${option}`, values[option]);
   const trace = await open(file);
+  const { recorder, done: traced } = openPerfetto(readPerfettoOptions({ ...values }).perfetto);
   const progress = openBar(trace, host.err);
   const alive = setInterval(() => {}, 2 ** 30); // Atomics.waitAsync keeps no process alive
   try {
     const { json, record } = values;
-    const replayed = await replayTrace(trace, options, { onProgress: progress.at, signal: host.signal, record });
+    const replayed = await replayTrace(trace, options, {
+      onProgress: progress.at,
+      signal: host.signal,
+      record,
+      recorder,
+    });
     progress.stop();
     const result = makeResult(file, options, replayed);
     host.out.write(renderReplay(result));
@@ -55,6 +64,7 @@ export async function runReplay(file: string, values: ReplayValues, host: Replay
     return result.unbalanced.length > 0 || result.records === 0 ? EXIT_FAILED : EXIT_OK;
   } finally {
     progress.stop();
+    traced((text) => host.err.write(`${text}\n`));
     clearInterval(alive);
   }
 }
