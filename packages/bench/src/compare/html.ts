@@ -86,17 +86,24 @@ function histogramPlots({ cells }: Comparison): Plot[] {
   ];
 }
 
+/** A figure for each thread count, with and without the scanner; A's bar above B's. */
 function stagesOf({ cells }: Comparison): string {
-  const figures = cells.flatMap(({ name, before, after }) => {
-    const [a, b] = [before?.stress?.stages, after?.stress?.stages];
-    if (a === undefined || b === undefined) return [];
-    return [
-      stageFigure(name, [
-        { name: 'A', stages: a },
-        { name: 'B', stages: b },
-      ]),
+  const pairs = cells.flatMap(({ before, after }) => {
+    const [a, b] = [before?.stress, after?.stress];
+    if (a?.stages === undefined || b?.stages === undefined) return [];
+    const title = `${b.threads} threads, scanner ${b.scanner > 0 ? 'on' : 'off'}`;
+    const bars = [
+      { name: `${b.generation} A`, stages: a.stages },
+      { name: `${b.generation} B`, stages: b.stages },
     ];
+    return [{ title, bars }];
   });
-  if (figures.length === 0) return '';
+  if (pairs.length === 0) return '';
+  const figures = [...Map.groupBy(pairs, ({ title }) => title)].map(([title, all]) =>
+    stageFigure(
+      title,
+      all.flatMap(({ bars }) => bars),
+    ),
+  );
   return `<section><h2>Where a fault's time goes</h2>${STAGE_MEANING}<div class="plots">\n${figures.join('\n')}\n</div></section>`;
 }

@@ -119,7 +119,7 @@ test('--json says what the table says; --html shows both over one another, as on
   });
   const page = readFileSync(html, 'utf8');
   expect(page).toContain('<figure id="histograms">');
-  expect(page).toContain('aria-label="B: queue 99 ns, group 1 ns, work ring 2 ns, handler 3 ns, response 4 ns"');
+  expect(page).toContain('aria-label="v7 B: queue 99 ns, group 1 ns, work ring 2 ns, handler 3 ns, response 4 ns"');
   expect(page).not.toMatch(/<(link|img|iframe)|\ssrc=|@import|url\(/i);
   const sized = await faultline(a, b, '--html', join(folder, 'nowhere', 'x.html'));
   expect(sized).toMatchObject({ code: 2, err: expect.stringContaining('cannot be written: ENOENT') });
