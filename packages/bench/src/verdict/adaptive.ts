@@ -56,7 +56,7 @@ async function tryCandidate(
   adaptive: AdaptiveSwitches,
 ): Promise<Candidate> {
   const run = (threads: number, seed = 1): Promise<Outcome> =>
-    pool.run(cellOf(preset, plan, { generation: 'adaptive', threads, adaptive }), seed);
+    pool.run(cellOf(preset, plan, { generation: 'adaptive', threads, adaptive }, plan.sweepCell), seed);
   return {
     name,
     isCore: JSON.stringify(adaptive) === JSON.stringify(CORE_ADAPTIVE),

@@ -118,7 +118,8 @@ async function spike(
 ): Promise<Spike> {
   const low = Math.max(1, Math.round(knee * lowShare));
   const high = Math.round(knee * HIGH);
-  const { dwellSeconds, warmupSeconds } = plan;
+  const { dwellSeconds } = plan;
+  const { warmupSeconds } = plan.cell;
   const raisedAt = warmupSeconds + BEFORE * dwellSeconds;
   const loweredAt = raisedAt + DURING * dwellSeconds;
   const endAt = loweredAt + AFTER * dwellSeconds;
@@ -153,7 +154,8 @@ async function goUpAndDown(
   generation: ModelGeneration,
   knee: number,
 ): Promise<Hysteresis> {
-  const { dwellSeconds, warmupSeconds } = plan;
+  const { dwellSeconds } = plan;
+  const { warmupSeconds } = plan.cell;
   const levels = LEVELS.map((share) => Math.max(1, Math.round(knee * share)));
   const path = [...levels, ...levels.slice(0, -1).reverse()];
   const beginOf = (step: number): number => warmupSeconds + step * dwellSeconds;

@@ -5,6 +5,7 @@ import { geometricGrid } from './knee.ts';
 
 /** Virtual time: with more threads a job's turn comes later, and so does trouble. */
 export interface Length {
+  readonly warmupSeconds: number;
   readonly leastSeconds: number;
   /** Turns that each thread should have had, at the pace of the accelerator. */
   readonly turns: number;
@@ -19,8 +20,7 @@ export interface Plan {
   readonly threads: readonly number[];
   /** Thread counts that knees are looked for among. */
   readonly grid: readonly number[];
-  readonly warmupSeconds: number;
-  /** How long a cell of the table is, and those that knees are made of; and a cell of the sweep over guesses. */
+  /** How long a cell of the table is, and a cell of the sweeps: over suspects, switches, guesses. */
   readonly cell: Length;
   readonly sweepCell: Length;
   /** Factors of a guess. */
@@ -35,14 +35,13 @@ export interface Plan {
 
 const count = z.int().nonnegative();
 const length = z.number().positive();
-const lengthSchema = z.object({ leastSeconds: length, turns: length });
+const lengthSchema = z.object({ warmupSeconds: length, leastSeconds: length, turns: length });
 export const planSchema: z.ZodType<Plan> = z.object({
   quick: z.boolean(),
   seeds: count,
   kneeSeeds: count,
   threads: z.array(count),
   grid: z.array(count),
-  warmupSeconds: length,
   cell: lengthSchema,
   sweepCell: lengthSchema,
   factors: z.array(length),
@@ -60,9 +59,8 @@ export function makePlan(quick: boolean, seeds: number | undefined): Plan {
       threads: [8, 512],
       kneeSeeds: 1,
       grid: [128, 512, 1024],
-      warmupSeconds: 0.2,
-      cell: { leastSeconds: 0.5, turns: 0.5 },
-      sweepCell: { leastSeconds: 0.2, turns: 0.2 },
+      cell: { warmupSeconds: 0.2, leastSeconds: 0.5, turns: 0.5 },
+      sweepCell: { warmupSeconds: 0.2, leastSeconds: 0.2, turns: 0.2 },
       factors: [4],
       guesses: 2,
       dwellSeconds: 0.3,
@@ -71,12 +69,11 @@ export function makePlan(quick: boolean, seeds: number | undefined): Plan {
   return {
     quick,
     seeds: seeds ?? 5,
-    kneeSeeds: 2,
+    kneeSeeds: 1,
     threads: [8, 16, 32, 64, 128, 256, 384, 512, 768, 1024, 2048],
     grid: geometricGrid(128, 1024),
-    warmupSeconds: 2,
-    cell: { leastSeconds: 6, turns: 20 },
-    sweepCell: { leastSeconds: 5, turns: 12 },
+    cell: { warmupSeconds: 2, leastSeconds: 6, turns: 20 },
+    sweepCell: { warmupSeconds: 0.5, leastSeconds: 5, turns: 12 },
     factors: [0.25, 4],
     guesses: Number.MAX_SAFE_INTEGER,
     dwellSeconds: 4,
@@ -113,7 +110,7 @@ export function cellOf(
     generation,
     threads,
     adaptive,
-    warmupSeconds: plan.warmupSeconds,
+    warmupSeconds: length.warmupSeconds,
     seconds: secondsOf(config, threads, length),
     devices: Math.min(config.devices, threads),
     ...(remove.length === 0 ? {} : { remove }),

@@ -18,6 +18,8 @@ export interface VerdictHooks {
   onSection(name: string): void;
   /** Simulations made, and those that have been asked for up to now. */
   onProgress(done: number, asked: number): void;
+  /** What has been finished by the end of a section: what follows may take long. */
+  onPartial(result: VerdictResult): void;
   readonly signal: AbortSignal;
 }
 
@@ -43,41 +45,46 @@ export async function runVerdict(request: VerdictRequest, hooks: VerdictHooks): 
   const began = performance.now();
   const secondsSince = (): number => (performance.now() - began) / 1000;
   try {
-    const section = <T>(name: string, make: () => Promise<T>): Promise<T> => {
-      if (!signal.aborted) hooks.onSection(name);
-      return make();
-    };
-    const table = await section('table', () => makeTable(pool, preset, plan));
-    const tableSeconds = secondsSince();
-    const removals = await section('suspects', () => tryRemovals(pool, preset, plan));
-    const candidates = await section('adaptive', () => tryCandidates(pool, preset, plan));
-    const metastability = await section('load up and down', () => shakeLoad(pool, preset, plan, removals));
-    const sensitivity = await section('guesses', () => sweepGuesses(pool, preset, plan));
-    const { real, validate } = request;
-    const realRun = real && (await unlessInterrupted(signal, () => section('real run', real)));
-    const validation = validate && (await unlessInterrupted(signal, () => section('validation', validate)));
-    return {
+    let result: VerdictResult = {
       schemaVersion: VERDICT_VERSION,
       command: 'verdict',
       environment: readEnvironment(),
       plan,
       preset: presetOf(preset),
-      partial: signal.aborted,
-      table,
-      removals,
-      sensitivity,
-      metastability,
-      candidates,
-      ...(realRun === undefined ? {} : { real: realRun }),
-      ...(validation === undefined ? {} : { validation }),
-      effort: {
-        simulations: pool.simulations,
-        events: pool.events,
-        seconds: secondsSince(),
-        tableSeconds,
-        processors,
-      },
+      partial: true,
+      table: [],
+      removals: [],
+      sensitivity: [],
+      metastability: { spikes: [], hysteresis: [] },
+      candidates: [],
+      effort: { simulations: 0, events: 0, seconds: 0, tableSeconds: 0, processors },
     };
+    const section = async (name: string, make: () => Promise<Partial<VerdictResult>>): Promise<void> => {
+      if (!signal.aborted) hooks.onSection(name);
+      const part = await make();
+      const seconds = secondsSince();
+      const effort = { ...result.effort, simulations: pool.simulations, events: pool.events, seconds };
+      result = { ...result, effort: name === 'table' ? { ...effort, tableSeconds: seconds } : effort, ...part };
+      hooks.onPartial(result);
+    };
+    await section('table', async () => ({ table: await makeTable(pool, preset, plan) }));
+    await section('suspects', async () => ({ removals: await tryRemovals(pool, preset, plan) }));
+    await section('adaptive', async () => ({ candidates: await tryCandidates(pool, preset, plan) }));
+    const { removals } = result;
+    await section('load up and down', async () => ({ metastability: await shakeLoad(pool, preset, plan, removals) }));
+    await section('guesses', async () => ({ sensitivity: await sweepGuesses(pool, preset, plan) }));
+    const { real, validate } = request;
+    if (real !== undefined)
+      await section('real run', async () => {
+        const found = await unlessInterrupted(signal, real);
+        return found === undefined ? {} : { real: found };
+      });
+    if (validate !== undefined)
+      await section('validation', async () => {
+        const validation = await unlessInterrupted(signal, validate);
+        return validation === undefined ? {} : { validation };
+      });
+    return { ...result, partial: signal.aborted };
   } finally {
     await pool.destroy();
   }

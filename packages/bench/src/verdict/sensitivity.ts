@@ -60,7 +60,10 @@ async function sweepPoint(
 ): Promise<SensitivityPoint> {
   const change = (config: ModelConfig): ModelConfig =>
     point.path === '' ? config : withParameter(config, point.path, point.value);
-  const panel = await makePanel(pool, preset, plan, change);
+  const panel =
+    base !== undefined && (await isUnused(pool, preset, plan, point))
+      ? base
+      : await makePanel(pool, preset, plan, change);
   const run = (threads: number): Promise<Outcome> => {
     const config = cellOf(preset, plan, { generation: 'locked', threads }, plan.sweepCell);
     return pool.run(change(config), 1);
@@ -69,8 +72,23 @@ async function sweepPoint(
     ...point,
     panel,
     conclusions: Object.fromEntries(conclusionsOf(plan).map(({ name, holds }) => [name, holds(panel)])),
-    ...(base === undefined || hasChanged(panel, base) ? await findKnees({ ...plan, kneeSeeds: 1 }, run) : {}),
+    ...(base === undefined || (panel !== base && hasChanged(panel, base))
+      ? await findKnees({ ...plan, kneeSeeds: 1 }, run)
+      : {}),
   };
+}
+
+/** A cost that nobody pays changes nothing, bit by bit. Those of report and answer are some generation's own: `locked` does not tell. */
+async function isUnused(
+  pool: SimulationPool,
+  preset: Preset,
+  plan: Plan,
+  { path, value }: GuessPoint,
+): Promise<boolean> {
+  if (!path.startsWith('costs.') || /^costs\.(report|respond)\./.test(path)) return false;
+  const config = cellOf(preset, plan, { generation: 'locked', threads: plan.asked.at }, plan.sweepCell);
+  const [before, after] = await Promise.all([pool.run(config, 1), pool.run(withParameter(config, path, value), 1)]);
+  return JSON.stringify(before) === JSON.stringify(after);
 }
 
 function hasChanged(panel: Panel, base: Panel): boolean {

@@ -53,7 +53,7 @@ async function tryRemoval(
   remove: readonly Suspect[],
 ): Promise<Removal> {
   const run = (threads: number, seed: number): Promise<Outcome> =>
-    pool.run(cellOf(preset, plan, { generation, threads, remove }), seed);
+    pool.run(cellOf(preset, plan, { generation, threads, remove }, plan.sweepCell), seed);
   const { at, beyond } = plan.asked;
   return {
     generation,

@@ -14,6 +14,7 @@ async function verdict(processors: number, stopAt?: string): Promise<VerdictResu
         if (name === stopAt) controller.abort();
       },
       onProgress: () => {},
+      onPartial: () => {},
       signal: controller.signal,
     },
   );

@@ -1,4 +1,5 @@
 // One `verdict` from options to exit code.
+import { writeFileSync } from 'node:fs';
 import { loadPreset, PRESET_NAMES, type Preset, type PresetName, parsePreset } from '../../model/index.ts';
 import { makeOverview, renderTerminal } from '../../verdict/document/index.ts';
 import { makePlan } from '../../verdict/plan.ts';
@@ -50,7 +51,14 @@ function prepareRun(options: VerdictOptions, host: VerdictHost): () => Promise<V
     try {
       return await runVerdict(
         { preset, plan, ...besideOf(options, host, progress.note) },
-        { onSection: progress.section, onProgress: progress.at, signal: host.signal },
+        {
+          onSection: progress.section,
+          onProgress: progress.at,
+          onPartial: (result) => {
+            if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result)}\n`);
+          },
+          signal: host.signal,
+        },
       );
     } finally {
       clearInterval(alive);

@@ -37,6 +37,7 @@ test('makes the document of a stored result, without simulating', async () => {
         if (name !== 'table') afterTable.abort();
       },
       onProgress: () => {},
+      onPartial: () => {},
       signal: afterTable.signal,
     },
   );

@@ -106,7 +106,7 @@ export function limitsSection(result: VerdictResult): Block[] {
           ]
         : []),
       `That guesses do no harm together. ${guesses === 0 ? 'None was moved here' : `${guesses} were moved, each by itself`}: two that are wrong at once may turn what neither turns alone. What the model leaves out no sweep can find.`,
-      `That a knee is sharp. It was found on a grid of thread counts a quarter of a doubling apart, with ${plan.kneeSeeds} seeds, in cells that end (${showLength(plan.cell)}); near it chance decides, as the seeds of the table show. The sweep over guesses has one seed, so that a conclusion may turn by chance.`,
+      `That a knee is sharp. It was found on a grid of thread counts a quarter of a doubling apart, with ${plan.kneeSeeds === 1 ? 'one seed' : `${plan.kneeSeeds} seeds`}, in cells that end (${showLength(plan.sweepCell)}); near it chance decides, as the seeds of the table show. The sweep over guesses has one seed, so that a conclusion may turn by chance.`,
       `That faults one by one behave as faults that travel ${String(preset.parameters.grain?.value ?? 1)} together: what that changes is tested at one load alone.`,
       'That costs are what they seem. A cost measured alone is not the cost under load; the model adds cache-line transfers and contention, not memory bandwidth, frequency or NUMA distance of each access.',
       'That removing a suspect is possible as easily on a real machine as in a model, where it costs nothing.',

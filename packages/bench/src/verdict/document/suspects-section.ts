@@ -19,9 +19,9 @@ export function suspectsSection(result: VerdictResult): Block[] {
   return [
     heading(2, 'The suspects, taken out one by one and in pairs'),
     text(
-      `A knee is the largest thread count before all is no longer well with ${plan.kneeSeeds} seeds, found by doubling steps and bisection among thread counts a quarter of a doubling apart, ` +
+      `A knee is the largest thread count before all is no longer well with ${plan.kneeSeeds === 1 ? 'the first seed' : `${plan.kneeSeeds} seeds`}, found by doubling steps and bisection among thread counts a quarter of a doubling apart, ` +
         `from ${grid[0]} to ${grid[grid.length - 1]}. There are two: the loop's, beyond which more than 5 % of all faults are re-faults, and the time-out's, ` +
-        `beyond which a job fails (${showLength(plan.cell)}). A longer run may fail a little earlier.`,
+        `beyond which a job fails (${showLength(plan.sweepCell)}). A longer run may fail a little earlier.`,
     ),
     list(SUSPECT_NAMES.map((name) => `Without ${SUSPECT_WORDS[name]}: ${removalText(name)}.`)),
     removalTable('`locked` without one suspect', result, singles, base),
