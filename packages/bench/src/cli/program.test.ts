@@ -96,6 +96,11 @@ test.each([
   ['stress --replace-ms -1', '--replace-ms = -1: must be a whole number from 0 to 3600000'],
   ['stress --scenario nowhere.yaml', '--scenario = "nowhere.yaml": cannot be read: ENOENT'],
   ['stress --json nowhere/x.json', '--json = "nowhere/x.json": cannot be written: ENOENT'],
+  ['stress --perfetto nowhere/x', '--perfetto = "nowhere/x": cannot be written: ENOENT'],
+  [
+    'stress --perfetto-sample 0',
+    "option '--perfetto-sample <n>' argument '0' is invalid. It must be a whole number from 1 to 1000000.",
+  ],
   ['stress --faults 5 --seconds 1', "option '--faults <n>' cannot be used with option '--seconds <s>'"],
   ['stress --group-pages 8', '--group-pages = 8: a stalled access is a group of its own: needs vtd or amd'],
   [
