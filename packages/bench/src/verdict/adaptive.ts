@@ -45,7 +45,7 @@ export async function tryCandidates(pool: SimulationPool, preset: Preset, plan: 
   const together: AdaptiveSwitches = Object.assign({}, NO_SWITCHES, ...alone.map(([, switches]) => switches));
   const asked: [string, AdaptiveSwitches][] = alone.map(([name, switches]) => [name, { ...NO_SWITCHES, ...switches }]);
   asked.push(['all of them', together]);
-  return finished(asked.map(([name, adaptive]) => tryCandidate(pool, preset, plan, name, adaptive)));
+  return finished(pool, asked, ([name, adaptive]) => tryCandidate(pool, preset, plan, name, adaptive));
 }
 
 async function tryCandidate(

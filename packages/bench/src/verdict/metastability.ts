@@ -99,11 +99,10 @@ export async function shakeLoad(
     generation,
     knee: Math.max(loop.isBeyond ? common : loop.threads, plan.grid[0]),
   }));
+  const loads = designs.flatMap((design) => LOWS.map((low) => ({ ...design, low })));
   const [spikes, hysteresis] = await Promise.all([
-    finished(
-      designs.flatMap(({ generation, knee }) => LOWS.map((low) => spike(pool, preset, plan, generation, knee, low))),
-    ),
-    finished(designs.map(({ generation, knee }) => goUpAndDown(pool, preset, plan, generation, knee))),
+    finished(pool, loads, ({ generation, knee, low }) => spike(pool, preset, plan, generation, knee, low)),
+    finished(pool, designs, ({ generation, knee }) => goUpAndDown(pool, preset, plan, generation, knee)),
   ]);
   return { spikes, hysteresis };
 }

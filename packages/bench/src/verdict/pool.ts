@@ -21,10 +21,12 @@ export class SimulationPool {
   readonly #pool: Piscina<SimulationTask, Answer>;
   readonly #hooks: PoolHooks;
   readonly #known: Map<string, Promise<Answer>> = new Map();
+  readonly threads: number;
   simulations = 0;
   events = 0;
 
   constructor(threads: number, hooks: PoolHooks) {
+    this.threads = threads;
     this.#hooks = hooks;
     this.#pool = new Piscina({
       filename: workerUrl('simulate.worker', import.meta.url).href,
@@ -90,12 +92,28 @@ function keyOf(config: ModelConfig): string {
   return JSON.stringify([generation, own, generation === 'adaptive' ? adaptive : 0, rest]);
 }
 
-/** Waits for all. @returns what was finished, when the verdict was interrupted in between. @throws what else went wrong. */
-export async function finished<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  const settled = await Promise.allSettled(promises);
-  return settled.flatMap((each) => {
-    if (each.status === 'fulfilled') return [each.value];
-    if (each.reason instanceof Interrupted) return [];
-    throw each.reason;
-  });
+/** Items that are under way at once, a thread of the pool: enough to keep it busy while a bisection waits for its next. */
+const UNDER_WAY_PER_THREAD = 3;
+
+/** Makes something of each item, in their order, a few at a time: when the verdict is interrupted, those before are finished.
+ * @returns what was finished, in order. @throws what else went wrong. */
+export async function finished<T, R>(
+  pool: SimulationPool,
+  items: readonly T[],
+  make: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results = new Map<number, R>();
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < items.length) {
+      const at = next++;
+      try {
+        results.set(at, await make(items[at]));
+      } catch (error) {
+        if (!(error instanceof Interrupted)) throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: UNDER_WAY_PER_THREAD * pool.threads }, work));
+  return [...results].sort(([a], [b]) => a - b).map(([, result]) => result);
 }

@@ -46,9 +46,9 @@ export async function sweepGuesses(pool: SimulationPool, preset: Preset, plan: P
   const points = guessesOf(preset, plan.factors)
     .slice(0, plan.guesses)
     .flatMap(({ points: each, given, text }) => each.map((point) => ({ ...point, given, text })));
-  const base = sweepPoint(pool, preset, plan, asItStands, undefined);
-  const others = points.map(async (point) => sweepPoint(pool, preset, plan, point, (await base).panel));
-  return finished([base, ...others]);
+  const [base] = await finished(pool, [asItStands], (point) => sweepPoint(pool, preset, plan, point, undefined));
+  if (base === undefined) return [];
+  return [base, ...(await finished(pool, points, (point) => sweepPoint(pool, preset, plan, point, base.panel)))];
 }
 
 async function sweepPoint(

@@ -42,7 +42,7 @@ export async function tryRemovals(pool: SimulationPool, preset: Preset, plan: Pl
     for (const name of SUSPECT_NAMES) asked.push([generation, [name]]);
   }
   if (!plan.quick) for (const pair of pairsOf(SUSPECT_NAMES)) asked.push(['locked', pair]);
-  return finished(asked.map(([generation, removed]) => tryRemoval(pool, preset, plan, generation, removed)));
+  return finished(pool, asked, ([generation, removed]) => tryRemoval(pool, preset, plan, generation, removed));
 }
 
 async function tryRemoval(

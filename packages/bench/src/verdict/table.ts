@@ -39,7 +39,7 @@ export const tableRowSchema: z.ZodType<TableRow> = z.object({
 /** Simulates the table. Rows without all their seeds are left out. */
 export async function makeTable(pool: SimulationPool, preset: Preset, plan: Plan): Promise<TableRow[]> {
   const seeds = Array.from({ length: plan.seeds }, (_, index) => index + 1);
-  const rows = plan.threads.map(async (threads) => {
+  const rows = await finished(pool, plan.threads, async (threads) => {
     const cells = await Promise.all(
       MODEL_GENERATIONS.map(async (generation) => {
         const config = cellOf(preset, plan, { generation, threads });
@@ -49,7 +49,7 @@ export async function makeTable(pool: SimulationPool, preset: Preset, plan: Plan
     const locked = cells[0].outcomes;
     return cells.map(({ generation, outcomes }) => rowOf(generation, threads, outcomes, locked));
   });
-  return (await finished(rows)).flat();
+  return rows.flat();
 }
 
 function rowOf(
