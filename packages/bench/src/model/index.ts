@@ -1,3 +1,4 @@
+export { Arrivals } from './arrivals.ts';
 export {
   type AdaptiveSwitches,
   type LoadStep,

@@ -40,8 +40,8 @@ export class World {
   readonly #random: Random;
   onAnswered: () => void = () => {};
 
-  /** @param config with suspects taken out. @param watch told of every fault. */
-  constructor(config: ModelConfig, seed: number, watch?: FaultWatch) {
+  /** @param config with suspects taken out. @param watch told of every fault. @param Plain what stands for jobs that nobody watches. */
+  constructor(config: ModelConfig, seed: number, watch?: FaultWatch, Plain: typeof Jobs = Jobs) {
     this.config = config;
     const { engine, stats } = this;
     const random = new Random(seed);
@@ -64,7 +64,7 @@ export class World {
     );
     this.jobs =
       watch === undefined
-        ? new Jobs(config, stats, pages, random)
+        ? new Plain(config, stats, pages, random)
         : new WatchedJobs(config, stats, pages, random, watch);
     this.path = new FaultPath(engine, processors, config);
     this.work = new WorkQueue(engine, processors, config);

@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { PRESET_NAMES } from '../../model/index.ts';
 import { perfettoOption, perfettoSampleOption } from '../../perfetto/options.ts';
 import { defaultReplayOptions } from '../../replay/run/options.ts';
 import type { ReplayHost, ReplayValues } from './run.ts';
@@ -20,6 +21,11 @@ export function addReplayCommand(program: Command, host: ReplayHost, done: (code
     .option('--handlers <n>', 'handler threads', String(defaults.handlers))
     .option('--max-active <n>', "the work queue's limit on groups in work", String(defaults.maxActive))
     .option('--queue-entries <n>', "records in the IOMMU's queue", String(defaults.queueEntries))
+    .addOption(
+      new Option('--model <machine>', 'through the model, in virtual time, instead of real threads')
+        .choices(PRESET_NAMES)
+        .conflicts(['record', 'perfetto']),
+    )
     .option('--json <file>', 'write the result as JSON')
     .option('--record <file>', 'write what was reported to the core, as a trace')
     .addOption(perfettoOption())

@@ -1,16 +1,20 @@
 // One `replay` from options to exit code.
 import { writeFileSync } from 'node:fs';
 import { SingleBar } from 'cli-progress';
+import { loadPreset, type PresetName } from '../../model/index.ts';
 import { openPerfetto, readPerfettoOptions } from '../../perfetto/options.ts';
+import { replayInModel } from '../../replay/model/replay-model.ts';
+import { makeModelResult } from '../../replay/report/model-result.ts';
 import { makeResult } from '../../replay/report/result.ts';
-import { renderReplay } from '../../replay/report/table.ts';
+import type { ReplayResult } from '../../replay/report/schema.ts';
+import { renderModelReplay, renderReplay } from '../../replay/report/table.ts';
 import { type ReplayOptions, replayOptionsSchema } from '../../replay/run/options.ts';
 import { replayTrace } from '../../replay/run/replay.ts';
 import { openTrace, type TraceFile } from '../../replay/source/open-trace.ts';
 import { formatBytes, formatCount } from '../../report/format.ts';
 import type { TextSink } from '../progress.ts';
 import { UsageError } from '../request.ts';
-import { EXIT_FAILED, EXIT_OK } from '../run.ts';
+import { EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, touch } from '../run.ts';
 
 /** As commander hands them over. */
 export interface ReplayValues {
@@ -26,6 +30,7 @@ export interface ReplayValues {
   readonly record?: string;
   readonly perfetto?: string;
   readonly perfettoSample?: number;
+  readonly model?: PresetName;
 }
 
 /** What `replay` needs of the process. */
@@ -36,8 +41,9 @@ export interface ReplayHost {
   readonly signal: AbortSignal;
 }
 
-const EXIT_INTERRUPTED = 130;
 const PROGRESS_MS = 200;
+/** Of what the model leaves to chance. */
+const SEED = 1;
 
 /** @returns 0, 1 the books do not balance or there was no request, 130 interrupted. @throws UsageError an option, or a file that there is not */
 export async function runReplay(file: string, values: ReplayValues, host: ReplayHost): Promise<number> {
@@ -48,7 +54,8 @@ export async function runReplay(file: string, values: ReplayValues, host: Replay
   const progress = openBar(trace, host.err);
   const alive = setInterval(() => {}, 2 ** 30); // Atomics.waitAsync keeps no process alive
   try {
-    const { json, record } = values;
+    const { json, record, model } = values;
+    if (model !== undefined) return await throughModel(model, { file, trace, options, progress, json }, host);
     const replayed = await replayTrace(trace, options, {
       onProgress: progress.at,
       signal: host.signal,
@@ -59,14 +66,39 @@ export async function runReplay(file: string, values: ReplayValues, host: Replay
     const result = makeResult(file, options, replayed);
     host.out.write(renderReplay(result));
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(result)}\n`);
-    if (result.interrupted) return EXIT_INTERRUPTED;
-    if (result.records === 0) host.err.write(`${file}: no page request in it\n`);
-    return result.unbalanced.length > 0 || result.records === 0 ? EXIT_FAILED : EXIT_OK;
+    return exitCode(file, result, host);
   } finally {
     progress.stop();
     traced((text) => host.err.write(`${text}\n`));
     clearInterval(alive);
   }
+}
+
+async function throughModel(
+  model: PresetName,
+  asked: { file: string; trace: TraceFile; options: ReplayOptions; progress: Bar; json: string | undefined },
+  host: ReplayHost,
+): Promise<number> {
+  const { file, trace, options, progress, json } = asked;
+  const { generation, speed, devices } = options;
+  const parts = { generation, speed, devices, seed: SEED };
+  const hooks = { onProgress: progress.at, signal: host.signal };
+  const replayed = await replayInModel(trace, { ...parts, preset: loadPreset(model) }, hooks);
+  progress.stop();
+  const result = makeModelResult(file, { ...parts, preset: model }, replayed);
+  host.out.write(renderModelReplay(result));
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(result)}\n`);
+  return exitCode(file, result, host);
+}
+
+function exitCode(
+  file: string,
+  { interrupted, records, unbalanced }: Pick<ReplayResult, 'interrupted' | 'records' | 'unbalanced'>,
+  { err }: ReplayHost,
+): number {
+  if (interrupted) return EXIT_INTERRUPTED;
+  if (records === 0) err.write(`${file}: no page request in it\n`);
+  return unbalanced.length > 0 || records === 0 ? EXIT_FAILED : EXIT_OK;
 }
 
 function readOptions(values: ReplayValues): ReplayOptions {
@@ -91,16 +123,6 @@ async function open(file: string): Promise<TraceFile> {
     return await openTrace(file);
   } catch (error) {
     throw new UsageError(`${JSON.stringify(file)}: cannot be read: ${(error as Error).message}`);
-  }
-}
-
-/** A long replay must not end at a folder that does not exist. */
-function touch(option: string, file: string | undefined): void {
-  if (file === undefined) return;
-  try {
-    writeFileSync(file, '', { flag: 'a' });
-  } catch (error) {
-    throw new UsageError(`${option} = ${JSON.stringify(file)}: cannot be written: ${(error as Error).message}`);
   }
 }
 

@@ -80,6 +80,11 @@ export class Memory {
     return took;
   }
 
+  /** A packet's pages are absent as it stalls. */
+  absent(packet: Packet): void {
+    for (let fault = 0; fault < packet.count; fault++) this.#pages.discard(this.#jobs.pageOf(packet, fault), 1);
+  }
+
   answer(packet: Packet): void {
     for (let fault = 0; fault < packet.count; fault++) {
       const page = this.#jobs.pageOf(packet, fault);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Bin, Environment, LatencyNs } from '../../result/schema.ts';
 import { GENERATIONS, HANDLERS } from '../../scenario/parameters.ts';
 import type { ReplayOptions } from '../run/options.ts';
-import type { UnreadableLine } from '../source/trace-reader.ts';
+import type { TraceCounts, UnreadableLine } from '../source/trace-reader.ts';
 
 export const REPLAY_SCHEMA_VERSION = 1;
 
@@ -17,7 +17,14 @@ export interface ReplayedDevice {
   groups: number;
 }
 
-export interface ReplayResult {
+/** What the file was made of. */
+export interface TraceFigures extends TraceCounts {
+  unreadableLines: UnreadableLine[];
+  /** Devices that the trace names. */
+  devices: number;
+}
+
+export interface ReplayResult extends TraceFigures {
   schemaVersion: typeof REPLAY_SCHEMA_VERSION;
   command: 'replay';
   file: string;
@@ -27,30 +34,7 @@ export interface ReplayResult {
   /** It was interrupted: figures are those of what had been read by then. */
   interrupted: boolean;
 
-  /** Lines read: records + unreadable + other + comments + blank + lostLines. */
-  lines: number;
-  /** Page requests among them. */
-  records: number;
-  /** Lines that are none of these; the first of them in `unreadableLines`. */
-  unreadable: number;
-  unreadableLines: UnreadableLine[];
-  /** Lines of other events. */
-  other: number;
-  comments: number;
-  blank: number;
-  /** Lines by which the tracer says that it lost events, and how many of these, as far as it knows. */
-  lostLines: number;
-  lost: number;
-  /** Records older than the one before, and records without a time: both are sent at once. */
-  backwards: number;
-  untimed: number;
-
-  /** Devices that the trace names. */
-  devices: number;
   byDevice: ReplayedDevice[];
-  /** Groups with their last request, and those that still wanted it in the end. */
-  groups: number;
-  partial: number;
 
   /** Requests sent: records = sent + unsent + unplaced + stopMarkers. */
   sent: number;
@@ -95,9 +79,17 @@ export interface ReplayResult {
   unbalanced: string[];
 }
 
-const count = z.int().nonnegative();
+export const count: z.ZodType<number> = z.int().nonnegative();
 const amount = z.number().nonnegative();
-const latency = z.object({ p50: amount, p99: amount, p999: amount, max: amount });
+export const latencySchema: z.ZodType<LatencyNs> = z.object({ p50: amount, p99: amount, p999: amount, max: amount });
+
+/** The fields of {@link TraceFigures}. */
+export const traceFigures: { readonly [K in keyof TraceFigures]: z.ZodType<TraceFigures[K]> } = {
+  ...{ lines: count, records: count, unreadable: count, other: count, comments: count, blank: count },
+  unreadableLines: z.array(z.object({ line: count, why: z.string(), text: z.string() })),
+  ...{ lostLines: count, lost: count, backwards: count, untimed: count },
+  ...{ devices: count, groups: count, partial: count },
+};
 
 export const replayResultSchema: z.ZodType<ReplayResult> = z.object({
   schemaVersion: z.literal(REPLAY_SCHEMA_VERSION),
@@ -115,20 +107,17 @@ export const replayResultSchema: z.ZodType<ReplayResult> = z.object({
     ...{ devices: count, handlers: count, maxActive: count, queueEntries: count },
   }),
   interrupted: z.boolean(),
-  ...{ lines: count, records: count, unreadable: count, other: count, comments: count, blank: count },
-  unreadableLines: z.array(z.object({ line: count, why: z.string(), text: z.string() })),
-  ...{ lostLines: count, lost: count, backwards: count, untimed: count },
-  devices: count,
+  ...traceFigures,
   byDevice: z.array(
     z.object({ device: z.string(), rid: count, pasids: z.array(count), records: count, groups: count }),
   ),
-  ...{ groups: count, partial: count, sent: count, unsent: count, unplaced: count, stopMarkers: count },
+  ...{ sent: count, unsent: count, unplaced: count, stopMarkers: count },
   ...{ heldForIndex: count, heldForCredit: count, groupsSent: count, answered: count, succeeded: count },
   ...{ invalid: count, byCore: count, byHardware: count, failures: count, dropped: count, unexpected: count },
   byDriver: z.int(), // below zero is a defect to report, not a file to refuse
   overflows: count,
   ...{ seconds: amount, recordsPerSecond: amount, groupsPerSecond: amount },
-  ...{ latencyNs: latency, latenessNs: latency },
+  ...{ latencyNs: latencySchema, latenessNs: latencySchema },
   histogram: z.array(z.tuple([amount, count])),
   unbalanced: z.array(z.string()),
 });

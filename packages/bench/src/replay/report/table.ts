@@ -1,7 +1,8 @@
 import Table from 'cli-table3';
 import { formatCount, formatNs, formatRate, formatSeconds } from '../../report/format.ts';
 import type { LatencyNs } from '../../result/schema.ts';
-import type { ReplayedDevice, ReplayResult } from './schema.ts';
+import type { ModelReplayResult } from './model-result.ts';
+import type { ReplayedDevice, ReplayResult, TraceFigures } from './schema.ts';
 
 const DEVICES_SHOWN = 16;
 const HISTOGRAM_WIDTH = 40;
@@ -24,7 +25,25 @@ export function renderReplay(result: ReplayResult): string {
   return `${sections.join('\n\n')}\n`;
 }
 
-function traceTable(result: ReplayResult): string {
+/** The same of a replay through the model. */
+export function renderModelReplay(result: ModelReplayResult): string {
+  const { file, options, groupsSent, answered, heldForCredit, unplaced, stopMarkers, seconds } = result;
+  const speed = options.speed === null ? 'as fast as it goes' : `at ${options.speed} x its speed`;
+  const sections = [
+    `faultline replay ${file}, ${speed}: model of ${options.preset}, ${options.generation}`,
+    `The trace\n${traceTable(result)}`,
+    ...unreadableSection(result),
+    `The model\n${columns(Object.entries({ 'groups sent': groupsSent, answered, 'held for credit': heldForCredit, 'requests not sent': unplaced + stopMarkers }))}`,
+    `${formatSeconds(seconds)} of virtual time, ${formatRate(answered / seconds)} groups, ${formatCount(result.events)} events`,
+    `latency of a group, from its last request to its answer: ${quantiles(result.latencyNs)}`,
+  ];
+  if (result.interrupted) sections.push('INTERRUPTED: figures are those of what had been read by then');
+  if (result.unbalanced.length > 0)
+    sections.push(['UNBALANCED', ...result.unbalanced.map((line) => `  ${line}`)].join('\n'));
+  return `${sections.join('\n\n')}\n`;
+}
+
+function traceTable(result: TraceFigures): string {
   const { lines, records, unreadable, other, comments, blank, lostLines, lost, backwards, untimed } = result;
   return columns([
     ['lines', lines],
@@ -64,7 +83,7 @@ function replayTable(result: ReplayResult): string {
   ].join('\n');
 }
 
-function unreadableSection({ unreadable, unreadableLines }: ReplayResult): string[] {
+function unreadableSection({ unreadable, unreadableLines }: TraceFigures): string[] {
   if (unreadable === 0) return [];
   const more = unreadable - unreadableLines.length;
   return [

@@ -3,9 +3,13 @@ import type { Words } from '@faultline/core/sync';
 import type { Mm } from '@faultline/hw/mm';
 import { FEED_PAGE_HI, FEED_PAGE_LO } from './layout.ts';
 
+/** Pages that are taken away together. */
+const BLOCK_PAGES = 128;
+
 /** The traced pages in an address space that holds fewer: page p stands at p modulo its size, so that neighbours stay neighbours, and a page
  * that is in its range stays itself. A page that faults was absent in the traced system; if it is present here, from an earlier fault or
- * another page that folds to it, it is taken away first, so that the handler has its work to do. */
+ * another page that folds to it, it is taken away first, so that the handler has its work to do; with its neighbours, as what is touched next here
+ * is touched by a fault, and one invalidation does for all of them. */
 export class FoldedPages {
   readonly #words: Words;
   readonly #mm: Mm;
@@ -29,6 +33,6 @@ export class FoldedPages {
     words[at + FEED_PAGE_LO] = lo;
     words[at + FEED_PAGE_HI] = hi;
     if (this.#mm.translate(lo, hi, FAULT_PERM_READ) || this.#mm.translate(lo, hi, FAULT_PERM_WRITE))
-      this.#mm.discard(page, 1);
+      this.#mm.discard(page - (page % BLOCK_PAGES), BLOCK_PAGES);
   }
 }

@@ -23,7 +23,9 @@ export interface UnreadableLine {
 /** What a trace was made of. Every line is counted under one of these. */
 export interface TraceCounts {
   lines: number;
+  /** Page requests. */
   records: number;
+  /** Lines that are none of these; the first of them are shown. */
   unreadable: number;
   /** Lines of other events, and of their stacks. */
   other: number;
