@@ -1,3 +1,3 @@
-export { type ComparedRow, type Comparison, comparisonSchema } from './result.ts';
+export type { Comparison } from './result.ts';
 export { renderComparison } from './table.ts';
-export { VALIDATE_FULL, VALIDATE_QUICK, type ValidateOptions, validate } from './validate.ts';
+export { VALIDATE_FULL, VALIDATE_QUICK, validate } from './validate.ts';
