@@ -67,6 +67,8 @@ export async function runReplay(file: string, values: ReplayValues, host: Replay
     host.out.write(renderReplay(result));
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(result)}\n`);
     return exitCode(file, result, host);
+  } catch (error) {
+    throw asUsage(file, error);
   } finally {
     progress.stop();
     traced((text) => host.err.write(`${text}\n`));
@@ -116,6 +118,13 @@ function readOptions(values: ReplayValues): ReplayOptions {
     return `--${flag} = ${JSON.stringify(values[field])}: ${message}`;
   });
   throw new UsageError(lines.join('\n'));
+}
+
+/** A file that ends early, or is packed and damaged, is the user's to know of, in a line. */
+function asUsage(file: string, error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const isTheFile = typeof code === 'string' && (code.startsWith('Z_') || code === 'EISDIR' || code === 'EIO');
+  return isTheFile ? new UsageError(`${JSON.stringify(file)}: cannot be read: ${message}`) : error;
 }
 
 async function open(file: string): Promise<TraceFile> {

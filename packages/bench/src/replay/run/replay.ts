@@ -100,7 +100,10 @@ async function replayOn(
     requests?.close();
   });
   const feeding = feed(file, reader, feeder, { ...hooks, signal }).finally(() => feeder.end());
-  const [cell] = await Promise.all([running, feeding]);
+  feeding.catch(() => {}); // awaited below: the cell ends first, as the feeder has ended
+  const cell = await running;
+  // Interrupted, the trace may be one that waits for its writer.
+  if (!hooks.signal.aborted) await feeding;
   return collect(stage, { reader, feeder, cell, interrupted: hooks.signal.aborted });
 }
 
