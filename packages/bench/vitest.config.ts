@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 const explored = ['**/*.explore.test.ts'];
 const threaded = ['**/*.threads.test.ts'];
 const elsewhere = ['**/node_modules/**', '**/dist/**'];
+// A test's limit finds what hangs. Machines are shared: what takes half a second alone may take ten beside others.
+const testTimeout = 60_000;
 
 export default defineConfig({
   test: {
@@ -10,6 +12,7 @@ export default defineConfig({
       {
         test: {
           name: 'bench',
+          testTimeout,
           include: ['**/*.test.ts'],
           exclude: [...elsewhere, ...threaded, ...explored],
           maxWorkers: 2,
@@ -19,6 +22,7 @@ export default defineConfig({
       {
         test: {
           name: 'threads',
+          testTimeout,
           include: threaded,
           exclude: elsewhere,
           fileParallelism: false,
@@ -29,6 +33,7 @@ export default defineConfig({
       {
         test: {
           name: 'explore',
+          testTimeout,
           include: explored,
           exclude: elsewhere,
           fileParallelism: false,
