@@ -3,7 +3,7 @@
 //   kind       object                   fault                   recorded by, and where
 //   STALLED    device thread, from 0    0                       device: a round with a traced fault begins
 //   STALL      device thread            the fault               device: an access is left to the hardware
-//   RESUME     device thread            the fault               device: it was resumed, at the hardware's own time
+//   RESUME     device thread            the fault               device: it was resumed, and goes on
 //   ABORT      device thread            the fault               device: it was terminated
 //   GOING      device thread            0                       device: the round is over for it
 //   DRAIN      queue                    0                       interrupt, hardware: a pump begins

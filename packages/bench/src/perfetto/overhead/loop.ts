@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads';
+import { median } from 'simple-statistics';
 import { Machine, type MachineWatch } from '../../calibrate/machine.ts';
 
 const DEVICES = 8;
@@ -9,31 +10,30 @@ export const SHAPE: { readonly devices: number; readonly pages: number; readonly
   pages: PAGES,
   queueEntries: 2048,
 };
-/** Of this thread; of the process where Node cannot tell: all others sleep. */
-const usage: typeof process.cpuUsage = process.threadCpuUsage ?? process.cpuUsage;
-/** Rounds of a turn: some milliseconds. */
-const ROUNDS = 8;
+/** Rounds of a turn, half a millisecond each: whoever takes the processor meanwhile meets few of them. */
+const ROUNDS = 7;
 
-/** The whole way of faults on one thread, a turn whenever asked; says what a fault took. @param onTurn what is to be done after each. */
+/** The whole way of faults on one thread, a turn whenever asked; says what a fault took, the middle of a few rounds. @param onTurn what is to be done after each. */
 export async function runLoop(watch: MachineWatch | undefined, onTurn: () => void): Promise<void> {
   const order = { generation: 'lockless', devices: DEVICES, pagesPerJob: PAGES_PER_JOB } as const;
   const machine = new Machine(order, undefined, 'all', watch);
   await machine.enable();
+  const round = (): number => {
+    const began = performance.now();
+    machine.stall();
+    machine.hardware();
+    machine.report();
+    machine.handle();
+    machine.hardware();
+    machine.collect();
+    machine.touch();
+    machine.touch(); // the second pass: ends the job
+    machine.discard();
+    return ((performance.now() - began) * 1e6) / PAGES;
+  };
   parentPort?.on('message', () => {
-    const began = usage(); // what others have of the processor meanwhile is not counted
-    for (let round = 0; round < ROUNDS; round++) {
-      machine.stall();
-      machine.hardware();
-      machine.report();
-      machine.handle();
-      machine.hardware();
-      machine.collect();
-      machine.touch();
-      machine.touch(); // the second pass: ends the job
-      machine.discard();
-    }
-    const { user, system } = usage(began);
-    const ns = ((user + system) * 1000) / (ROUNDS * PAGES);
+    round(); // its memory is another thread's until now
+    const ns = median(Array.from({ length: ROUNDS }, round));
     onTurn();
     parentPort?.postMessage(ns);
   });

@@ -12,7 +12,7 @@ export interface OverheadOrder {
 
 export interface OverheadRow {
   readonly name: string;
-  /** Processor time that a fault takes from its stall to its resume, on one thread, in nanoseconds. */
+  /** Nanoseconds that a fault takes from its stall to its resume, on one thread that does all. */
   readonly ns: number;
   /** Relative to a thread without the tracing code, in the same round: middle, 5th and 95th percentile. */
   readonly ratio: { readonly median: number; readonly low: number; readonly high: number };

@@ -89,41 +89,15 @@ export class TracedPort implements DevicePort {
     this.#port.reset();
   }
 
+  /** By this thread's own clock: the hardware's time of a result is that at which its pump began, which a handler may have come after. */
   #resumed(traced: number): void {
-    const port = this.#port;
-    if (traced > 1) this.#sort(traced);
-    let tick = port.postedAt(this.#slots[0]);
+    const tick = this.#clock();
     for (let i = 0; i < traced; i++) {
-      const slot = this.#slots[i];
-      tick = later(tick, port.resumedAt(slot)); // another thread's clock
+      const kind = this.#port.result(this.#slots[i]) === STALL_ABORT ? ABORT : RESUME;
       this.#words[this.#marks[i]] = 0;
-      this.#trace.record(tick, port.result(slot) === STALL_ABORT ? ABORT : RESUME, this.#thread, this.#ids[i]);
+      this.#trace.record(tick, kind, this.#thread, this.#ids[i]);
     }
-    this.#trace.record(later(tick, this.#clock()), GOING, this.#thread, 0);
+    this.#trace.record(tick, GOING, this.#thread, 0);
     this.#trace.publish();
   }
-
-  /** By the time they were resumed: mostly the order they were posted in. */
-  #sort(traced: number): void {
-    const port = this.#port;
-    for (let i = 1; i < traced; i++) {
-      const slot = this.#slots[i];
-      const id = this.#ids[i];
-      const mark = this.#marks[i];
-      const tick = port.resumedAt(slot);
-      let to = i;
-      for (; to > 0 && ((port.resumedAt(this.#slots[to - 1]) - tick) | 0) > 0; to--) {
-        this.#slots[to] = this.#slots[to - 1];
-        this.#ids[to] = this.#ids[to - 1];
-        this.#marks[to] = this.#marks[to - 1];
-      }
-      this.#slots[to] = slot;
-      this.#ids[to] = id;
-      this.#marks[to] = mark;
-    }
-  }
-}
-
-function later(a: number, b: number): number {
-  return ((b - a) | 0) > 0 ? b : a;
 }
