@@ -5,10 +5,9 @@ export {
   MODEL_GENERATIONS,
   type ModelConfig,
   type ModelGeneration,
-  type ScannerConfig,
 } from './config.ts';
 export { COST_NAMES, COST_TEXTS, type CostName } from './costs/names.ts';
-export { COST_KINDS, type Cost, type CostKind, type CostTable, costSchema, costTableSchema } from './costs/schema.ts';
+export { type Cost, type CostTable, costSchema } from './costs/schema.ts';
 export { modelConfigSchema, parameterOf, withParameter } from './parameters.ts';
 export {
   loadPreset,
@@ -20,5 +19,5 @@ export {
 } from './presets.ts';
 export type { ModelResult, SeriesPoint } from './result.ts';
 export { simulate } from './run.ts';
-export { measureSpeed, type Speed } from './speed.ts';
-export { SUSPECT_NAMES, SUSPECTS, type Suspect, type SuspectRemoval, withoutSuspects } from './suspects.ts';
+export { measureSpeed } from './speed.ts';
+export { SUSPECT_NAMES, SUSPECTS, type Suspect } from './suspects.ts';

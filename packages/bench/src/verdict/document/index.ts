@@ -9,7 +9,7 @@ import { summary } from './summary.ts';
 import { suspectsSection } from './suspects-section.ts';
 import { tableSection } from './table-section.ts';
 
-export type { Block, PlotBlock } from './blocks.ts';
+export type { Block } from './blocks.ts';
 export { renderHtml, renderMarkdown, renderTerminal } from './render.ts';
 
 export function makeDocument(result: VerdictResult): Block[] {
