@@ -48,7 +48,7 @@ const measured: Measured = {
   searches: { locked: search, v7: search },
   memory: timings(memory),
   coldMemory: timings({ ...memory, populate: 300 }),
-  threads: timings({ wake: 1500, latency: 5000, unlock: 2000, transfer: 100, hop: 4000, loopHop: 15_000 }),
+  threads: timings({ wake: 6000, call: 1500, latency: 5000, unlock: 2000, transfer: 100, hop: 4000, loopHop: 15_000 }),
 };
 const figures = figuresOf(measured, 64);
 const sum = (...names: CostName[]): number => names.reduce((all, name) => all + (figures[name]?.ns ?? Number.NaN), 0);
@@ -62,8 +62,10 @@ describe.each(GENERATIONS)('%s', (generation) => {
   });
 
   test('what a handled group is taken apart into adds up to it', () => {
-    const parts = sum('handler.look-up', 'mmap.lock', 'handler.populate', 'respond.command', ...own('respond'));
-    expect(parts).toBeCloseTo(full.handle.item.ns);
+    const parts = sum('handler.look-up', 'mmap.lock', 'respond.command', ...own('respond'));
+    const turn = full.handle.turn.ns / HANDLER_BATCH;
+    expect(parts + sum('handler.restore') + turn).toBeCloseTo(full.handleTaken.ns);
+    expect(parts + sum('handler.populate')).toBeCloseTo(full.handle.item.ns);
   });
 });
 

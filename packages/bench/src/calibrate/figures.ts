@@ -37,7 +37,7 @@ export function figuresOf(measured: Measured, pagesPerJob: number): Figures {
   const reportTurn = median(all.map(({ report }) => report.turn.ns));
   const handleTurn = median(all.map(({ handle }) => handle.turn.ns));
   const command = bare.handle.item.ns;
-  const ofHandler = memory.lookUp.ns + memory.lock.ns + populate + command;
+  const ofHandler = memory.lookUp.ns + memory.lock.ns + memory.restore.ns + command;
   const loopSleep = Math.max(0, threads.loopHop.ns - threads.hop.ns);
   return {
     'hardware.record': figure(
@@ -96,12 +96,12 @@ export function figuresOf(measured: Measured, pagesPerJob: number): Figures {
     ),
     'notifier.call': figure(bare.notify, 'SmmuOps.invalidateRange and CMD_SYNC, written'),
     'hardware.invalidate': figure(bare.invalidate, 'SmmuHardware.pump, an invalidation and its CMD_SYNC'),
-    'thread.wake': figure(threads.wake, 'Atomics.notify, one thread asleep'),
+    'thread.wake': figure(threads.call, 'Atomics.notify in a ring of threads, one asleep'),
     'thread.wake-latency': figure(threads.latency, 'Atomics.notify until the thread runs'),
     'thread.switch': figure(
       threads.hop,
       'processor time of a hop round a ring of threads, less the call',
-      Math.max(0, threads.hop.ns - threads.wake.ns),
+      Math.max(0, threads.hop.ns - threads.call.ns),
     ),
     'hardware.sleep': figure(threads.loopHop, LOOP_SLEEP, loopSleep),
     'interrupt.sleep': figure(threads.loopHop, LOOP_SLEEP, loopSleep),
@@ -113,9 +113,10 @@ export function figuresOf(measured: Measured, pagesPerJob: number): Figures {
 
 /** A generation's report and answer, apart by what is held. */
 function pathOf(generation: Generation, { bare, stages, held, searches }: Measured, ofHandler: number): Figures {
-  const { report, handle } = stages[generation];
+  const { report, handle, handleTaken } = stages[generation];
   const reported = Math.max(0, report.item.ns - bare.report.item.ns);
-  const answered = Math.max(0, handle.item.ns - ofHandler);
+  // Of pages that were taken, as zeroing varies more than all else in an answer.
+  const answered = Math.max(0, handleTaken.ns - handle.turn.ns / HANDLER_BATCH - ofHandler);
   const [reportName, respondName] = [`report.${generation}`, `respond.${generation}`] as const;
   const outside = (timing: Timing, ns: number): Figure =>
     figure(timing, `${generation}, less what is held`, Math.max(0, ns));
@@ -123,7 +124,7 @@ function pathOf(generation: Generation, { bare, stages, held, searches }: Measur
     return {
       [`${reportName}.outside`]: figure(report.item, `${generation}, EventPump less without a core`, reported),
       [`${respondName}.outside`]: figure(
-        handle.item,
+        handleTaken,
         `${generation}, HandlerThread less address space and command`,
         answered,
       ),
@@ -137,8 +138,8 @@ function pathOf(generation: Generation, { bare, stages, held, searches }: Measur
   return {
     [`${reportName}.outside`]: outside(report.item, reported - reportParam - inReport.fault),
     [`${reportName}.fault`]: figure(report.item, by, inReport.fault),
-    [`${respondName}.outside`]: outside(handle.item, answered - inAnswer.param - answerFault),
-    [`${respondName}.fault`]: figure(handle.item, `${by}, less the command`, answerFault),
+    [`${respondName}.outside`]: outside(handleTaken, answered - inAnswer.param - answerFault),
+    [`${respondName}.fault`]: figure(handleTaken, `${by}, less the command`, answerFault),
     ...(generation === 'mainline'
       ? {}
       : {
@@ -148,7 +149,7 @@ function pathOf(generation: Generation, { bare, stages, held, searches }: Measur
             `${generation}, slope over lists of ${searches[generation].lengths.map(({ length }) => length).join(', ')}`,
           ),
         }),
-    ...(generation === 'v7' ? { [`${respondName}.param`]: figure(handle.item, by, inAnswer.param) } : {}),
+    ...(generation === 'v7' ? { [`${respondName}.param`]: figure(handleTaken, by, inAnswer.param) } : {}),
   };
 }
 

@@ -4,7 +4,6 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { workerUrl } from '@faultline/core/actor';
 import { LINE, mutexLock, mutexUnlock, type Words } from '@faultline/core/sync';
-import { median } from 'simple-statistics';
 import type { Task } from './calibrate.worker.ts';
 import { type Timing, timing } from './stages.ts';
 
@@ -16,8 +15,13 @@ export const DONE: number = 4 * LINE;
 export const LOCK: number = 5 * LINE;
 export const STOP: number = 6 * LINE;
 export const HOPS: number = 7 * LINE;
+/** Ring: calls that woke somebody, and what they took. */
+const CALLS: number = HOPS + 1;
+const CALL_NS: number = HOPS + 2;
 /** Ring: a thread's own word. */
 export const TOKENS: number = 8 * LINE;
+/** Calls that took longer: the caller lost its processor. */
+const LONGEST_CALL_NS = 50_000;
 
 export type SleeperRole = 'wait' | 'lock' | 'mirror' | 'ring' | 'event loop ring';
 export interface SleeperOrder {
@@ -29,8 +33,10 @@ export interface SleeperOrder {
 }
 
 export interface ThreadTimes {
-  /** The call that wakes a thread. */
+  /** The call that wakes a thread, where a processor is idle: that processor is to be told, too. */
   readonly wake: Timing;
+  /** The same call in a ring of threads that leave no processor idle. */
+  readonly call: Timing;
   /** From that call until it runs, where a processor is idle. */
   readonly latency: Timing;
   /** Giving up a mutex that a thread sleeps on. */
@@ -54,8 +60,8 @@ export async function timeThreads(repeats: number, ringMs: number): Promise<Thre
   const transfer = await withSleepers('mirror', 1, (words) => timeTransfers(words, repeats));
   // More threads than processors, and a token for each processor: none is ever idle, each hop is a switch.
   const ring = 4 * availableParallelism();
-  const hop = await withSleepers('ring', ring, (words) => timeHops(words, ringMs));
-  const loopHop = await withSleepers('event loop ring', ring, (words) => timeHops(words, ringMs));
+  const { hop, call } = await withSleepers('ring', ring, (words) => timeHops(words, ringMs));
+  const { hop: loopHop } = await withSleepers('event loop ring', ring, (words) => timeHops(words, ringMs));
   return {
     wake: timing(wakes.calls),
     latency: timing(wakes.latencies),
@@ -63,6 +69,7 @@ export async function timeThreads(repeats: number, ringMs: number): Promise<Thre
     transfer,
     hop,
     loopHop,
+    call,
   };
 }
 
@@ -139,7 +146,7 @@ function timeTransfers(words: Words, repeats: number): Timing {
 }
 
 /** Processor time of this process: whatever else the machine does is not in it. */
-async function timeHops(words: Words, ringMs: number): Promise<Timing> {
+async function timeHops(words: Words, ringMs: number): Promise<{ hop: Timing; call: Timing }> {
   const tokens = availableParallelism();
   for (let token = 0; token < tokens; token++) {
     const at = TOKENS + token * 4 * LINE;
@@ -147,14 +154,19 @@ async function timeHops(words: Words, ringMs: number): Promise<Timing> {
     Atomics.notify(words, at);
   }
   const samples: number[] = [];
+  const calls: number[] = [];
   for (let round = 0; round <= RING_ROUNDS; round++) {
     const before = process.cpuUsage();
     const hops = Atomics.load(words, HOPS);
+    Atomics.store(words, CALLS, 0);
+    Atomics.store(words, CALL_NS, 0);
     Atomics.wait(words, 0, 0, ringMs / RING_ROUNDS);
     const { user, system } = process.cpuUsage(before);
-    if (round > 0) samples.push(((user + system) * 1000) / Math.max(1, (Atomics.load(words, HOPS) - hops) | 0));
+    if (round === 0) continue;
+    calls.push(Atomics.load(words, CALL_NS) / Math.max(1, Atomics.load(words, CALLS)));
+    samples.push(((user + system) * 1000) / Math.max(1, (Atomics.load(words, HOPS) - hops) | 0));
   }
-  return { ...timing(samples), ns: median(samples) };
+  return { hop: timing(samples), call: timing(calls) };
 }
 
 /** A sleeper's life. */
@@ -192,7 +204,12 @@ function runRing(words: Words, place: number, count: number): void {
     if (Atomics.load(words, STOP) === 1) return;
     Atomics.add(words, HOPS, 1);
     Atomics.add(words, next, 1);
-    Atomics.notify(words, next);
+    const began = performance.now();
+    const woken = Atomics.notify(words, next);
+    const ns = Math.round((performance.now() - began) * 1e6);
+    if (woken === 0 || ns > LONGEST_CALL_NS) continue;
+    Atomics.add(words, CALLS, 1);
+    Atomics.add(words, CALL_NS, ns);
   }
 }
 
