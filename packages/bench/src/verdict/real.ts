@@ -48,7 +48,9 @@ export const realRunSchema: z.ZodType<RealRun> = z.object({
   notes: z.array(z.string()),
 });
 
-const SECONDS = 4;
+const SECONDS = 2;
+/** So that 1,024 device threads fit into the memory of most machines. */
+const THREADS_PER_WORKER = 4;
 const FEW = 8;
 const THREADS: readonly number[] = [512, 1024];
 
@@ -64,7 +66,8 @@ export async function runReal(
     ...defaultParameters('repro', false),
     generations: ['locked', 'lockless', 'adaptive'],
     compareScanner: false,
-    repeats: 1,
+    repeats: 2,
+    threadsPerWorker: THREADS_PER_WORKER,
     seconds: quick ? 0.5 : SECONDS,
   };
   const fits = (quick ? [FEW, 64] : [FEW, ...THREADS]).filter((threads) => {

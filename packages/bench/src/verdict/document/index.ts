@@ -20,7 +20,7 @@ export function makeDocument(result: VerdictResult): Block[] {
       'A mailing list reported that 512 threads of an accelerator time out on 128 processors, before a series of patches and after it, and that NUMA balancing was the cause. ' +
         'This document is made by `faultline verdict`: figures and sentences follow from its results.',
     ),
-    ...(partial ? [text('PARTIAL: it was interrupted. What is missing was not finished.')] : []),
+    ...(partial ? [text(`PARTIAL: it was interrupted. What is missing was not finished${sweptUntil(result)}.`)] : []),
     ...(plan.quick ? [text('QUICK: so short that it shows how the document is made, and nothing else.')] : []),
     ...summary(result),
     ...validationSection(result),
@@ -33,6 +33,12 @@ export function makeDocument(result: VerdictResult): Block[] {
     ...againSection(result),
     ...limitsSection(result),
   ];
+}
+
+/** How far the sweep over guesses got: it takes them in the order of the inputs. */
+function sweptUntil({ sensitivity }: VerdictResult): string {
+  const last = sensitivity.at(-1)?.path;
+  return last === undefined || last === '' ? '' : `: no guess after \`${last}\` in the list of inputs was moved`;
 }
 
 /** What a terminal shows: the inputs are for the file. */
