@@ -47,7 +47,6 @@ export class Mutex implements Target {
     let held = hold;
     if (this.#owner !== thread.cpu) held += this.#costs.transferNs * times;
     this.#owner = thread.cpu;
-    if (this.#waiters.length > 0) held += this.#costs.sleepNs; // it will wake one
     const start = isFree ? now : this.#freeAt;
     if (!isFree) {
       this.contended++;
@@ -56,8 +55,9 @@ export class Mutex implements Target {
     this.#freeAt = start + held;
     this.busyNs += held;
     this.taken += times;
-    if (this.#waiters.length > 0) this.#arm();
-    return this.#freeAt - now;
+    if (this.#waiters.length === 0) return this.#freeAt - now;
+    this.#arm();
+    return this.#freeAt + this.#costs.sleepNs - now; // given back first, then it wakes one
   }
 
   #arm(): void {
