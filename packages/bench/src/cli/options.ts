@@ -40,6 +40,13 @@ const PARAMETER_OPTIONS: readonly ParameterOption[] = [
     `one more device, which misbehaves; vtd and amd: ${MISBEHAVIOURS.join(', ')}`,
   ),
   option('handlers', '--handlers', '<n>', 'number', 'handler threads, or readers of the fault file'),
+  option(
+    'credits',
+    '--credits',
+    '<n>',
+    'number',
+    'adaptive: faults of jobs under way; further jobs wait; 0 = none does',
+  ),
   option('maxActive', '--max-active', '<n>', 'number', "the work queue's limit on groups in work"),
   option(
     'scanner',

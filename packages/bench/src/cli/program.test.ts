@@ -50,7 +50,7 @@ test('every option reaches the engine', async () => {
   const { code, engine } = await faultline(
     'stress --iommu vtd --threads 8,64 --generations locked,lockless --faults 200000 --repeats 2 --devices 2 --queue-entries 256 ' +
       '--pages-per-job 16 --group-pages 12 --atc --misbehave responseLost --handlers 3 --max-active 7 --scanner 500 --timeout-ms 900 --seed 42 --threads-per-worker 4 ' +
-      '--stall-max 99 --sharing shared --spins 5 --replace-ms 20 --light-flush --handler noop --stages --compare-scanner',
+      '--stall-max 99 --credits 640 --sharing shared --spins 5 --replace-ms 20 --light-flush --handler noop --stages --compare-scanner',
   );
   expect(code).toBe(0);
   expect(engine.asked).toEqual([
@@ -80,6 +80,7 @@ test('every option reaches the engine', async () => {
       lightFlush: true,
       handler: 'noop',
       stages: true,
+      credits: 640,
     },
   ]);
 });

@@ -9,7 +9,15 @@ import { makeParts, type Part } from './parts.ts';
 import { makePlots, type Plot } from './plots.ts';
 import { SEED_MEANING } from './seed.ts';
 import { STAGE_MEANING, stageFigure } from './stage-bars.ts';
-import { describeEnvironment, describeGroups, describeSeed, describeThroughput, titleOf, unbalanced } from './table.ts';
+import {
+  describeAdmission,
+  describeEnvironment,
+  describeGroups,
+  describeSeed,
+  describeThroughput,
+  titleOf,
+  unbalanced,
+} from './table.ts';
 
 export function renderHtml(result: Result): string {
   const merged = mergeCells(result.cells);
@@ -89,6 +97,7 @@ function figureOf(cell: MergedCell): string {
   const lines = [escapeHtml(describeThroughput(cell)), `<small>p99 ${formatNs(cell.latencyNs.p99)}</small>`];
   if (cell.groups !== undefined) lines.push(`<small>${describeGroups(cell.groups)}</small>`);
   if (cell.timeouts > 0) lines.push(`<small class="bad">time-outs ${formatCount(cell.timeouts)}</small>`);
+  if (cell.admission !== undefined) lines.push(`<small>${describeAdmission(cell.admission)}</small>`);
   if (cell.refaults > 0) lines.push(`<small>re-faults ${formatCount(cell.refaults)}</small>`);
   return lines.join('');
 }

@@ -12,6 +12,7 @@ const whole: Result = makeResult({
       ...{ reported: 2500, answered: 2500, resumed: 2500 },
       groups: { sent: 2500, perSecond: 5000, pagesPerGroup: 4, pagesResumed: 10_000 },
       atc: { hits: 71, translations: 72, invalidations: 73, discarded: 74, breaches: 0 },
+      admission: { places: 51, admitted: 1040, waited: 520, waitNs: 520_000_000, worstWaitNs: 3_000_000, out: 0 },
       faultFile: { reads: 61, groups: 62, writes: 63, refused: 64 },
       hostile: {
         ...{ requests: 81, groups: 82, reported: 83, answered: 84, rejected: 85, rejectedByDriver: 86 },
@@ -25,6 +26,8 @@ test('groups, kept translations and the device that misbehaves are in the table'
   const text = renderResult(whole);
   expect(text).toContain('5 k/s groups of 4');
   expect(text).toMatch(/│ +71 │ +72 │ +73 │ +74 │ +0 │/);
+  expect(text).toContain('50 % of jobs waited, ≤ 3 ms');
+  expect(text).toMatch(/│ +51 │ +1040 │ +520 │ +1 ms │ +3 ms │/);
   expect(text).toContain('The fault file: ');
   expect(text).toMatch(/│ +61 │ +62 │ +63 │ +64 │/);
   expect(text).toContain('The device that misbehaves (responseLost)');

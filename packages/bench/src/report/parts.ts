@@ -56,6 +56,17 @@ export function makeParts(result: Result, merged: readonly MergedCell[]): Part[]
     if (rows.length > 0)
       parts.push({ title, heads: ['threads', 'generation', 'scanner', ...columns.map(([head]) => head)], rows });
   };
+  const admitting = merged.flatMap((cell) => (cell.admission === undefined ? [] : [{ cell, ...cell.admission }]));
+  if (admitting.length > 0)
+    parts.push({
+      title:
+        "Jobs that waited before they began: part of a job's time, not of its faults' latency, nor of the device's time-out",
+      heads: ['threads', 'generation', 'scanner', 'places', 'admitted', 'waited', 'mean wait', 'worst wait'],
+      rows: admitting.map(({ cell, places, admitted, waited, waitNs, worstWaitNs }) => {
+        const waits = [waited === 0 ? 0 : waitNs / waited, worstWaitNs].map(formatNs);
+        return [cell.threads, cell.generation, cell.scanner, places, admitted, waited, ...waits];
+      }),
+    });
   add('Translations kept by endpoints: none was used after the sync of its invalidation', ATC, (cell) => cell.atc);
   add(
     'The fault file: what its readers read and wrote; refused are answers to groups that had been answered for them',

@@ -2,7 +2,7 @@
 import Table from 'cli-table3';
 import { checkBooks, nameCell } from '../result/books.ts';
 import { type MergedCell, mergeCells, type Spread } from '../result/merge.ts';
-import type { GroupFigures, Result } from '../result/schema.ts';
+import type { AdmissionFigures, GroupFigures, Result } from '../result/schema.ts';
 import type { Generation, StressParameters } from '../scenario/parameters.ts';
 import { formatBytes, formatCount, formatNs, formatPercent, formatRate, signed } from './format.ts';
 import { describeKnee, findKnees } from './knee.ts';
@@ -109,8 +109,15 @@ function describeCell(cell: MergedCell): string {
   const lines = [describeThroughput(cell), `p99 ${formatNs(cell.latencyNs.p99)}`];
   if (cell.groups !== undefined) lines.push(describeGroups(cell.groups));
   if (cell.timeouts > 0) lines.push(`time-outs ${formatCount(cell.timeouts)}`);
+  if (cell.admission !== undefined) lines.push(describeAdmission(cell.admission));
   if (cell.refaults > 0) lines.push(`re-faults ${formatCount(cell.refaults)}`);
   return lines.join('\n');
+}
+
+/** Which share of the jobs waited before they began, and the longest wait. */
+export function describeAdmission({ admitted, waited, worstWaitNs }: AdmissionFigures): string {
+  if (waited === 0) return 'no job waited';
+  return `${Math.round((100 * waited) / Math.max(admitted, waited))} % of jobs waited, ≤ ${formatNs(worstWaitNs)}`;
 }
 
 /** Groups a second, and how many pages one has. */

@@ -49,6 +49,11 @@ test.each([
     "atc.breaches = 2: translations used after their invalidation's sync",
   ],
   [
+    'places',
+    { admission: { places: 4, admitted: 9, waited: 5, waitNs: 9, worstWaitNs: 3, out: 1 } },
+    'admission.out = 1: places of jobs that have not come back',
+  ],
+  [
     'strays',
     { hostile: { ...makeHostile(), strays: 4 } },
     'hostile.strays = 4: answers that good devices had not asked for',

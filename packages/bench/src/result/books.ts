@@ -11,7 +11,7 @@ const LEAKS: readonly (readonly [keyof Leaked, string])[] = [
  * nothing is left over, no translation outlived its invalidation, and a device that misbehaves harmed none but itself.
  * @returns a sentence for each figure that does not balance, naming it; empty when the books do. */
 export function checkBooks(cell: Cell): string[] {
-  const { faults, reported, answered, automatic, resumed, leaked, groups, atc, hostile } = cell;
+  const { faults, reported, answered, automatic, resumed, leaked, groups, admission, atc, hostile } = cell;
   const wrong: string[] = [];
   if (answered !== reported) wrong.push(`answered = ${answered}, but reported = ${reported}`);
   if (resumed !== answered + automatic) {
@@ -22,6 +22,8 @@ export function checkBooks(cell: Cell): string[] {
     wrong.push(`groups.pagesResumed = ${groups.pagesResumed}, but faults = ${faults}`);
   if (groups !== undefined && resumed !== groups.sent)
     wrong.push(`resumed = ${resumed}, but groups.sent = ${groups.sent}`);
+  if (admission !== undefined && admission.out !== 0)
+    wrong.push(`admission.out = ${admission.out}: places of jobs that have not come back`);
   if (atc !== undefined && atc.breaches !== 0)
     wrong.push(`atc.breaches = ${atc.breaches}: translations used after their invalidation's sync`);
   if (hostile !== undefined && hostile.strays !== 0)

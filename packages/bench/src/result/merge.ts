@@ -4,6 +4,7 @@ import { max, median, min } from 'simple-statistics';
 import { GENERATIONS, type Generation } from '../scenario/parameters.ts';
 import { checkBooks } from './books.ts';
 import type {
+  AdmissionFigures,
   AtcFigures,
   Bin,
   Cell,
@@ -46,6 +47,8 @@ export interface MergedCell {
   leaked: Leaked;
   /** Of runs that have them: sums, but for groups a second and pages a group, which are of the sums. */
   groups?: GroupFigures;
+  /** Places of one repeat, the worst wait of all. */
+  admission?: AdmissionFigures;
   atc?: AtcFigures;
   faultFile?: FaultFileFigures;
   hostile?: HostileFigures;
@@ -116,8 +119,12 @@ function mergeGroup(group: readonly Cell[], locked: readonly Cell[]): MergedCell
   };
 }
 
-function sumParts(group: readonly Cell[]): Pick<MergedCell, 'groups' | 'atc' | 'faultFile' | 'hostile' | 'stages'> {
+function sumParts(
+  group: readonly Cell[],
+): Pick<MergedCell, 'groups' | 'admission' | 'atc' | 'faultFile' | 'hostile' | 'stages'> {
   const groups = sumFigures(group.flatMap((cell) => cell.groups ?? []));
+  const admissions = group.flatMap((cell) => cell.admission ?? []);
+  const admission = sumFigures(admissions);
   const atc = sumFigures(group.flatMap((cell) => cell.atc ?? []));
   const faultFile = sumFigures(group.flatMap((cell) => cell.faultFile ?? []));
   const hostile = sumFigures(group.flatMap((cell) => cell.hostile ?? []));
@@ -131,6 +138,15 @@ function sumParts(group: readonly Cell[]): Pick<MergedCell, 'groups' | 'atc' | '
             ...groups,
             perSecond: groups.sent / total((cell) => cell.seconds),
             pagesPerGroup: groups.sent === 0 ? 0 : total((cell) => cell.faults) / groups.sent,
+          },
+        }),
+    ...(admission === undefined
+      ? {}
+      : {
+          admission: {
+            ...admission,
+            places: admissions[0].places,
+            worstWaitNs: max(admissions.map((each) => each.worstWaitNs)),
           },
         }),
     ...(atc === undefined ? {} : { atc }),

@@ -102,6 +102,19 @@ export interface Stages {
   byLatency: { fromNs: number; faults: number; meanNs: StageTimes }[];
 }
 
+/** Jobs that waited before they began, as so many were under way. That time is part of a job's, and of no fault's or time-out's. */
+export interface AdmissionFigures {
+  /** Jobs that might be under way at once. */
+  places: number;
+  admitted: number;
+  /** Jobs whose place was not there at once, and how long they waited, together; those that the end kept from beginning too. */
+  waited: number;
+  waitNs: number;
+  worstWaitNs: number;
+  /** Places that had not come back in the end: none, or something is wrong. */
+  out: number;
+}
+
 /** What the device that misbehaves did, and what became of it. Its endpoint counts what it sent and took. */
 export interface HostileFigures {
   /** Page requests sent, and groups that were sent to the end. */
@@ -154,6 +167,8 @@ export interface Cell {
   leaked: Leaked;
   /** Of runs with groups of several pages. The three figures above count groups then. */
   groups?: GroupFigures;
+  /** Of generations that admit jobs. */
+  admission?: AdmissionFigures;
   /** Of runs with endpoints that keep translations. */
   atc?: AtcFigures;
   /** Of runs whose faults user space handles. */
@@ -224,6 +239,9 @@ const cellSchema: z.ZodType<Cell> = z.object({
   // A count below zero is a defect to report, not a file to refuse.
   leaked: z.object({ slab: z.int(), references: z.int(), pending: z.int(), deferred: z.int() }),
   groups: z.object({ sent: count, perSecond: amount, pagesPerGroup: amount, pagesResumed: count }).exactOptional(),
+  admission: z
+    .object({ places: count, admitted: count, waited: count, waitNs: amount, worstWaitNs: amount, out: z.int() })
+    .exactOptional(),
   atc: z
     .object({ hits: count, translations: count, invalidations: count, discarded: count, breaches: count })
     .exactOptional(),

@@ -28,6 +28,7 @@ export function defaultParameters(command: Command, quick: boolean): StressParam
     timeoutMs: 4200, // what the hardware of the table allows
     seed: 1,
     threadsPerWorker: 1,
+    credits: 32_768,
     stallMax: 4096,
     sharing: 'split',
     lightFlush: false,

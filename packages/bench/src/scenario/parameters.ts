@@ -68,6 +68,9 @@ export interface StressParameters {
   handler: HandlerName;
   /** Measure what each stage of a fault takes, on a sample of the pages. Not with `iommufd`. */
   stages?: boolean;
+  /** Faults that jobs under way may cause together, where the fault path admits jobs (`adaptive`): further ones wait before they begin.
+   * One job at least; 0 = none waits. */
+  credits?: number;
 }
 
 export type ParameterName = keyof StressParameters;
@@ -156,6 +159,7 @@ export const parameterFields: { [K in ParameterName]-?: z.ZodType<NonNullable<St
   replaceEveryMs: whole(0, 3_600_000),
   handler: oneOf(HANDLERS),
   stages: z.boolean({ error: 'must be true or false' }),
+  credits: whole(0, 2 ** 30),
 };
 
 export const parametersSchema: z.ZodType<StressParameters> = z
@@ -165,6 +169,7 @@ export const parametersSchema: z.ZodType<StressParameters> = z
     seconds: parameterFields.seconds.exactOptional(),
     misbehave: parameterFields.misbehave.exactOptional(),
     stages: parameterFields.stages.exactOptional(),
+    credits: parameterFields.credits.exactOptional(),
   })
   .superRefine((all, context) => {
     const refuse = (field: ParameterName, input: unknown, message: string): void =>

@@ -5,6 +5,7 @@ import { HistogramSum } from '@faultline/core/trace';
 import { readDeviceResults } from '@faultline/hw/accelerator';
 import { type EndpointStat, readEndpointStats } from '@faultline/hw/pcie';
 import type { AtcFigures, Bin, Cell, GroupFigures, HostileFigures } from '../result/schema.ts';
+import { readAdmission } from './admission.ts';
 import { portPlaces } from './family/family.ts';
 import { LAYOUTS } from './family/layouts.ts';
 import { histogramBase, isTallied, ledgerPlace, resultBase } from './plan.ts';
@@ -40,6 +41,7 @@ export function collectCell(stage: CellStage, order: CellOrder, seconds: number)
   for (let param = 0; param <= system.params.capacity; param++) references += system.references.read(param);
   const slabs = [system.requests, system.params, system.handles];
   const bins = [...histogram.bins()].map(({ start, count }): Bin => [start * TICK_NS, count]);
+  const admission = readAdmission(arena, order.threads);
   return {
     generation: order.generation,
     threads: order.threads,
@@ -64,6 +66,7 @@ export function collectCell(stage: CellStage, order: CellOrder, seconds: number)
     answered,
     resumed,
     ...(isTallied(parameters) ? byGroup(stage, order, { faults, pages: resumed, answered, seconds }) : {}),
+    ...(admission === undefined ? {} : { admission }),
     ...(parameters.atc ? { atc: atcFigures(stage, order) } : {}),
     ...(parameters.handler === 'iommufd' ? { faultFile: readFaultFile(arena) } : {}),
     ...(parameters.stages === true ? { stages: readStages(arena, order.threads) } : {}),

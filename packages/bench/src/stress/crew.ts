@@ -232,6 +232,8 @@ function deviceLayout(arena: Arena, plan: Plan, worker: number): DeviceLayout {
     hardwareDoorbell: hostDoorbellBase(arena, HARDWARE_HOST),
     wake: wakeBase(arena, worker),
     ports: portPlaces(arena, plan.family, LAYOUTS[iommu].hasEndpoints),
+    admission: arena.base('admission'),
+    maxThreads: plan.maxThreads,
     results: resultBase(arena, 0),
     resultWords: resultBase(arena, 1) - resultBase(arena, 0),
     histograms: histogramBase(arena, 0),

@@ -5,7 +5,14 @@ import { workerData } from 'node:worker_threads';
 import { FAULT_PERM_READ, FAULT_PERM_WRITE } from '@faultline/core/fault-record';
 import { Arena, type SharedArena } from '@faultline/core/memory';
 import { Doorbell, type ThreadSelf } from '@faultline/core/sync';
-import { type DeviceMemory, type DevicePort, DeviceThread, runDeviceThreads } from '@faultline/hw/accelerator';
+import {
+  Admission,
+  type DeviceMemory,
+  type DevicePort,
+  DeviceThread,
+  grantedPlaces,
+  runDeviceThreads,
+} from '@faultline/hw/accelerator';
 import { Mm, PageScanner } from '@faultline/hw/mm';
 import type { TracePlace } from '../perfetto/place.ts';
 import { TracedPort } from '../perfetto/record/traced-port.ts';
@@ -41,6 +48,10 @@ export interface DeviceLayout {
   readonly hardwareDoorbell: number;
   readonly wake: number;
   readonly ports: PortPlaces;
+  /** Where places for jobs are granted. */
+  readonly admission: number;
+  /** Device threads of the largest cell. */
+  readonly maxThreads: number;
   readonly results: number;
   readonly resultWords: number;
   readonly histograms: number;
@@ -97,9 +108,16 @@ function makeThread(thread: number, memory: DeviceMemory, port: DevicePort, cloc
     clock,
     stopAt: control + CTL_STOP,
     budgetAt: words[params + CELL_BUDGETED] === 1 ? control + CTL_BUDGET : 0,
+    admission: admissionOf(),
     resultsAt: layout.results + thread * layout.resultWords,
     histogramAt: layout.histograms + thread * layout.histogramWords,
   });
+}
+
+/** A thread's way into line, where the cell's fault path admits jobs. */
+function admissionOf(): Admission | undefined {
+  const { admission, maxThreads, wake } = layout;
+  return grantedPlaces(words, admission) === 0 ? undefined : new Admission(words, admission, maxThreads, wake);
 }
 
 /** Automatic NUMA balancing: a process's own threads take its pages away as they pass, each its share of the pace.

@@ -31,6 +31,8 @@ export interface HostData {
   /** Number of the threads that issue commands. */
   readonly issuers: number;
   readonly lightFlush: boolean;
+  /** Jobs that are granted a place at once by a path that admits them, 0: all. */
+  readonly places: number;
   readonly handler: HandlerName;
   /** What is reported is recorded. */
   readonly recordsRequests: boolean;

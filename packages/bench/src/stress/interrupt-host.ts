@@ -18,6 +18,7 @@ import {
   replaceDomain,
   WorkSink,
 } from '@faultline/core/iopf';
+import { grantPlaces } from '@faultline/hw/accelerator';
 import { traceInterrupt } from '../perfetto/record/index.ts';
 import { recordRequests } from '../replay/record/recording-reporter.ts';
 import { takeAttachOrders } from '../replay/run/attach-orders.ts';
@@ -73,6 +74,7 @@ export default async function setup(host: HostContext, data: HostData): Promise<
   const path =
     machine?.path ??
     openFaultPath(data.generation, system, ops, stamps === undefined ? work : new StampingSink(work, system, stamps));
+  grantPlaces(arena.words, arena.base('admission'), path.admitsJobs ? data.places : 0);
   const faults = machine === undefined ? noUserSpace : faultsOf(machine, devices);
   const reporter = data.tallied ? new TallyReporter(path, arena, self.id, data.hostile) : path;
   const stamped = stamps === undefined ? reporter : new StampingReporter(reporter, stamps);

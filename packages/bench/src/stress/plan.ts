@@ -3,7 +3,7 @@ import { FAULT_PERM_READ, FAULT_PERM_WRITE, type IopfConfig, initIopf, iopfRegio
 import { Arena, planArena, type RegionSpec } from '@faultline/core/memory';
 import { doorbellWords, initDoorbell } from '@faultline/core/sync';
 import { histogramWords, initHistogram } from '@faultline/core/trace';
-import { deviceResultWords, initDeviceResults } from '@faultline/hw/accelerator';
+import { admissionWords, deviceResultWords, initDeviceResults } from '@faultline/hw/accelerator';
 import { initMm, Mm, type MmConfig, mmWords, noNotifier } from '@faultline/hw/mm';
 import { initIommufd, iommufdRegions } from '@faultline/iommufd';
 import {
@@ -148,6 +148,7 @@ function regionsOf(plan: Plan): RegionSpec[] {
     ...faultPathRegions(plan).filter((region) => !named.has(region.name)),
     { name: 'control', words: CTL_WORDS },
     { name: 'wake', words: wakes(plan) * doorbellWords() },
+    { name: 'admission', words: admissionWords(maxThreads) },
     { name: 'results', words: maxThreads * deviceResultWords() },
     { name: 'histograms', words: maxThreads * histogramWords() },
     { name: 'mm', words: mmWords(mm) },
@@ -257,6 +258,7 @@ export function initCell(arena: Arena, plan: Plan, threads: number): void {
   initMm(words, arena.base('mm'), mm);
   words.fill(0, arena.base('wake'), arena.base('wake') + arena.sizeWords('wake'));
   for (let worker = 0; worker < wakes(plan); worker++) initDoorbell(words, wakeBase(arena, worker));
+  words.fill(0, arena.base('admission'), arena.base('admission') + arena.sizeWords('admission'));
   for (let thread = 0; thread < maxThreads; thread++) {
     initDeviceResults(words, resultBase(arena, thread));
     initHistogram(words, histogramBase(arena, thread));

@@ -6,6 +6,7 @@ import { TICKS_PER_MS } from '@faultline/core/sync';
 import type { Recorder } from '../perfetto/recorder.ts';
 import type { RequestRecorder } from '../replay/record/request-recorder.ts';
 import type { Cell } from '../result/schema.ts';
+import { placesFor } from './admission.ts';
 import { nowNs } from './clock.ts';
 import { collectCell } from './collect.ts';
 import {
@@ -105,6 +106,7 @@ export async function runCell(stage: CellStage, order: CellOrder, recorder?: Rec
     queues,
     issuers: plan.family.issuers,
     lightFlush: parameters.lightFlush,
+    places: placesFor(parameters),
     handler: parameters.handler,
     traces,
     recordsRequests: order.requests !== undefined,

@@ -14,7 +14,11 @@ export const RESULT_TIMEOUTS = 7; // jobs failed because an access outlived the 
 export const RESULT_CUT = 8; // jobs that the end of the run cut short
 export const RESULT_WORST_AGE = 9; // ticks: longest time of a stalled access from first touch to completion, or to its job's time-out
 export const RESULT_FINISHED = 10; // 1: the thread has ended
-const FIELDS = 11;
+export const RESULT_ADMITTED = 11; // jobs that began with a place that was asked for
+export const RESULT_WAITED = 12; // times that it was not there at once
+export const RESULT_WAIT_TICKS = 13; // ticks waited for places, together
+export const RESULT_WORST_WAIT = 14; // ticks: longest wait for a place, of a job that the end kept from beginning too
+const FIELDS = 15;
 
 export interface DeviceResults {
   posted: number;
@@ -28,6 +32,12 @@ export interface DeviceResults {
   cut: number;
   /** Ticks. */
   worstAge: number;
+  admitted: number;
+  waited: number;
+  /** Ticks. */
+  waitTicks: number;
+  /** Ticks. */
+  worstWait: number;
   finished: boolean;
 }
 
@@ -87,6 +97,10 @@ export function readDeviceResults(words: Words, base: number): DeviceResults {
     timeouts: read(RESULT_TIMEOUTS),
     cut: read(RESULT_CUT),
     worstAge: read(RESULT_WORST_AGE),
+    admitted: read(RESULT_ADMITTED),
+    waited: read(RESULT_WAITED),
+    waitTicks: read(RESULT_WAIT_TICKS),
+    worstWait: read(RESULT_WORST_WAIT),
     finished: read(RESULT_FINISHED) === 1,
   };
 }

@@ -8,6 +8,7 @@ import {
   DeviceBook,
   deviceResultWords,
   RESULT_ABORTED,
+  RESULT_ADMITTED,
   RESULT_CUT,
   RESULT_FAILED,
   RESULT_FINISHED,
@@ -17,7 +18,10 @@ import {
   RESULT_RESUMED,
   RESULT_ROUNDS,
   RESULT_TIMEOUTS,
+  RESULT_WAIT_TICKS,
+  RESULT_WAITED,
   RESULT_WORST_AGE,
+  RESULT_WORST_WAIT,
 } from './device-results.ts';
 import { claimFaults } from './fault-budget.ts';
 
@@ -28,16 +32,21 @@ import { claimFaults } from './fault-budget.ts';
 //        ▲               │           │
 //        └── job done ───┘           └── stopped, or no fault left ──▶ finished
 //
+// With admission a job is in-line between its begin and its first touch, where it has not been issued: it has no age, and can time out of
+// nothing.
+//
 // All stalls of a job are answered before anything else happens to it, so a failed job leaves nothing behind in the port.
 const BETWEEN_JOBS = 0;
 const TOUCHING = 1;
 const WAITING = 2;
 const FINISHED = 3;
+const IN_LINE = 4;
 
 /** What {@link DeviceThread.step} found. */
 export const STEP_BUSY = 0; // step again
 export const STEP_WAITING = 1; // stalls are outstanding
 export const STEP_FINISHED = 2;
+export const STEP_IN_LINE = 3; // the job may not begin yet; nobody looks at the port meanwhile
 
 /** What the device needs of an address space. */
 export interface DeviceMemory {
@@ -55,6 +64,14 @@ export interface DevicePort {
   postedAt(slot: number): number;
   resumedAt(slot: number): number;
   reset(): void;
+}
+
+/** What the device asks before a job's first access: {@link Admission} has it. */
+export interface JobAdmission {
+  /** @returns whether the job may begin now; if not the thread's doorbell rings when it may. Each call is followed by one of `end`. */
+  ask(): boolean;
+  isAdmitted(): boolean;
+  end(): void;
 }
 
 export interface DeviceThreadConfig {
@@ -78,6 +95,8 @@ export interface DeviceThreadConfig {
   readonly stopAt: number;
   /** Word offset of the faults that all device threads may yet post (`claimFaults`); 0: no budget, until stopped. */
   readonly budgetAt: number;
+  /** What bounds the jobs under way at once; without, nothing does. Waiting for it is no access's time: {@link timeoutTicks} begins after. */
+  readonly admission?: JobAdmission | undefined;
   /** Base of this thread's results (`initDeviceResults`). */
   readonly resultsAt: number;
   /** Base of this thread's histogram of fault latencies, from posted to resumed (`initHistogram`). */
@@ -101,6 +120,8 @@ export class DeviceThread {
   #jobPosted = false;
   #window: number;
   #first = 0; // page of the window
+  #askedAt = 0; // when the job in line asked
+  #isPlaced = false; // it has asked, and not ended
 
   /** @throws IommuError EINVAL naming the field. */
   constructor(words: Words, mm: DeviceMemory, port: DevicePort, config: DeviceThreadConfig) {
@@ -132,8 +153,11 @@ export class DeviceThread {
     switch (this.#state) {
       case BETWEEN_JOBS:
         if (this.#isStopped()) return this.#finish();
-        this.#beginJob();
-        return this.#touch();
+        this.#nextWindow();
+        return this.#ask();
+      case IN_LINE:
+        if (this.#isStopped()) return this.#finish();
+        return this.#isAdmitted() ? this.#beginJob() : STEP_IN_LINE;
       case TOUCHING:
         if (this.#isStopped()) return this.#finish();
         return this.#touch();
@@ -148,6 +172,7 @@ export class DeviceThread {
 
   /** @returns whether a thread that was waiting need not wait any longer: what its worker looks at before it sleeps. */
   canGoOn(): boolean {
+    if (this.#state === IN_LINE) return this.#isAdmitted();
     return this.#state === WAITING && this.#port.isDone();
   }
 
@@ -155,17 +180,51 @@ export class DeviceThread {
     return Atomics.load(this.#words, this.#config.stopAt) !== 0;
   }
 
-  #beginJob(): void {
+  #nextWindow(): void {
     const { windows, pagesPerJob, basePage } = this.#config;
     if (++this.#window === windows) {
       this.#window = 0;
       this.#mm.discard(basePage, windows * pagesPerJob);
     }
     this.#first = basePage + this.#window * pagesPerJob;
+  }
+
+  #ask(): number {
+    const { admission, clock } = this.#config;
+    this.#jobPosted = false;
+    if (admission === undefined) return this.#beginJob();
+    this.#isPlaced = true;
+    this.#askedAt = clock();
+    if (admission.ask()) return this.#beginJob();
+    this.#book.add(RESULT_WAITED, 1);
+    this.#state = IN_LINE;
+    return STEP_IN_LINE;
+  }
+
+  #isAdmitted(): boolean {
+    return this.#config.admission?.isAdmitted() === true;
+  }
+
+  /** Writes down how long the job was in line. */
+  #endWait(): void {
+    const ticks = (this.#config.clock() - this.#askedAt) | 0;
+    this.#book.add(RESULT_WAIT_TICKS, ticks);
+    this.#book.raise(RESULT_WORST_WAIT, ticks);
+  }
+
+  #beginJob(): number {
+    if (this.#state === IN_LINE) this.#endWait();
+    if (this.#isPlaced) this.#book.add(RESULT_ADMITTED, 1);
     this.#seen.fill(0);
     this.#pass = 0;
-    this.#jobPosted = false;
     this.#beginPass();
+    return this.#touch();
+  }
+
+  #giveBack(): void {
+    if (!this.#isPlaced) return;
+    this.#isPlaced = false;
+    this.#config.admission?.end();
   }
 
   #beginPass(): void {
@@ -268,14 +327,17 @@ export class DeviceThread {
     this.#book.add(done ? RESULT_JOBS : RESULT_FAILED, 1);
     this.#state = BETWEEN_JOBS;
     this.#book.publish();
+    this.#giveBack();
     return STEP_BUSY;
   }
 
   #finish(): number {
+    if (this.#state === IN_LINE) this.#endWait();
     if (this.#state === TOUCHING && this.#jobPosted) this.#book.add(RESULT_CUT, 1);
     this.#book.add(RESULT_FINISHED, 1);
     this.#state = FINISHED;
     this.#book.publish();
+    this.#giveBack();
     return STEP_FINISHED;
   }
 }

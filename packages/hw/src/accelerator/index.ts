@@ -1,3 +1,4 @@
+export { Admission, admissionWords, grantedPlaces, grantPlaces, placesOut } from './admission.ts';
 export {
   type DeviceResults,
   deviceResultWords,
@@ -9,8 +10,10 @@ export {
   type DevicePort,
   DeviceThread,
   type DeviceThreadConfig,
+  type JobAdmission,
   STEP_BUSY,
   STEP_FINISHED,
+  STEP_IN_LINE,
   STEP_WAITING,
 } from './device-thread.ts';
 export { claimFaults } from './fault-budget.ts';

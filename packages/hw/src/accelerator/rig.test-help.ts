@@ -3,6 +3,7 @@ import { doorbellWords, initDoorbell, LINE, type Words } from '@faultline/core/s
 import { histogramWords, initHistogram } from '@faultline/core/trace';
 import { initMm, type MmConfig, mmWords } from '../mm/layout.ts';
 import { initStallPort, stallPortWords } from '../smmu-v3/stall-port.ts';
+import { admissionWords, grantPlaces } from './admission.ts';
 import { deviceResultWords, initDeviceResults } from './device-results.ts';
 
 export interface RigConfig {
@@ -14,6 +15,8 @@ export interface RigConfig {
   readonly capacity: number;
   /** 0: until stopped. */
   readonly budget: number;
+  /** Jobs at once, 0 or nothing: all. */
+  readonly places?: number;
 }
 
 /** Plain data: each worker opens the rig from it. */
@@ -28,6 +31,7 @@ export interface Rig {
   readonly results: number[];
   readonly histograms: number[];
   readonly mm: number;
+  readonly admission: number;
   /** The clock's zero, on the machine's monotonic clock: performance.now() starts anew on each thread. */
   readonly epochNs: bigint;
 }
@@ -35,6 +39,9 @@ export interface Rig {
 export const STOP = 1; // the device threads
 export const QUIT = 2; // the rest
 export const BUDGET = 3;
+/** Jobs between admission and end, and the most that there were. */
+export const UNDER_WAY = 4;
+export const MOST_UNDER_WAY = 5;
 /** Thread ids: hardware threads, scanner, then device workers. */
 export const HARDWARES = 2;
 export const SCANNER_ID: number = HARDWARES + 1;
@@ -66,6 +73,7 @@ export function makeRig(config: RigConfig): Rig {
     results: takeEach(threads, deviceResultWords()),
     histograms: takeEach(threads, histogramWords()),
     mm: take(mmWords(mmConfig)),
+    admission: take(admissionWords(threads)),
   };
   const words = new Int32Array(new SharedArrayBuffer(end * 4));
   for (const at of [layout.hardwareDoorbell, ...layout.wakes]) initDoorbell(words, at);
@@ -84,5 +92,6 @@ export function makeRig(config: RigConfig): Rig {
   for (const at of layout.histograms) initHistogram(words, at);
   initMm(words, layout.mm, mmConfig);
   words[BUDGET] = config.budget;
+  grantPlaces(words, layout.admission, config.places ?? 0);
   return { config, words, ...layout, epochNs: process.hrtime.bigint() };
 }

@@ -20,8 +20,20 @@ import {
   STALL_WORDS,
   StallPort,
 } from '../smmu-v3/stall-port.ts';
-import { DeviceThread } from './device-thread.ts';
-import { BUDGET, basePageOf, FIRST_WORKER_ID, HARDWARES, QUIT, type Rig, SCANNER_ID, STOP } from './rig.test-help.ts';
+import { Admission, grantedPlaces } from './admission.ts';
+import { DeviceThread, type JobAdmission } from './device-thread.ts';
+import {
+  BUDGET,
+  basePageOf,
+  FIRST_WORKER_ID,
+  HARDWARES,
+  MOST_UNDER_WAY,
+  QUIT,
+  type Rig,
+  SCANNER_ID,
+  STOP,
+  UNDER_WAY,
+} from './rig.test-help.ts';
 import { runDeviceThreads } from './run-device-threads.ts';
 
 export interface RigTask {
@@ -38,6 +50,40 @@ const quit = (): boolean => Atomics.load(words, QUIT) !== 0;
 const clock = (): number => Number((process.hrtime.bigint() - rig.epochNs) / BigInt(TICK_NS)) | 0;
 const open = (id: number): Mm => new Mm(words, rig.mm, { id, spins: 0 }, noNotifier);
 
+/** An admission whose jobs under way are counted, none before it is let in nor after it gives its place back. */
+class Counted implements JobAdmission {
+  readonly #admission: Admission;
+  #isCounted = false;
+  constructor(admission: Admission) {
+    this.#admission = admission;
+  }
+  ask(): boolean {
+    return this.#count(this.#admission.ask());
+  }
+  isAdmitted(): boolean {
+    return this.#count(this.#admission.isAdmitted());
+  }
+  end(): void {
+    if (this.#isCounted) Atomics.sub(words, UNDER_WAY, 1);
+    this.#isCounted = false;
+    this.#admission.end();
+  }
+  #count(isAdmitted: boolean): boolean {
+    if (isAdmitted && !this.#isCounted) {
+      this.#isCounted = true;
+      const under = Atomics.add(words, UNDER_WAY, 1) + 1;
+      for (let most = Atomics.load(words, MOST_UNDER_WAY); most < under; most = Atomics.load(words, MOST_UNDER_WAY))
+        Atomics.compareExchange(words, MOST_UNDER_WAY, most, under);
+    }
+    return isAdmitted;
+  }
+}
+
+function admission(): JobAdmission | undefined {
+  if (grantedPlaces(words, rig.admission) === 0) return undefined;
+  return new Counted(new Admission(words, rig.admission, rig.threads, rig.wakes[index]));
+}
+
 function device(): void {
   const mm = open(FIRST_WORKER_ID + index);
   const wake = new Doorbell(words, rig.wakes[index]);
@@ -53,6 +99,7 @@ function device(): void {
       clock,
       stopAt: STOP,
       budgetAt: config.budget === 0 ? 0 : BUDGET,
+      admission: admission(),
       resultsAt: rig.results[thread],
       histogramAt: rig.histograms[thread],
     });

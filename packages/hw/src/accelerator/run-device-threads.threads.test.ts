@@ -5,8 +5,19 @@ import { describe, expect, test } from 'vitest';
 import { readMmBooks } from '../mm/books.ts';
 import { Mm } from '../mm/mm.ts';
 import { noNotifier } from '../mm/notifier.ts';
+import { placesOut } from './admission.ts';
 import { type DeviceResults, readDeviceResults } from './device-results.ts';
-import { basePageOf, HARDWARES, makeRig, QUIT, type Rig, type RigConfig, SCANNER_ID, STOP } from './rig.test-help.ts';
+import {
+  basePageOf,
+  HARDWARES,
+  MOST_UNDER_WAY,
+  makeRig,
+  QUIT,
+  type Rig,
+  type RigConfig,
+  SCANNER_ID,
+  STOP,
+} from './rig.test-help.ts';
 import { runDeviceThreads } from './run-device-threads.ts';
 
 interface Outcome {
@@ -62,6 +73,10 @@ async function run(
     failed: sum('failed'),
     timeouts: sum('timeouts'),
     cut: sum('cut'),
+    admitted: sum('admitted'),
+    waited: sum('waited'),
+    waitTicks: sum('waitTicks'),
+    worstWait: Math.max(...each.map(({ worstWait }) => worstWait)),
     worstAge: Math.max(...each.map(({ worstAge }) => worstAge)),
     finished: each.every(({ finished }) => finished),
   };
@@ -109,6 +124,35 @@ describe.each([1, 4])('with %i device threads a worker', (threadsPerWorker) => {
     expect(outcome.total.aborted).toBeGreaterThan(0);
     expect(outcome.total.failed).toBeGreaterThan(0);
     expect(outcome.total.failed).toBeLessThanOrEqual(outcome.total.aborted);
+  });
+});
+
+// Nearly every job begins as another one ends, mostly another worker's: a wake-up that is lost ends the run.
+describe('with fewer places for jobs than threads', () => {
+  const expectPlaces = ({ rig, total }: Outcome, places: number): void => {
+    expect(Atomics.load(rig.words, MOST_UNDER_WAY)).toBe(places);
+    expect(placesOut(rig.words, rig.admission)).toBe(0);
+    const begun = total.jobs + total.failed + total.cut; // and those that the end kept from their first fault
+    expect(total.admitted).toBeGreaterThanOrEqual(begun);
+    expect(total.admitted).toBeLessThanOrEqual(begun + rig.threads);
+    expect(total.waited).toBeGreaterThan(total.admitted / 2);
+    expect(total.worstWait).toBeGreaterThan(0);
+  };
+
+  test('no more jobs are under way, and all of the budget is used', async () => {
+    const outcome = await run(
+      { ...config, threadsPerWorker: 4, places: 1, budget: 4000 },
+      { scanned: true, abortEvery: 97 },
+    );
+    expectBalance(outcome);
+    expectPlaces(outcome, 1);
+    expect(outcome.total.posted).toBe(4000);
+  });
+
+  test('those in line hear that it is over', async () => {
+    const outcome = await run({ ...config, threadsPerWorker: 4, places: 3, budget: 0 }, { stopAfter: 2000 });
+    expectBalance(outcome);
+    expectPlaces(outcome, 3);
   });
 });
 

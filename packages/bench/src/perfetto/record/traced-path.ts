@@ -19,6 +19,7 @@ export class TracedPath implements FaultPath {
   readonly generation: Generation;
   readonly countsPending: boolean;
   readonly leasesPages: boolean;
+  readonly admitsJobs: boolean;
   readonly books: BookKeeper;
   readonly #path: FaultPath;
   readonly #system: IopfSystem;
@@ -33,6 +34,7 @@ export class TracedPath implements FaultPath {
     this.generation = path.generation;
     this.countsPending = path.countsPending;
     this.leasesPages = path.leasesPages;
+    this.admitsJobs = path.admitsJobs;
     this.books = path.books;
     this.#path = path;
     this.#system = system;

@@ -36,6 +36,7 @@ export abstract class FaultPathBase {
   readonly books: BookKeeper;
   readonly countsPending: boolean = false;
   readonly leasesPages: boolean = false;
+  readonly admitsJobs: boolean = false;
   protected readonly system: IopfSystem;
   protected readonly words: Words;
   protected readonly self: ThreadSelf;

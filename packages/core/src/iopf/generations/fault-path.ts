@@ -23,6 +23,9 @@ export interface FaultPath extends FaultReporter {
   readonly countsPending: boolean;
   /** Whether pages that the SVA handler makes present are leased to the device that asked ({@link AddressSpace.handleMmFault}). */
   readonly leasesPages: boolean;
+  /** Whether devices are granted places for jobs, and wait before they begin one when all are taken. Granted by whoever opens the path for
+   * the devices' faults; how many is its business. */
+  readonly admitsJobs: boolean;
   /** What this thread did: published by {@link close}. */
   readonly books: BookKeeper;
 
