@@ -163,10 +163,14 @@ test('a run that does not fit into memory is refused with the figure', async () 
 
 test('repro calibrates, but leaves alone what the user chose', async () => {
   const first = await faultline('repro --quick');
-  expect(first.engine.asked[0]).toMatchObject({ scanner: 777, timeoutMs: 99 });
+  expect(first.engine.asked[0]).toMatchObject({ scanner: 777, timeoutMs: 99, credits: 13_524 });
   expect(first.out).toContain('Chosen by the test.');
   const second = await faultline('repro --quick --scanner 5');
-  expect(second.engine.asked[0]).toMatchObject({ scanner: 5, timeoutMs: 99 });
+  expect(second.engine.asked[0]).toMatchObject({ scanner: 5, timeoutMs: 99, credits: 13_524 });
+  const third = await faultline('repro --quick --timeout-ms 198');
+  expect(third.engine.asked[0]).toMatchObject({ timeoutMs: 198, credits: 27_049 }); // as many as that takes a quarter of
+  const fourth = await faultline('repro --quick --credits 640');
+  expect(fourth.engine.asked[0]).toMatchObject({ timeoutMs: 99, credits: 640 });
 });
 
 test('repro measures once more without the scanner, unless told not to', async () => {

@@ -6,6 +6,7 @@ import { renderHtml } from '../report/html.ts';
 import { renderResult, unbalanced } from '../report/table.ts';
 import { readEnvironment } from '../result/environment.ts';
 import { type Calibration, type Cell, type Result, SCHEMA_VERSION } from '../result/schema.ts';
+import { creditsWithin } from '../scenario/credits.ts';
 import { refuseMemory } from '../scenario/memory.ts';
 import type { StressParameters } from '../scenario/parameters.ts';
 import type { Engine, RunHooks } from '../stress/types.ts';
@@ -99,11 +100,13 @@ async function measure(request: Request, engine: Engine, hooks: RunHooks, measur
     const calibration = await engine.calibrate(measured.parameters, hooks);
     if (hooks.signal.aborted) return;
     measured.calibration = calibration;
-    const { scannerPeriodMs, timeoutMs } = calibration;
+    const { scannerPeriodMs, costNsPerFault } = calibration;
+    const timeoutMs = request.chosen.has('timeoutMs') ? measured.parameters.timeoutMs : calibration.timeoutMs;
     measured.parameters = {
       ...measured.parameters,
       ...(request.chosen.has('scanner') ? {} : { scanner: scannerPeriodMs }),
-      ...(request.chosen.has('timeoutMs') ? {} : { timeoutMs }),
+      timeoutMs,
+      ...(request.chosen.has('credits') ? {} : { credits: creditsWithin(timeoutMs, costNsPerFault) }),
     };
   }
   const { partial } = await engine.runCells(measured.parameters, hooks);

@@ -45,6 +45,7 @@ export async function calibrate(parameters: StressParameters, hooks: RunHooks): 
     explanation: [
       `${TABLE_MAX} threads with ${parameters.pagesPerJob} pages each keep ${TABLE_MAX * parameters.pagesPerJob} faults waiting, each for about ${latencyMs.toFixed(0)} ms.`,
       `The scanner comes round in ${SCAN_PER_LATENCY} x that, the device gives up after ${TIMEOUT_PER_LATENCY} x that: both the same for every generation.`,
+      'Where jobs are admitted (`adaptive`), as many faults have credits as are answered in a quarter of the time-out; further jobs wait before they begin.',
     ],
   };
 }
