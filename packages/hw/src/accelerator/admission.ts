@@ -4,8 +4,8 @@
 // OPEN starts as the places granted, and each job that ends raises it by one. So numbers are admitted in the order in which they were
 // drawn, whoever ends first, and no more than `places` are between admission and end: every number below OPEN but the ended ones.
 //
-//   nobody starves        each job ends, at its time-out at the latest, and raises OPEN; a number waits for as many ends as there are
-//                         numbers before it, and nobody who draws later comes before it.
+//   nobody starves        each job ends, done, failed or too old, as each of its faults is answered, and raises OPEN; a number waits for no
+//                         more ends than there are numbers before it, and nobody who draws later comes before it.
 //   no wake-up is lost    who ends reads OPEN = n as it raises it: the one number that it lets in is n, and WAKE[n mod entries] is the
 //                         doorbell of whoever drew it. The one who waits stores WAKE, then loads OPEN; the one who ends does both the
 //                         other way round ([A]): either the one sees that it may begin, or the other sees its doorbell. Where NEXT has
