@@ -46,8 +46,11 @@ export class RequestRecorder {
   /** Requests written, and those that were lost as the ring was full. */
   written = 0;
   lost = 0;
-  /** Milliseconds that the main thread spent on it. */
+  /** Milliseconds that the main thread was at it, waits for a processor included. */
   writingMs = 0;
+  /** Milliseconds of the cells that were recorded. */
+  cellMs = 0;
+  #beganMs = 0;
   readonly #fd: number;
   readonly #writer: ByteWriter;
   readonly #nameOf: (device: number) => RecordedName;
@@ -69,6 +72,7 @@ export class RequestRecorder {
   /** A cell is laid out and about to start. @param about what people may want to know of it. */
   begin(arena: Arena, about: Readonly<Record<string, string | number>>): void {
     initRequestRing(arena);
+    this.#beganMs = performance.now();
     this.#arena = arena;
     this.#ring = new SpscConsumer(arena.words, ringBase(arena));
     this.#lastTick = 0;
@@ -82,6 +86,7 @@ export class RequestRecorder {
   /** Its threads have left the cell. */
   end(): void {
     clearInterval(this.#timer);
+    this.cellMs += performance.now() - this.#beganMs;
     this.#drain();
     const arena = this.#arena;
     const lost = arena === undefined ? 0 : arena.words[lostAt(arena)];

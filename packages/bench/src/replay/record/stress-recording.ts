@@ -15,18 +15,16 @@ export function openRecording(file: string | undefined): {
 } {
   if (file === undefined) return { requests: undefined, done: () => {} };
   const requests = new RequestRecorder(file, (device) => ({ name: `stress/${device}`, rid: device }));
-  const started = performance.now();
   return {
     requests,
     done: (note) => {
       requests.close();
-      const seconds = (performance.now() - started) / 1000;
-      const { written, lost, writingMs } = requests;
+      const { written, lost, writingMs, cellMs } = requests;
       const eachNs = measureRecording();
-      const share = (eachNs * (written + lost)) / 1e7 / seconds;
+      const share = (ms: number): string => `${((100 * ms) / Math.max(1, cellMs)).toFixed(1)} % of its time`;
       note(
         `recorded ${written} requests in ${file}, lost ${lost} for want of room: ${eachNs.toFixed(0)} ns each on the interrupt's thread ` +
-          `(${share.toFixed(1)} % of its time), ${((writingMs * 1e6) / Math.max(1, written)).toFixed(0)} ns each on the main thread`,
+          `(${share((eachNs * (written + lost)) / 1e6)}), ${((writingMs * 1e6) / Math.max(1, written)).toFixed(0)} ns each on the main thread (${share(writingMs)})`,
       );
     },
   };
