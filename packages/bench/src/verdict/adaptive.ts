@@ -8,6 +8,7 @@ import { findKnees, type Knees, kneesSchema } from './suspects.ts';
 
 export interface Candidate extends Knees {
   readonly name: string;
+  /** The design that the table calls `adaptive`. */
   readonly isCore: boolean;
   readonly few: Outcome;
   readonly at: Outcome;
@@ -35,7 +36,7 @@ export async function tryCandidates(pool: SimulationPool, preset: Preset, plan: 
   const admissionCredits = CREDIT_JOBS * preset.config.pagesPerJob;
   const alone: [string, Partial<AdaptiveSwitches>][] = [
     ['none: `lockless`', {}],
-    [`pages leased until used (${pinUntilUsedRounds} rounds): \`adaptive\` in core`, { pinUntilUsedRounds }],
+    [`pages leased until used (${pinUntilUsedRounds} rounds): \`adaptive\` as simulated`, { pinUntilUsedRounds }],
     ["a job's faults coalesced", { coalescePerPage: true }],
     ['no more handlers than processors', { boundHandlersToProcessors: true }],
     ['answers in batches', { batchedResponses: true }],

@@ -39,7 +39,7 @@ test('each conclusion holds where it should', () => {
 });
 
 test.each<[string, (panel: Panel) => Panel]>([
-  ['times out as reported', (panel) => ({ ...panel, lockedBefore: outcome(dead) })],
+  ['begins as reported', (panel) => ({ ...panel, lockedBefore: outcome(dead) })],
   ['loop at 512', (panel) => ({ ...panel, lockedAt: outcome({ timeouts: 1, interruptThread: 1 }) })],
   ['no scanner, no collapse', (panel) => ({ ...panel, without: { ...panel.without, scanner: outcome(ill) } })],
   ['scanner alone', (panel) => ({ ...panel, without: { ...panel.without, mmapLock: outcome() } })],

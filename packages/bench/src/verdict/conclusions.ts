@@ -37,11 +37,11 @@ export function rankSuspects(panel: Panel): Suspect[] {
 export function conclusionsOf({ asked: { before, at, beyond } }: Plan): Conclusion[] {
   return [
     {
-      name: 'times out as reported',
+      name: 'begins as reported',
       about: 'what',
-      yes: `\`locked\` has time-outs at ${at} threads and none at ${before}, as the mailing list has it.`,
-      no: `The model does not put the first time-out of \`locked\` between ${before} and ${at} threads, where the mailing list has it.`,
-      holds: ({ lockedBefore, lockedAt }) => isInTime(lockedBefore) && !isInTime(lockedAt),
+      yes: `\`locked\` is well at ${before} threads and no longer at ${at}, where the mailing list has its time-outs.`,
+      no: `The model does not put the trouble's beginning between ${before} and ${at} threads, where the mailing list has it.`,
+      holds: ({ lockedBefore, lockedAt }) => isHealthy(lockedBefore) && !isHealthy(lockedAt),
     },
     {
       name: 'loop at 512',
@@ -121,6 +121,11 @@ export function conclusionsOf({ asked: { before, at, beyond } }: Plan): Conclusi
       holds: (panel) => isInTime(panel.beyond.adaptive),
     },
   ];
+}
+
+/** By name. */
+export function conclude(plan: Plan, panel: Panel): Record<string, boolean> {
+  return Object.fromEntries(conclusionsOf(plan).map(({ name, holds }) => [name, holds(panel)]));
 }
 
 function isSame(a: Outcome, b: Outcome): boolean {

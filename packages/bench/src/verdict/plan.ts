@@ -93,7 +93,7 @@ export const NO_SWITCHES: AdaptiveSwitches = {
   interruptPumps: 1,
 };
 
-/** `adaptive` as it stands in core: `lockless`, with pages leased to the device that asked for them. */
+/** `adaptive` in core without its admission: `lockless`, with pages leased to the device that asked for them. */
 export const CORE_ADAPTIVE: AdaptiveSwitches = { ...NO_SWITCHES, pinUntilUsedRounds: LEASE_ROUNDS };
 
 /** A cell of the preset's machine. */

@@ -1,6 +1,8 @@
 // The same question to the real fault path, on real threads of this machine.
+import { basename } from 'node:path';
 import { z } from 'zod';
 import { type Calibration, type Cell, type Result, resultSchema } from '../result/schema.ts';
+import { creditsWithin } from '../scenario/credits.ts';
 import { defaultParameters } from '../scenario/defaults.ts';
 import { refuseMemory } from '../scenario/memory.ts';
 import type { StressParameters } from '../scenario/parameters.ts';
@@ -23,6 +25,8 @@ export interface RealRun {
   /** Where it is from, in words. */
   readonly source: string;
   readonly timeoutMs: number;
+  /** Faults that `adaptive` gives credits for; 0 or absent: it admits all jobs. */
+  readonly credits?: number;
   readonly cells: readonly RealCell[];
   /** Why cells are missing. */
   readonly notes: readonly string[];
@@ -32,6 +36,7 @@ const amount = z.number().nonnegative();
 export const realRunSchema: z.ZodType<RealRun> = z.object({
   source: z.string(),
   timeoutMs: amount,
+  credits: amount.exactOptional(),
   cells: z.array(
     z.object({
       generation: z.string(),
@@ -81,16 +86,25 @@ export async function runReal(
     threads: fits,
     scanner: calibration.scannerPeriodMs,
     timeoutMs: calibration.timeoutMs,
+    credits: creditsWithin(calibration.timeoutMs, calibration.costNsPerFault),
   };
   const { cells } = await engine.runCells(parameters, hooks);
-  return { source: 'run with this document', timeoutMs: calibration.timeoutMs, cells: cells.map(cellOf), notes };
+  const { credits, timeoutMs } = parameters;
+  return { source: 'run with this document', timeoutMs, credits, cells: cells.map(cellOf), notes };
 }
 
 /** Takes the cells of a stored result of `repro` or `stress`. @throws ZodError */
 export function readReal(text: string, name: string): RealRun {
   const result: Result = resultSchema.parse(JSON.parse(text));
   const { cells, parameters } = result;
-  return { source: `stored result ${name}`, timeoutMs: parameters.timeoutMs, cells: cells.map(cellOf), notes: [] };
+  const { credits, timeoutMs } = parameters;
+  return {
+    source: `stored result ${basename(name)}`,
+    timeoutMs,
+    ...(credits === undefined ? {} : { credits }),
+    cells: cells.map(cellOf),
+    notes: [],
+  };
 }
 
 function cellOf({ generation, threads, repeat, scanner, faults, ...cell }: Cell): RealCell {

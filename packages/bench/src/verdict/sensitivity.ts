@@ -1,7 +1,7 @@
 // Each guess moved, the rest left alone: which conclusions hold whatever it is, and where the knee goes.
 import { z } from 'zod';
 import { type ModelConfig, type Preset, withParameter } from '../model/index.ts';
-import { conclusionsOf } from './conclusions.ts';
+import { conclude } from './conclusions.ts';
 import { type GuessPoint, guessesOf } from './guesses.ts';
 import { type Knee, kneeSchema } from './knee.ts';
 import { isHealthy, isInTime, type Outcome } from './outcome.ts';
@@ -71,7 +71,7 @@ async function sweepPoint(
   return {
     ...point,
     panel,
-    conclusions: Object.fromEntries(conclusionsOf(plan).map(({ name, holds }) => [name, holds(panel)])),
+    conclusions: conclude(plan, panel),
     ...(base === undefined || (panel !== base && hasChanged(panel, base))
       ? await findKnees({ ...plan, kneeSeeds: 1 }, run)
       : {}),

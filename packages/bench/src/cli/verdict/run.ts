@@ -1,6 +1,7 @@
 // One `verdict` from options to exit code.
 import { writeFileSync } from 'node:fs';
 import { loadPreset, PRESET_NAMES, type Preset, type PresetName, parsePreset } from '../../model/index.ts';
+import { conclude } from '../../verdict/conclusions.ts';
 import { makeOverview, renderTerminal } from '../../verdict/document/index.ts';
 import { makePlan } from '../../verdict/plan.ts';
 import { type VerdictResult, verdictSchema } from '../../verdict/result.ts';
@@ -73,6 +74,8 @@ function prepareStored(file: string, options: VerdictOptions): () => Promise<Ver
   const { real, validate } = besideFromFiles(options);
   return async () => ({
     ...stored,
+    // As they are understood by now: what they are drawn from is stored.
+    sensitivity: stored.sensitivity.map((each) => ({ ...each, conclusions: conclude(stored.plan, each.panel) })),
     ...(real === undefined ? {} : { real: await real() }),
     ...(validate === undefined ? {} : { validation: await validate() }),
   });

@@ -2,7 +2,7 @@ import { formatNs, formatPercent, formatRate } from '../../report/format.ts';
 import { FEW_THREADS } from '../adaptive.ts';
 import type { VerdictResult } from '../result.ts';
 import { type Block, heading, list, table, text } from './blocks.ts';
-import { kneeWords, showShare, showState } from './words.ts';
+import { candidateWords, kneeWords, showShare, showState } from './words.ts';
 
 export function adaptiveSection(result: VerdictResult): Block[] {
   const { candidates, plan } = result;
@@ -12,7 +12,8 @@ export function adaptiveSection(result: VerdictResult): Block[] {
   return [
     heading(2, 'The best design'),
     text(
-      '`adaptive` in core is `lockless` with one thing more: a page that a fault brought back is leased to the device that asked for it, and the scanner leaves it until it has been used. ' +
+      '`adaptive` in core is `lockless` with two things more: a page that a fault brought back is leased to the device that asked for it, and the scanner leaves it until it has been used; ' +
+        'and a job begins only when there are credits for its faults. In the simulations of this document `adaptive` is the lease alone; credits are tried by themselves. ' +
         `The model tries that, what else was considered, each alone, and all together. What a fault waits at ${FEW_THREADS} threads, where nothing is short, is what it costs.`,
     ),
     table(
@@ -29,8 +30,8 @@ export function adaptiveSection(result: VerdictResult): Block[] {
         `fault, mean, at ${FEW_THREADS}`,
         'against `lockless`',
       ],
-      candidates.map(({ name, loop, timeout, few, at, beyond, most: many }) => [
-        name,
+      candidates.map(({ loop, timeout, few, at, beyond, most: many, ...named }) => [
+        candidateWords(named),
         kneeWords(loop, result),
         kneeWords(timeout, result),
         showState(at),
@@ -53,7 +54,7 @@ function realPart({ real, environment }: VerdictResult): Block[] {
   return [
     heading(3, 'The same on real threads'),
     text(
-      `${environment.cpus} processors (${environment.cpuModel}), ${source}; the device gives up after ${timeoutMs} ms, and scanner and time-out are the same for all, calibrated to this machine. ` +
+      `${environment.cpus} processors (${environment.cpuModel}), ${source}; \`adaptive\` ${real.credits ? `admits jobs with credits for ${real.credits} faults` : 'has its leases alone'}; the device gives up after ${timeoutMs} ms, and scanner and time-out are the same for all, calibrated to this machine. ` +
         'These figures are not those of a machine with 128 processors: they show that the mechanism is there in the real code, and that the lease removes it.',
     ),
     table(

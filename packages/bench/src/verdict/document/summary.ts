@@ -13,7 +13,7 @@ import type { TableRow } from '../table.ts';
 import { errorOf, heldRows, WITHIN } from '../validation-view.ts';
 import { type Block, heading, list, text } from './blocks.ts';
 import { showRecovery } from './load-section.ts';
-import { andList, basesOf, kneeWords, removedWords, SUSPECT_WORDS } from './words.ts';
+import { andList, basesOf, candidateWords, kneeWords, removedWords, SUSPECT_WORDS } from './words.ts';
 
 export function summary(result: VerdictResult): Block[] {
   const parts: [string, string[]][] = [
@@ -135,7 +135,7 @@ function adaptiveItems({ candidates, real, plan }: VerdictResult): string[] {
     items.push(
       well.length === 0
         ? 'Of what was tried beyond `lockless`, nothing alone is well at all thread counts looked at.'
-        : `Of what was tried beyond \`lockless\`, these are well at ${plan.asked.at}, ${plan.asked.beyond} and ${plan.asked.most} threads: ${well.map(({ name }) => name).join('; ')}.`,
+        : `Of what was tried beyond \`lockless\`, these are well at ${plan.asked.at}, ${plan.asked.beyond} and ${plan.asked.most} threads: ${well.map(candidateWords).join('; ')}.`,
     );
   if (none !== undefined && core !== undefined) {
     const { few, most } = core;

@@ -21,7 +21,7 @@ export function suspectsSection(result: VerdictResult): Block[] {
     text(
       `A knee is the largest thread count before all is no longer well with ${plan.kneeSeeds === 1 ? 'the first seed' : `${plan.kneeSeeds} seeds`}, found by doubling steps and bisection among thread counts a quarter of a doubling apart, ` +
         `from ${grid[0]} to ${grid[grid.length - 1]}. There are two: the loop's, beyond which more than 5 % of all faults are re-faults, and the time-out's, ` +
-        `beyond which a job fails (${showLength(plan.sweepCell)}). A longer run may fail a little earlier.`,
+        `beyond which a job fails (${showLength(plan.sweepCell)}). Time-outs follow the loop after a while: in longer cells, as those of the table, they begin at fewer threads.`,
     ),
     list(SUSPECT_NAMES.map((name) => `Without ${SUSPECT_WORDS[name]}: ${removalText(name)}.`)),
     removalTable('`locked` without one suspect', result, singles, base),

@@ -1,6 +1,7 @@
 // Figures and names as the document writes them.
 import { SUSPECTS, type Suspect } from '../../model/index.ts';
 import { formatPercent, signed } from '../../report/format.ts';
+import type { Candidate } from '../adaptive.ts';
 import type { Interval } from '../interval.ts';
 import { type Knee, showKnee } from '../knee.ts';
 import { isHealthy, isInTime, type Outcome } from '../outcome.ts';
@@ -59,6 +60,11 @@ export function showMove(knee: Knee, from: Knee): string {
 
 export function basesOf(result: VerdictResult): readonly Removal[] {
   return result.removals.filter(({ removed }) => removed.length === 0);
+}
+
+/** A switch as the document calls it. */
+export function candidateWords({ name, isCore }: Pick<Candidate, 'name' | 'isCore'>): string {
+  return isCore ? 'pages leased until used: `adaptive` as simulated here' : name;
 }
 
 /** `a, b and c`. */
