@@ -17,8 +17,8 @@ export function addTraceOverheadCommand(
   program
     .command('trace-overhead')
     .description('measures what --perfetto costs the fault path, beside threads without the code')
-    .option('--rounds <n>', 'how often each variant has its turn', whole, 300)
-    .option('--samples <n,...>', 'one fault in n is traced, a variant each', list, [1, 4, 16, 64])
+    .option('--rounds <n>', 'how often each variant has its turn', whole, 1000)
+    .option('--samples <n,...>', 'one fault in n is traced, a variant each', list, [1, 7, 61])
     .action(async (options: Options) => {
       host.out.write(`${renderOverhead(await measureOverhead(options, host.signal))}\n`);
       done(0);

@@ -6,15 +6,16 @@ const CHARS: Record<string, string> = { mid: '', 'left-mid': '', 'mid-mid': '', 
 
 export function renderOverhead(rows: readonly OverheadRow[]): string {
   const table = new Table({
-    head: ['tracing', 'a fault, on one thread', 'beside no code', '5 % … 95 %'],
-    colAligns: ['left', 'right', 'right', 'right'],
+    head: ['tracing', 'a fault, on one thread', 'more', 'beside no code', '5 % … 95 %'],
+    colAligns: ['left', 'right', 'right', 'right', 'right'],
     chars: CHARS,
     style: { head: [], border: [] },
   });
-  for (const { name, ns, ratio } of rows)
+  for (const { name, ns, moreNs, ratio } of rows)
     table.push([
       name,
       formatNs(ns),
+      `${Math.round(moreNs)} ns`,
       `${ratio.median.toFixed(3)} ×`,
       `${ratio.low.toFixed(3)} … ${ratio.high.toFixed(3)}`,
     ]);
