@@ -14,6 +14,7 @@ import {
   type FaultReporter,
   type Generation,
   HANDLER_SVA,
+  type HandlerPath,
   HandlerThread,
   type IopfConfig,
   IopfSystem,
@@ -158,7 +159,7 @@ export interface MachineWatch {
   hardware(own: Pump, clock: Clock): Pump;
   events(own: Pump, clock: Clock): Pump;
   reporter(own: Reporter, system: IopfSystem, clock: Clock): Reporter;
-  handler(own: FaultPath, system: IopfSystem, clock: Clock): FaultPath;
+  handler(own: HandlerPath, system: IopfSystem, clock: Clock): HandlerPath;
 }
 
 /** One thread's part of a machine. A stage is a fault for each page of each device. */

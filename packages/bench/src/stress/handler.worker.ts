@@ -108,7 +108,7 @@ function handleWork(system: IopfSystem, ops: IommuOps): Server {
   return {
     step: () => thread.step(),
     park: (timeoutMs) => thread.park(timeoutMs),
-    close: () => path.close(),
+    close: () => own.close(),
   };
 }
 

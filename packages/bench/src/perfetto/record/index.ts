@@ -1,5 +1,5 @@
 // What a thread that records puts round its parts, as it is set up. A thread that does not makes none of these.
-import type { AddressSpace, FaultPath, IopfSystem } from '@faultline/core/iopf';
+import type { AddressSpace, FaultPath, HandlerPath, IopfSystem } from '@faultline/core/iopf';
 import type { Clock, Words } from '@faultline/core/sync';
 import { TraceWriter } from '@faultline/core/trace';
 import type { IommuName } from '../../scenario/parameters.ts';
@@ -24,7 +24,7 @@ const COMMANDS = 0;
 
 export interface HandlerTrace {
   /** The core's work queue: groups. */
-  path(own: FaultPath): FaultPath;
+  path(own: HandlerPath): HandlerPath;
   /** User space: pages. */
   space(own: AddressSpace): AddressSpace;
 }

@@ -1,10 +1,8 @@
 import {
-  type BookKeeper,
   FAULT_DEVICE,
   FAULT_PAGE_LO,
-  type FaultPath,
-  type Generation,
   GROUP_FAULTS,
+  type HandlerPath,
   type IopfSystem,
   REQUEST_CHAIN,
   type ResponseCode,
@@ -15,13 +13,9 @@ import { ANSWER, HANDLE, MEMBER, VOID } from '../events.ts';
 import type { FaultNumbers } from '../place.ts';
 
 /** A handler's fault path that records each group in which a traced fault is. */
-export class TracedPath implements FaultPath {
-  readonly generation: Generation;
-  readonly countsPending: boolean;
+export class TracedPath implements HandlerPath {
   readonly leasesPages: boolean;
-  readonly admitsJobs: boolean;
-  readonly books: BookKeeper;
-  readonly #path: FaultPath;
+  readonly #path: HandlerPath;
   readonly #system: IopfSystem;
   readonly #trace: TraceWriter;
   readonly #numbers: FaultNumbers;
@@ -30,12 +24,8 @@ export class TracedPath implements FaultPath {
   #now = 0; // when the last one was answered; the next begins then
   #isNow = false;
 
-  constructor(path: FaultPath, system: IopfSystem, trace: TraceWriter, numbers: FaultNumbers, clock: Clock) {
-    this.generation = path.generation;
-    this.countsPending = path.countsPending;
+  constructor(path: HandlerPath, system: IopfSystem, trace: TraceWriter, numbers: FaultNumbers, clock: Clock) {
     this.leasesPages = path.leasesPages;
-    this.admitsJobs = path.admitsJobs;
-    this.books = path.books;
     this.#path = path;
     this.#system = system;
     this.#trace = trace;
@@ -84,36 +74,5 @@ export class TracedPath implements FaultPath {
     this.#path.endBatch();
     this.#isNow = false;
     this.#trace.publish();
-  }
-
-  prepareFault(): number {
-    return this.#path.prepareFault();
-  }
-  reportDeviceFault(recordAt: number): number {
-    return this.#path.reportDeviceFault(recordAt);
-  }
-  addDevice(device: number): boolean {
-    return this.#path.addDevice(device);
-  }
-  removeDevice(device: number): 'removed' | 'held' | 'busy' {
-    return this.#path.removeDevice(device);
-  }
-  respondPending(device: number, code: ResponseCode): number {
-    return this.#path.respondPending(device, code);
-  }
-  flushDomain(device: number, domain: number, code: ResponseCode): number {
-    return this.#path.flushDomain(device, domain, code);
-  }
-  discardPartial(device: number): number {
-    return this.#path.discardPartial(device);
-  }
-  releaseOwn(): boolean {
-    return this.#path.releaseOwn();
-  }
-  isReleased(): boolean {
-    return this.#path.isReleased();
-  }
-  close(): void {
-    this.#path.close();
   }
 }
