@@ -1,6 +1,6 @@
 // What stamps faults stands round the parts of the fault path, in runs that ask for it: in others it is not made, and nothing looks
 // whether to stamp.
-import type { FaultPath, GroupSink, HandlerPath, IopfSystem, ResponseCode } from '@faultline/core/iopf';
+import type { GroupSink, HandlerPath, IopfSystem, ResponseCode } from '@faultline/core/iopf';
 import type { Reporter } from '../family/family.ts';
 import { HANDLED, QUEUED, REPORTED, type Stamps, TAKEN } from './stamps.ts';
 
@@ -51,11 +51,11 @@ export class StampingSink implements GroupSink {
 /** Stamps groups as their worker begins on them, and as it answers. */
 export class StampingPath implements HandlerPath {
   readonly leasesPages: boolean;
-  readonly #path: FaultPath;
+  readonly #path: HandlerPath;
   readonly #stamps: Stamps;
   readonly #objects: number;
 
-  constructor(path: FaultPath, system: IopfSystem, stamps: Stamps) {
+  constructor(path: HandlerPath, system: IopfSystem, stamps: Stamps) {
     this.leasesPages = path.leasesPages;
     this.#path = path;
     this.#stamps = stamps;
