@@ -1,6 +1,7 @@
 // The same question to the real fault path, on real threads of this machine.
 import { basename } from 'node:path';
 import { z } from 'zod';
+import { formatRate } from '../report/format.ts';
 import { type Calibration, type Cell, type Result, resultSchema } from '../result/schema.ts';
 import { creditsWithin } from '../scenario/credits.ts';
 import { defaultParameters } from '../scenario/defaults.ts';
@@ -90,6 +91,7 @@ export async function runReal(
   };
   const { cells } = await engine.runCells(parameters, hooks);
   const { credits, timeoutMs } = parameters;
+  notes.push(...paceNotes(calibration, cells));
   return { source: 'run with this document', timeoutMs, credits, cells: cells.map(cellOf), notes };
 }
 
@@ -103,7 +105,7 @@ export function readReal(text: string, name: string): RealRun {
     timeoutMs,
     ...(credits === undefined ? {} : { credits }),
     cells: cells.map(cellOf),
-    notes: [],
+    notes: result.calibration === undefined ? [] : paceNotes(result.calibration, cells),
   };
 }
 
@@ -119,4 +121,18 @@ function cellOf({ generation, threads, repeat, scanner, faults, ...cell }: Cell)
     refaultsPerFault: faults === 0 ? 0 : cell.refaults / faults,
     p99Ns: cell.latencyNs.p99,
   };
+}
+
+/** Below this share of the pace that was calibrated, a cell did not have the processors that the time-out was chosen for. */
+const CALM_SHARE = 2 / 3;
+
+/** A time-out that is chosen on a calm machine says little of a cell on a busy one. */
+function paceNotes({ costNsPerFault }: Calibration, cells: readonly Cell[]): string[] {
+  const pace = 1e9 / costNsPerFault;
+  const slow = cells.filter(({ faultsPerSecond }) => faultsPerSecond < CALM_SHARE * pace);
+  if (slow.length === 0) return [];
+  return [
+    `Scanner and time-out were calibrated at ${formatRate(pace)}; ${slow.length} of ${cells.length} cells ran at less than two thirds of that, ` +
+      'as other programs had the processors or so many threads cost more: there, time-outs need no loop.',
+  ];
 }

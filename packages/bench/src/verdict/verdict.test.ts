@@ -105,6 +105,7 @@ test('real runs are added up, and told apart by whether the limit is for them', 
     { ...cell, generation: 'locked', threads: 512, faultsPerSecond: 5, timeouts: 100, scanner: 0 },
     { ...cell, generation: 'lockless', threads: 8, faultsPerSecond: 100 },
     { ...cell, generation: 'adaptive', threads: 8, faultsPerSecond: 90 },
+    { ...cell, generation: 'adaptive', threads: 8, faultsPerSecond: 95, repeat: 1 },
   ];
   const row = { generation: 'locked', threads: 1, scanner: 0, model: 100, realP99Ns: 1, modelP99Ns: 1 };
   const rows = [
@@ -121,7 +122,7 @@ test('real runs are added up, and told apart by whether the limit is for them', 
   };
   const markdown = renderMarkdown(makeDocument(verdictSchema.parse(result)), 'p');
   expect(markdown).toContain('jobs that timed out: `locked` at 512 threads 7.');
-  expect(markdown).toContain('answers −10 % faults a second against `lockless` at 8 threads');
+  expect(markdown).toContain('faults answered at 8 threads: `lockless` 100 /s and `adaptive` 90 /s to 95 /s');
   expect(markdown).toContain('in 1 of 2 cells below saturation that no other program disturbed (4 cells in all)');
   expect(markdown).toContain('- a note');
 });

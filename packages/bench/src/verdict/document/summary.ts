@@ -1,11 +1,10 @@
 // The answer in plain words. Each sentence and figure is drawn from the results; what does not hold is said not to.
 
-import { median } from 'simple-statistics';
 import { MODEL_GENERATIONS, type ModelGeneration, SUSPECT_NAMES } from '../../model/index.ts';
-import { formatNs, formatPercent } from '../../report/format.ts';
+import { formatNs, formatPercent, formatRate } from '../../report/format.ts';
 import { FEW_THREADS } from '../adaptive.ts';
 import { type Conclusion, conclusionsOf, cures } from '../conclusions.ts';
-import { isHealthy, isInTime, LOOP_SHARE } from '../outcome.ts';
+import { isHealthy, LOOP_SHARE } from '../outcome.ts';
 import type { RealRun } from '../real.ts';
 import type { VerdictResult } from '../result.ts';
 import type { SensitivityPoint } from '../sensitivity.ts';
@@ -105,14 +104,14 @@ function removalItems({ removals, plan }: VerdictResult): string[] {
   const singles = removals.filter(({ generation, removed }) => generation === 'locked' && removed.length === 1);
   if (singles.length === 0) return [];
   const last = plan.grid[plan.grid.length - 1];
-  const alive = singles.filter(({ at }) => isInTime(at)).map(({ removed }) => removedWords(removed));
+  const alive = singles.filter(({ at }) => isHealthy(at)).map(({ removed }) => removedWords(removed));
   const clear = singles.filter(({ loop }) => loop.isBeyond).map(({ removed }) => removedWords(removed));
   const inTime = singles.filter(({ timeout }) => timeout.isBeyond).map(({ removed }) => removedWords(removed));
   const say = (names: readonly string[], what: string): string =>
     names.length === 0 ? `no suspect ${what}` : `${what}: ${andList(names)}`;
   return [
-    `Taken out alone, with the first seed: ${say(alive, `keeps \`locked\` from time-outs at ${plan.asked.at} threads`)}; ` +
-      `${say(inTime, `up to ${last} threads`)}; ${say(clear, `keeps it clear of the loop up to ${last} threads`)}.`,
+    `Taken out alone, with the first seed: ${say(alive, `leaves \`locked\` without the loop and without time-outs at ${plan.asked.at} threads`)}; ` +
+      `${say(clear, `without the loop up to ${last} threads`)}; ${say(inTime, `without time-outs up to ${last} threads`)}.`,
   ];
 }
 
@@ -159,15 +158,13 @@ function realItems({ cells }: RealRun, at: number): string[] {
     const timeouts = [...many].map(([name, each]) => `${name} ${each.reduce((sum, cell) => sum + cell.timeouts, 0)}`);
     items.push(`On real threads, under the scanner, jobs that timed out: ${andList(timeouts)}.`);
   }
-  const few = (generation: string): number[] =>
-    scanned
-      .filter((cell) => cell.generation === generation && cell.threads === FEW_THREADS)
-      .map(({ faultsPerSecond }) => faultsPerSecond);
-  const [adaptive, lockless] = [few('adaptive'), few('lockless')];
-  if (adaptive.length > 0 && lockless.length > 0)
-    items.push(
-      `On real threads \`adaptive\` answers ${formatPercent(median(adaptive) / median(lockless) - 1)} faults a second against \`lockless\` at ${FEW_THREADS} threads (medians of ${adaptive.length}).`,
-    );
+  const few = [...Map.groupBy(scanned, ({ generation }) => generation)].flatMap(([generation, each]) => {
+    const rates = each.filter(({ threads }) => threads === FEW_THREADS).map(({ faultsPerSecond }) => faultsPerSecond);
+    if (rates.length === 0) return [];
+    const [least, most] = [Math.min(...rates), Math.max(...rates)].map(formatRate);
+    return [`\`${generation}\` ${least}${least === most ? '' : ` to ${most}`}`];
+  });
+  if (few.length > 0) items.push(`On real threads, faults answered at ${FEW_THREADS} threads: ${andList(few)}.`);
   return items;
 }
 
