@@ -15,13 +15,12 @@ export const DONE: number = 4 * LINE;
 export const LOCK: number = 5 * LINE;
 export const STOP: number = 6 * LINE;
 export const HOPS: number = 7 * LINE;
-/** Ring: calls that woke somebody, and what they took. */
-const CALLS: number = HOPS + 1;
-const CALL_NS: number = HOPS + 2;
+/** Ring: calls that woke somebody, counted by what they took. The last bin has those in which the caller lost its processor. */
+const CALLS: number = 8 * LINE;
+const BINS = 256;
+const BIN_NS = 100;
 /** Ring: a thread's own word. */
-export const TOKENS: number = 8 * LINE;
-/** Calls that took longer: the caller lost its processor. */
-const LONGEST_CALL_NS = 50_000;
+export const TOKENS: number = CALLS + BINS;
 
 export type SleeperRole = 'wait' | 'lock' | 'mirror' | 'ring' | 'event loop ring';
 export interface SleeperOrder {
@@ -51,6 +50,9 @@ export interface ThreadTimes {
 
 /** Long enough for a thread to have gone to sleep, and no longer than one does in a run: processors that idle for long wake slowly. */
 const SETTLE_MS = 0.03;
+/** Beside other programs a round may take a time slice each way: fewer of them do then. */
+const LONGEST_MS = 1500;
+const LEAST = 8;
 const RING_ROUNDS = 9;
 const MAIN = { id: 1, spins: 0 };
 
@@ -99,9 +101,10 @@ function settle(): void {
 }
 
 function timeWakes(words: Words, repeats: number): { calls: number[]; latencies: number[] } {
+  const end = performance.now() + LONGEST_MS;
   const calls: number[] = [];
   const latencies: number[] = [];
-  for (let round = 1; round <= repeats; round++) {
+  for (let round = 1; round <= repeats && (round <= LEAST || performance.now() < end); round++) {
     settle();
     Atomics.store(words, GO, round);
     const began = process.hrtime.bigint();
@@ -111,12 +114,13 @@ function timeWakes(words: Words, repeats: number): { calls: number[]; latencies:
     calls.push(Number(ended - began));
     latencies.push((words[WOKE] - Number(BigInt.asIntN(32, began))) | 0);
   }
-  return { calls: calls.slice(repeats >> 3), latencies: latencies.slice(repeats >> 3) };
+  return { calls: calls.slice(calls.length >> 3), latencies: latencies.slice(calls.length >> 3) };
 }
 
 function timeUnlocks(words: Words, repeats: number): number[] {
+  const end = performance.now() + LONGEST_MS;
   const calls: number[] = [];
-  for (let round = 1; round <= repeats; round++) {
+  for (let round = 1; round <= repeats && (round <= LEAST || performance.now() < end); round++) {
     mutexLock(words, LOCK, MAIN);
     Atomics.store(words, GO, round);
     Atomics.notify(words, GO);
@@ -126,15 +130,16 @@ function timeUnlocks(words: Words, repeats: number): number[] {
     calls.push(Number(process.hrtime.bigint() - began));
     while (Atomics.load(words, DONE) < round) settle();
   }
-  return calls.slice(repeats >> 3);
+  return calls.slice(calls.length >> 3);
 }
 
-const TRIPS = 200;
+const TRIPS = 50;
 
 function timeTransfers(words: Words, repeats: number): Timing {
+  const end = performance.now() + LONGEST_MS;
   const trips: number[] = [];
   let value = 0;
-  for (let round = 0; round < repeats; round++) {
+  for (let round = 0; round < repeats && (round < LEAST || performance.now() < end); round++) {
     const began = performance.now();
     for (let i = 0; i < TRIPS; i++) {
       Atomics.store(words, GO, ++value);
@@ -158,15 +163,23 @@ async function timeHops(words: Words, ringMs: number): Promise<{ hop: Timing; ca
   for (let round = 0; round <= RING_ROUNDS; round++) {
     const before = process.cpuUsage();
     const hops = Atomics.load(words, HOPS);
-    Atomics.store(words, CALLS, 0);
-    Atomics.store(words, CALL_NS, 0);
+    words.fill(0, CALLS, CALLS + BINS);
     Atomics.wait(words, 0, 0, ringMs / RING_ROUNDS);
     const { user, system } = process.cpuUsage(before);
     if (round === 0) continue;
-    calls.push(Atomics.load(words, CALL_NS) / Math.max(1, Atomics.load(words, CALLS)));
+    calls.push(middleCall(words));
     samples.push(((user + system) * 1000) / Math.max(1, (Atomics.load(words, HOPS) - hops) | 0));
   }
   return { hop: timing(samples), call: timing(calls) };
+}
+
+/** @returns nanoseconds that half of the calls took at most. */
+function middleCall(words: Words): number {
+  const bins = words.slice(CALLS, CALLS + BINS);
+  const half = bins.reduce((sum, count) => sum + count, 0) / 2;
+  let bin = 0;
+  for (let seen = bins[0]; seen < half; seen += bins[bin]) bin++;
+  return (bin + 0.5) * BIN_NS;
 }
 
 /** A sleeper's life. */
@@ -206,10 +219,8 @@ function runRing(words: Words, place: number, count: number): void {
     Atomics.add(words, next, 1);
     const began = performance.now();
     const woken = Atomics.notify(words, next);
-    const ns = Math.round((performance.now() - began) * 1e6);
-    if (woken === 0 || ns > LONGEST_CALL_NS) continue;
-    Atomics.add(words, CALLS, 1);
-    Atomics.add(words, CALL_NS, ns);
+    const bin = Math.floor(((performance.now() - began) * 1e6) / BIN_NS);
+    if (woken > 0) Atomics.add(words, CALLS + Math.min(BINS - 1, bin), 1);
   }
 }
 
