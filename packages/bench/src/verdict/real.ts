@@ -28,6 +28,8 @@ export interface RealRun {
   readonly timeoutMs: number;
   /** Faults that `adaptive` gives credits for; 0 or absent: it admits all jobs. */
   readonly credits?: number;
+  /** Device threads that a worker thread does the work of. */
+  readonly threadsPerWorker?: number;
   readonly cells: readonly RealCell[];
   /** Why cells are missing. */
   readonly notes: readonly string[];
@@ -38,6 +40,7 @@ export const realRunSchema: z.ZodType<RealRun> = z.object({
   source: z.string(),
   timeoutMs: amount,
   credits: amount.exactOptional(),
+  threadsPerWorker: amount.exactOptional(),
   cells: z.array(
     z.object({
       generation: z.string(),
@@ -55,10 +58,10 @@ export const realRunSchema: z.ZodType<RealRun> = z.object({
 });
 
 const SECONDS = 2;
-/** So that 1,024 device threads fit into the memory of most machines. */
-const THREADS_PER_WORKER = 4;
+/** So that 2,048 device threads fit into the memory of most machines. */
+const THREADS_PER_WORKER = 16;
 const FEW = 8;
-const THREADS: readonly number[] = [512, 1024];
+const THREADS: readonly number[] = [512, 1024, 2048];
 
 /** Calibrates the scanner's pace and the time-out, then runs `locked`, `lockless` and `adaptive` under them. */
 export async function runReal(
@@ -90,19 +93,20 @@ export async function runReal(
     credits: creditsWithin(calibration.timeoutMs, calibration.costNsPerFault),
   };
   const { cells } = await engine.runCells(parameters, hooks);
-  const { credits, timeoutMs } = parameters;
+  const { credits, timeoutMs, threadsPerWorker } = parameters;
   notes.push(...paceNotes(calibration, cells));
-  return { source: 'run with this document', timeoutMs, credits, cells: cells.map(cellOf), notes };
+  return { source: 'run with this document', timeoutMs, threadsPerWorker, credits, cells: cells.map(cellOf), notes };
 }
 
 /** Takes the cells of a stored result of `repro` or `stress`. @throws ZodError */
 export function readReal(text: string, name: string): RealRun {
   const result: Result = resultSchema.parse(JSON.parse(text));
   const { cells, parameters } = result;
-  const { credits, timeoutMs } = parameters;
+  const { credits, timeoutMs, threadsPerWorker } = parameters;
   return {
     source: `stored result ${basename(name)}`,
     timeoutMs,
+    threadsPerWorker,
     ...(credits === undefined ? {} : { credits }),
     cells: cells.map(cellOf),
     notes: result.calibration === undefined ? [] : paceNotes(result.calibration, cells),

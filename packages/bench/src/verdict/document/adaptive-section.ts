@@ -1,5 +1,7 @@
+import { MODEL_GENERATIONS, type ModelGeneration } from '../../model/index.ts';
 import { formatNs, formatPercent, formatRate } from '../../report/format.ts';
 import { FEW_THREADS } from '../adaptive.ts';
+import type { RealCell } from '../real.ts';
 import type { VerdictResult } from '../result.ts';
 import { type Block, heading, list, table, text } from './blocks.ts';
 import { candidateWords, kneeWords, showShare, showState } from './words.ts';
@@ -47,6 +49,11 @@ export function adaptiveSection(result: VerdictResult): Block[] {
   ];
 }
 
+function inOrder(cells: readonly RealCell[]): RealCell[] {
+  const place = ({ generation }: RealCell): number => MODEL_GENERATIONS.indexOf(generation as ModelGeneration);
+  return [...cells].sort((a, b) => b.scanner - a.scanner || a.threads - b.threads || place(a) - place(b));
+}
+
 function realPart({ real, environment }: VerdictResult): Block[] {
   if (real === undefined)
     return [text('No real run stands beside it: the command was told to leave it out, or was interrupted.')];
@@ -54,13 +61,13 @@ function realPart({ real, environment }: VerdictResult): Block[] {
   return [
     heading(3, 'The same on real threads'),
     text(
-      `${environment.cpus} processors (${environment.cpuModel}), ${source}; \`adaptive\` ${real.credits ? `admits jobs with credits for ${real.credits} faults` : 'has its leases alone'}; the device gives up after ${timeoutMs} ms, and scanner and time-out are the same for all, calibrated to this machine. ` +
-        'These figures are not those of a machine with 128 processors: they show that the mechanism is there in the real code, and that the lease removes it.',
+      `${environment.cpus} processors (${environment.cpuModel}), ${source}; \`adaptive\` ${real.credits ? `admits jobs with credits for ${real.credits} faults` : 'has its leases alone'}; ${real.threadsPerWorker ?? 1} device threads to a thread of the process; the device gives up after ${timeoutMs} ms, and scanner and time-out are the same for all, calibrated to this machine. ` +
+        'These figures are not those of a machine with 128 processors: they show whether the mechanism is there in the real code, and what becomes of it under `adaptive`.',
     ),
     table(
       'Real run',
       ['threads', 'generation', 'scanner', 'faults/s', 'jobs/s', 'p99', 're-faults per fault', 'time-outs'],
-      cells.map((cell) => [
+      inOrder(cells).map((cell) => [
         String(cell.threads),
         `\`${cell.generation}\``,
         cell.scanner === 0 ? 'off' : `${cell.scanner} ms`,

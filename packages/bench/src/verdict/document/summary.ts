@@ -148,7 +148,7 @@ function adaptiveItems({ candidates, real, plan }: VerdictResult): string[] {
 
 /** Repeats of a cell are added up; a scanner that is off asks nothing of the designs. */
 function realItems({ cells }: RealRun, at: number): string[] {
-  const scanned = cells.filter(({ scanner }) => scanner > 0);
+  const scanned = cells.filter(({ scanner }) => scanner > 0).sort((a, b) => a.threads - b.threads);
   const many = Map.groupBy(
     scanned.filter(({ threads }) => threads >= at),
     ({ generation, threads }) => `\`${generation}\` at ${threads} threads`,

@@ -16,7 +16,8 @@ export function tableSection(result: VerdictResult): Block[] {
     text(
       `Jobs a second of each generation against \`locked\` at the same thread count: means over ${plan.seeds} seeds of ` +
         `${showLength(plan.cell)}, with 95 % intervals (bootstrap). The seed column is what the mailing list has: v7 against 6.7-rc1, ` +
-        'so it stands beside `v7`. `adaptive` is its lease of pages alone, without the admission of jobs that it has in core as well. Time-outs are jobs that failed, of all seeds; the figure behind the stroke is how many seeds had some.',
+        'so it stands beside `v7`. `adaptive` is its lease of pages alone, without the admission of jobs that it has in core as well. Time-outs are jobs that failed, of all seeds; the figure behind the stroke is how many seeds had some. ' +
+        'A cell holds what came before the trouble as well as what came after: with more threads it comes later, and a mean looks better for it.',
     ),
     table(
       'Throughput against `locked`',
