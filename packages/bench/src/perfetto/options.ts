@@ -4,7 +4,7 @@ import { formatBytes, formatCount } from '../report/format.ts';
 import { type Recorded, Recorder } from './recorder.ts';
 
 /** One fault in this many is traced. A prime: what divides a job's pages would always take the same ones. */
-const SAMPLE = 61;
+const SAMPLE = 127;
 const MAX_SAMPLE = 1_000_000;
 
 export interface PerfettoRequest {
@@ -58,5 +58,5 @@ export function openPerfetto(request: PerfettoRequest | undefined): Perfetto {
 function describe({ cells, faults, lost, bytes }: Recorded, sample: number): string {
   const which = sample === 1 ? 'every fault' : `one fault in ${sample}`;
   const missing = lost === 0 ? 'no record lost' : `${formatCount(lost)} records lost, as threads filled their rings`;
-  return `${which} of ${cells} cells, ${formatCount(faults)} flows, ${missing}, ${formatBytes(bytes)}; open it at https://ui.perfetto.dev`;
+  return `${which} of ${cells} cells, ${formatCount(faults)} flows, ${missing}, ${formatBytes(bytes)}; open it at https://ui.perfetto.dev; what tracing costs: faultline trace-overhead`;
 }

@@ -18,7 +18,7 @@ export function addTraceOverheadCommand(
     .command('trace-overhead')
     .description('measures what --perfetto costs the fault path, beside threads without the code')
     .option('--rounds <n>', 'how often each variant has its turn', whole, 1000)
-    .option('--samples <n,...>', 'one fault in n is traced, a variant each', list, [1, 7, 61])
+    .option('--samples <n,...>', 'one fault in n is traced, a variant each', list, [1, 7, 127])
     .action(async (options: Options) => {
       host.out.write(`${renderOverhead(await measureOverhead(options, host.signal))}\n`);
       done(0);

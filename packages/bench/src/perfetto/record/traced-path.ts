@@ -5,9 +5,10 @@ import {
   type HandlerPath,
   type IopfSystem,
   REQUEST_CHAIN,
+  REQUEST_WORDS,
   type ResponseCode,
 } from '@faultline/core/iopf';
-import type { Clock } from '@faultline/core/sync';
+import type { Clock, Words } from '@faultline/core/sync';
 import type { TraceWriter } from '@faultline/core/trace';
 import { ANSWER, HANDLE, MEMBER, VOID } from '../events.ts';
 import type { FaultNumbers } from '../place.ts';
@@ -16,7 +17,8 @@ import type { FaultNumbers } from '../place.ts';
 export class TracedPath implements HandlerPath {
   readonly leasesPages: boolean;
   readonly #path: HandlerPath;
-  readonly #system: IopfSystem;
+  readonly #words: Words;
+  readonly #objects: number;
   readonly #trace: TraceWriter;
   readonly #numbers: FaultNumbers;
   readonly #clock: Clock;
@@ -27,7 +29,8 @@ export class TracedPath implements HandlerPath {
   constructor(path: HandlerPath, system: IopfSystem, trace: TraceWriter, numbers: FaultNumbers, clock: Clock) {
     this.leasesPages = path.leasesPages;
     this.#path = path;
-    this.#system = system;
+    this.#words = system.words;
+    this.#objects = system.requests.objects;
     this.#trace = trace;
     this.#numbers = numbers;
     this.#clock = clock;
@@ -35,12 +38,12 @@ export class TracedPath implements HandlerPath {
 
   /** What a handler asks first of a group. */
   groupDomain(group: number): number {
-    this.#isTraced = this.#begin(this.#system.requests.at(group));
+    this.#isTraced = this.#begin(this.#objects + group * REQUEST_WORDS);
     return this.#path.groupDomain(group);
   }
 
   #begin(at: number): boolean {
-    const { words, requests } = this.#system;
+    const words = this.#words;
     const last = this.#numbers.of(words[at + FAULT_PAGE_LO]);
     let member = words[at + GROUP_FAULTS];
     if (last === 0 && member === 0) return false;
@@ -49,7 +52,7 @@ export class TracedPath implements HandlerPath {
     let isTraced = last !== 0;
     if (isTraced) this.#trace.record(tick, HANDLE, device, last);
     while (member !== 0) {
-      const memberAt = requests.at(member);
+      const memberAt = this.#objects + member * REQUEST_WORDS;
       const number = this.#numbers.of(words[memberAt + FAULT_PAGE_LO]);
       if (number !== 0) this.#trace.record(tick, isTraced ? MEMBER : HANDLE, device, number);
       isTraced ||= number !== 0;
