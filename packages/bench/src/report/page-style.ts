@@ -17,6 +17,7 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 0 48px; }
 .scroll { overflow-x: auto; }
 table.figures { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 14px; }
+select { max-width: 100%; }
 .figures caption { text-align: left; color: var(--soft); padding-bottom: 6px; max-width: calc(100vw - 24px); }
 .figures th, .figures td { padding: 5px 10px; text-align: right; border-bottom: 1px solid var(--grid); vertical-align: top; white-space: nowrap; }
 .figures.narrow th, .figures.narrow td { padding: 1px 8px; font-size: 12px; border: 0; }
