@@ -17,7 +17,6 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 0 48px; }
 .scroll { overflow-x: auto; }
 table.figures { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 14px; }
-select { max-width: 100%; }
 .figures caption { text-align: left; color: var(--soft); padding-bottom: 6px; max-width: calc(100vw - 24px); }
 .figures th, .figures td { padding: 5px 10px; text-align: right; border-bottom: 1px solid var(--grid); vertical-align: top; white-space: nowrap; }
 .figures.narrow th, .figures.narrow td { padding: 1px 8px; font-size: 12px; border: 0; }
@@ -26,7 +25,7 @@ select { max-width: 100%; }
 .figures small { display: block; color: var(--soft); font-size: 12px; } .figures small.bad { color: var(--bad); }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 520px), 1fr)); gap: 20px; margin-top: 16px; }
 figure { margin: 0; padding: 14px; background: var(--panel); border-radius: 8px; min-width: 0; }
-figure header { display: flex; justify-content: space-between; align-items: center; min-height: 30px; }
+figure header { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center; min-height: 30px; }
 .bars { display: grid; grid-template-columns: max-content 1fr max-content; gap: 4px 10px; align-items: center; font-size: 13px; margin: 6px 0 10px; }
 .bars h4 { grid-column: 1 / -1; margin: 4px 0 0; font-size: 13px; font-weight: 500; color: var(--soft); }
 .bar { display: flex; height: 16px; } .bar i { display: block; min-width: 0; }
@@ -37,6 +36,6 @@ figure header { display: flex; justify-content: space-between; align-items: cent
 figcaption { color: var(--soft); font-size: 13px; }
 .plot { min-height: 300px; } .plot.empty::before { content: 'Nothing was measured here.'; color: var(--soft); }
 .plot .u-legend { font-size: 12px; text-align: left; } .plot .u-legend.u-inline .u-value { min-width: 58px; }
-select { font: inherit; font-size: 13px; color: inherit; background: var(--paper); border: 1px solid var(--grid); border-radius: 4px; padding: 2px 6px; }
+select { max-width: 100%; min-width: 0; box-sizing: border-box; font: inherit; font-size: 13px; color: inherit; background: var(--paper); border: 1px solid var(--grid); border-radius: 4px; padding: 2px 6px; }
 .key { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 6px; }
 `;
