@@ -18,7 +18,7 @@ export function sensitivitySection(result: VerdictResult): Block[] {
     text(
       `Each of ${guesses} guesses was moved by itself (${points.length} points), everything else left as it is: costs to ${andList(plan.factors.map((factor) => `${factor} times`))} ` +
         'their value, parameters over the values that the table below names. Where something published leaves open how it applies, it counts as a guess. ' +
-        `Each conclusion is a predicate over results, asked again at each point; cells are of one seed, ${showLength(plan.sweepCell)}.`,
+        `Each conclusion is a predicate over results, asked again at each point; cells are of one seed, ${showLength(plan.sweepCell)}. So a knee that moves by one place on the grid, and a conclusion that one point in many turns, may be chance.`,
     ),
     table(
       'Conclusions over all guesses',
