@@ -1,5 +1,6 @@
 // The answer in plain words. Each sentence and figure is drawn from the results; what does not hold is said not to.
 
+import { median } from 'simple-statistics';
 import { MODEL_GENERATIONS, type ModelGeneration, SUSPECT_NAMES } from '../../model/index.ts';
 import { formatNs, formatPercent, formatRate } from '../../report/format.ts';
 import { FEW_THREADS } from '../adaptive.ts';
@@ -9,7 +10,7 @@ import type { RealRun } from '../real.ts';
 import type { VerdictResult } from '../result.ts';
 import type { SensitivityPoint } from '../sensitivity.ts';
 import type { TableRow } from '../table.ts';
-import { errorOf, heldRows, WITHIN } from '../validation-view.ts';
+import { errorOf, heldRows, type Validation, WITHIN } from '../validation-view.ts';
 import { type Block, heading, list, text } from './blocks.ts';
 import { showRecovery } from './load-section.ts';
 import { andList, basesOf, candidateWords, kneeWords, removedWords, SUSPECT_WORDS } from './words.ts';
@@ -174,5 +175,17 @@ function validationItems({ validation }: VerdictResult): string[] {
   const within = rows.filter((row) => Math.abs(errorOf(row)) <= WITHIN).length;
   return [
     `On this machine the model's throughput lies within ${100 * WITHIN} % of the real run's in ${within} of ${rows.length} cells below saturation that no other program disturbed (${validation.rows.length} cells in all).`,
+    ratioItem(validation),
   ];
+}
+
+/** How far off it is at all, saturated or not, disturbed or not. */
+function ratioItem({ rows }: Validation): string {
+  const ratios = rows.filter(({ real }) => real > 0).map((row) => 1 + errorOf(row));
+  if (ratios.length === 0) return 'No cell of the real run answered a fault.';
+  const [least, middle, most] = [Math.min(...ratios), median(ratios), Math.max(...ratios)].map((x) => x.toPrecision(2));
+  const trust = ratios.every((ratio) => Math.abs(ratio - 1) <= WITHIN)
+    ? ''
+    : ' Rates of the model are not rates of a real machine; what is said above rests on its mechanisms and on comparisons within it.';
+  return `Over all cells the model has ${least} to ${most} times the real throughput, ${middle} times in the middle.${trust}`;
 }
