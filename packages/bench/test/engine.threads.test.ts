@@ -20,7 +20,8 @@ import { engine, growAll, hooksFor, runOrder, runTiny, ThreadWatch, tiny } from 
 
 const FAULTS = 3000;
 /** What the engine may take to end its threads. */
-const STOP_MS = 2000;
+/** Well below the length of what is stopped, whatever else the machine does. */
+const STOP_MS = 10_000;
 /** A thread that died can leave others waiting for it: they are given time before they are terminated. */
 const DIED_MS = 4000;
 
