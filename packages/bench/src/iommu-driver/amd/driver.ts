@@ -6,7 +6,6 @@ import { type AmdAttach, type AmdOps, AmdProcedures, type Procedure, readExtende
 import { AtsCapability, PriCapability } from '@faultline/hw/pcie';
 import {
   type DeviceTraits,
-  type DirtySink,
   type DomainGeometry,
   type DriverData,
   encodeData,
@@ -22,11 +21,19 @@ import {
   type IommufdDriver,
   type IovaRange,
 } from '@faultline/iommufd';
-import { AttachedDomains, PagingDomains, runBlocking } from '../common/index.ts';
-import { type AmdDevice, AmdDevices } from './devices.ts';
+import {
+  ATTACHED_FAULTS,
+  AttachedDomains,
+  DriverWithoutViommu,
+  type InvalidatorParts,
+  PagingDomains,
+  type Requester,
+  Requesters,
+  runBlocking,
+} from '../common/index.ts';
 import { formatOf, geometryOf } from './formats.ts';
-import { DomainInvalidator, type InvalidatorParts } from './invalidator.ts';
-import { AMD_UNIT_REGION, ATTACHED_FAULTS, CODE_GUEST, CODE_HOST, LEVELS } from './layout.ts';
+import { DomainInvalidator } from './invalidator.ts';
+import { AMD_UNIT_REGION, CODE_GUEST, CODE_HOST, LEVELS } from './layout.ts';
 
 const FLAGS = HWPT_ALLOC_DIRTY_TRACKING | HWPT_ALLOC_PASID | HWPT_FAULT_ID_VALID;
 /** Page requests of a device outstanding at most. @see Linux drivers/iommu/amd/ppr.c */
@@ -54,10 +61,10 @@ export interface AmdIommufdDriverConfig {
  * be logged as a page request, so that only PASIDs fault; a PASID's domain is detached, not replaced. Unlike it: domains of user space may be
  * a PASID's, where Linux has shared address spaces only; dirty bits are set from the start, and merely not reported while tracking is off.
  * No nested domains, and no vIOMMU. @see Linux drivers/iommu/amd/{iommu,pasid,ppr,iommufd}.c */
-export class AmdIommufdDriver implements IommufdDriver {
-  readonly domains: PagingDomains;
+export class AmdIommufdDriver extends DriverWithoutViommu implements IommufdDriver {
+  override readonly domains: PagingDomains;
   readonly attached: AttachedDomains;
-  readonly devices: AmdDevices;
+  readonly devices: Requesters;
   readonly #words: Words;
   readonly #unitAt: number;
   readonly #config: AmdIommufdDriverConfig;
@@ -65,17 +72,18 @@ export class AmdIommufdDriver implements IommufdDriver {
   readonly #faulting: Set<number> = new Set(); // devices that may send page requests; the control thread's
 
   constructor(arena: Arena, config: AmdIommufdDriverConfig) {
+    super();
     const { words } = arena;
     const { self, ops, between, control } = config;
     this.#words = words;
     this.#unitAt = arena.base(AMD_UNIT_REGION);
     this.#config = config;
-    this.devices = new AmdDevices(arena);
+    this.devices = new Requesters(arena);
     this.attached = new AttachedDomains(arena, self);
     const invalidatorOf = (domain: number): DomainInvalidator => new DomainInvalidator(parts, domain);
     this.domains = new PagingDomains(arena, self, { formatOf, invalidatorOf });
     const { attached, devices, domains } = this;
-    const parts: InvalidatorParts = { words, ops, domains, attached, devices, between };
+    const parts: InvalidatorParts<AmdOps> = { words, ops, domains, attached, devices, between };
     this.#procedures = control === undefined ? undefined : new AmdProcedures(words, this.#unitAt, { ops, ...control });
   }
 
@@ -86,7 +94,7 @@ export class AmdIommufdDriver implements IommufdDriver {
   }
 
   /** Lets a device in, blocked until something is attached. Control thread. @throws IommuError ENODEV no such requester, EBUSY, EINVAL */
-  addDevice(device: AmdDevice): void {
+  addDevice(device: Requester): void {
     const { rid, functionAt, pasidsLog2 = 0 } = device;
     const capabilities =
       functionAt === undefined
@@ -218,59 +226,9 @@ export class AmdIommufdDriver implements IommufdDriver {
     }
   }
 
-  map(domain: number, iova: bigint, physical: number, bytes: number, prot: number): void {
-    this.domains.map(domain, iova, physical, bytes, prot);
-  }
-  unmap(domain: number, iova: bigint, bytes: bigint): void {
-    this.domains.unmap(domain, iova, bytes);
-  }
-  syncUnmaps(domain: number): void {
-    this.domains.sync(domain);
-  }
-  iovaToPhys(domain: number, iova: bigint): number {
-    return this.domains.iovaToPhys(domain, iova);
-  }
-  setDirtyTracking(domain: number, enable: boolean): void {
-    this.domains.setDirtyTracking(domain, enable);
-  }
-  readDirty(domain: number, iova: bigint, bytes: bigint, keep: boolean, sink: DirtySink | undefined): void {
-    this.domains.readDirty(domain, iova, bytes, keep, sink);
-  }
-  syncDirty(domain: number): void {
-    this.domains.sync(domain);
-  }
-
   invalidateDomain(domain: number): void {
     throw new IommuError('EOPNOTSUPP', 'HWPT_INVALIDATE', 'hwpt_id', domain, 'is not nested');
   }
-  hasViommu(): boolean {
-    return false;
-  }
-  allocViommu(): void {
-    noViommu();
-  }
-  freeViommu(): void {
-    noViommu();
-  }
-  invalidateViommu(): void {
-    noViommu();
-  }
-  allocVdevice(): void {
-    noViommu();
-  }
-  freeVdevice(): void {
-    noViommu();
-  }
-  hasHwQueue(): boolean {
-    return false;
-  }
-  allocHwQueue(): number {
-    return noViommu();
-  }
-  freeHwQueue(): void {
-    noViommu();
-  }
-
   #describe(domain: number): AmdAttach {
     const kind = this.domains.codeOf(domain) === CODE_GUEST ? 'paging-v2' : 'paging';
     return { kind, domain, rootPage: this.domains.rootOf(domain), levels: LEVELS };
@@ -292,8 +250,4 @@ export class AmdIommufdDriver implements IommufdDriver {
   #run<T>(procedure: Procedure<T>): T {
     return runBlocking(this.#words, procedure, this.#config.between);
   }
-}
-
-function noViommu(): never {
-  throw new IommuError('EOPNOTSUPP', 'VIOMMU_ALLOC', 'type', 'any', 'the AMD IOMMU has no vIOMMU here');
 }

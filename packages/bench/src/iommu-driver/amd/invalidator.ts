@@ -1,35 +1,15 @@
-// From ranges of a domain to commands: whoever may have kept something of it is told.
-import type { Words } from '@faultline/core/sync';
-import { type AmdOps, LAST_PAGE_NUMBER } from '@faultline/hw/amd';
+// From ranges of a domain to commands.
+import { type AmdOps, LAST_PAGE_NUMBER, type Procedure } from '@faultline/hw/amd';
 import type { Invalidator } from '@faultline/hw/page-table';
-import { type AttachedDomains, type PagingDomains, runBlocking } from '../common/index.ts';
-import type { AmdDevices } from './devices.ts';
+import { QueuedInvalidator } from '../common/index.ts';
 import { CODE_GUEST } from './layout.ts';
-
-export interface InvalidatorParts {
-  readonly words: Words;
-  readonly ops: AmdOps;
-  readonly domains: PagingDomains;
-  readonly attached: AttachedDomains;
-  readonly devices: AmdDevices;
-  readonly between: (() => void) | undefined;
-}
 
 /** Invalidates one domain: in the IOMMU by the domain id of the device's table entry, then in the devices' own caches.
  * @see Linux drivers/iommu/amd/iommu.c amd_iommu_domain_flush_pages() */
-export class DomainInvalidator implements Invalidator {
-  readonly #parts: InvalidatorParts;
-  readonly #domain: number;
-  #open = false;
-
-  constructor(parts: InvalidatorParts, domain: number) {
-    this.#parts = parts;
-    this.#domain = domain;
-  }
-
+export class DomainInvalidator extends QueuedInvalidator<AmdOps> implements Invalidator {
   invalidate(first: number, last: number): void {
-    const { attached, domains, devices, ops } = this.#parts;
-    const domain = this.#domain;
+    const { attached, domains, devices, ops } = this.parts;
+    const { domain } = this;
     const end = Math.min(last, LAST_PAGE_NUMBER);
     const withoutPasid = domains.codeOf(domain) === CODE_GUEST ? 0 : -1; // the guest table of PASID 0
     for (const { device, pasid } of attached.list((each) => each.domain === domain)) {
@@ -38,13 +18,11 @@ export class DomainInvalidator implements Invalidator {
       if (pasid === 0) ops.invalidatePages(domain, withoutPasid, first, end);
       else ops.invalidatePages(attached.domainOf(device, 0) || domain, pasid, first, end);
       if (functionAt !== 0) ops.invalidateIotlb(rid, pasid === 0 ? -1 : pasid, first, end);
-      this.#open = true;
+      this.isOpen = true;
     }
   }
 
-  sync(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    runBlocking(this.#parts.words, this.#parts.ops.syncSteps(), this.#parts.between);
+  protected override syncSteps(): Procedure<unknown> {
+    return this.parts.ops.syncSteps();
   }
 }

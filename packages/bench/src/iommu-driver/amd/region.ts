@@ -1,7 +1,7 @@
-import { type Arena, alignLine, type RegionSpec } from '@faultline/core/memory';
+import type { Arena, RegionSpec } from '@faultline/core/memory';
 import { type AmdConfig, amdWords, initAmd } from '@faultline/hw/amd';
-import { type DriverSizes, driverRegions, initDriverRegions } from '../common/index.ts';
-import { AMD_DEVICES_REGION, AMD_UNIT_REGION, DEVICE_ROW_WORDS } from './layout.ts';
+import { type DriverSizes, driverRegions, initDriverRegions, requestersRegion } from '../common/index.ts';
+import { AMD_UNIT_REGION } from './layout.ts';
 
 export interface AmdDriverSizes extends DriverSizes {
   /** Highest number of a device. */
@@ -14,7 +14,7 @@ export function amdDriverRegions(sizes: AmdDriverSizes): RegionSpec[] {
   return [
     ...driverRegions(sizes),
     { name: AMD_UNIT_REGION, words: amdWords(sizes.unit) },
-    { name: AMD_DEVICES_REGION, words: alignLine((sizes.devices + 1) * DEVICE_ROW_WORDS) },
+    requestersRegion(sizes.devices),
   ];
 }
 

@@ -6,6 +6,7 @@ export const ATTACHED_REGION = 'iommu-driver.attached';
 export const TABLES_REGION = 'iommu-driver.tables';
 export const ENTRIES_REGION = 'iommu-driver.entries';
 export const RCU_REGION = 'iommu-driver.rcu';
+export const REQUESTERS_REGION = 'iommu-driver.requesters';
 
 // A domain: one row by the core's number. Offsets in words.
 //
@@ -56,3 +57,22 @@ export const ATTACHED_WORDS = 4;
 
 /** The PASID's domain. Without it: a domain that comes or goes, and that the hardware may know. */
 export const ATTACHED_CURRENT = 1;
+/** The domain has a fault queue: page requests on the attachment's account are let in. */
+export const ATTACHED_FAULTS = 2;
+
+// A requester of a PCIe family: one row by its device's number. Offsets in words.
+//
+//   name      offset  guarded by      meaning
+//   STATE     0       atomic          1: there is such a device
+//   RID       1       constant        its requester id
+//   GROUP     2       constant
+//   PASIDS    3       constant        log2 of its PASIDs, 0: none
+//   FUNCTION  4       constant        its ATS and PRI registers, 0: it has neither
+//   BOUND     5       group's lock    1: the unit's procedures know its requester
+export const REQUESTER_STATE = 0;
+export const REQUESTER_RID = 1;
+export const REQUESTER_GROUP = 2;
+export const REQUESTER_PASIDS = 3;
+export const REQUESTER_FUNCTION = 4;
+export const REQUESTER_BOUND = 5;
+export const REQUESTER_WORDS = 8;

@@ -14,7 +14,6 @@ import type { PhysicalMemory } from '@faultline/iommufd';
 import {
   type DataStruct,
   type DeviceTraits,
-  type DirtySink,
   type DomainGeometry,
   type DriverData,
   type DriverEntries,
@@ -37,7 +36,7 @@ import {
   type IovaRange,
   type MmapRegions,
 } from '@faultline/iommufd';
-import { DOMAIN_NESTED, PagingDomains, readData } from '../common/index.ts';
+import { DOMAIN_NESTED, DriverBase, PagingDomains, readData } from '../common/index.ts';
 import { Attachments } from './attachments.ts';
 import { orThrow } from './errors.ts';
 import {
@@ -74,8 +73,8 @@ export interface SmmuIommufdConfig {
   readonly between?: () => void;
 }
 
-export class SmmuIommufdDriver implements IommufdDriver {
-  readonly domains: PagingDomains;
+export class SmmuIommufdDriver extends DriverBase implements IommufdDriver {
+  override readonly domains: PagingDomains;
   readonly area: VirtualArea;
   readonly viommus: SmmuViommus;
   readonly attachments: Attachments;
@@ -84,6 +83,7 @@ export class SmmuIommufdDriver implements IommufdDriver {
   readonly #vdevices: Vdevices;
 
   constructor(config: SmmuIommufdConfig) {
+    super();
     const { arena, self, ops, ram, ring, between } = config;
     this.#config = config;
     this.#words = arena.words;
@@ -197,28 +197,6 @@ export class SmmuIommufdDriver implements IommufdDriver {
   }
   detach(device: number, pasid: number): void {
     this.attachments.detach(device, pasid);
-  }
-
-  map(domain: number, iova: bigint, physical: number, bytes: number, prot: number): void {
-    this.domains.map(domain, iova, physical, bytes, prot);
-  }
-  unmap(domain: number, iova: bigint, bytes: bigint): void {
-    this.domains.unmap(domain, iova, bytes);
-  }
-  syncUnmaps(domain: number): void {
-    this.domains.sync(domain);
-  }
-  iovaToPhys(domain: number, iova: bigint): number {
-    return this.domains.iovaToPhys(domain, iova);
-  }
-  setDirtyTracking(domain: number, enable: boolean): void {
-    this.domains.setDirtyTracking(domain, enable);
-  }
-  readDirty(domain: number, iova: bigint, bytes: bigint, keep: boolean, sink: DirtySink | undefined): void {
-    this.domains.readDirty(domain, iova, bytes, keep, sink);
-  }
-  syncDirty(domain: number): void {
-    this.domains.sync(domain);
   }
 
   /** A guest's commands name its VMID's translations: they go to its vIOMMU. */

@@ -1,18 +1,16 @@
 // The books of VtdProcedures over shared rows, so that any thread detaches what another attached.
 import type { Attached, AttachedByRid, DomainsByPasid, VtdDomain } from '@faultline/hw/vtd';
-import { type AttachedDomains, type Attachment, isCurrent } from '../common/index.ts';
-import type { VtdDevices } from './devices.ts';
-import { ATTACHED_FAULTS } from './layout.ts';
+import { ATTACHED_FAULTS, type AttachedDomains, type Attachment, isCurrent, type Requesters } from '../common/index.ts';
 
 /** What a domain is to the unit. @param faults page requests are let in on its account. */
 export type DescribeDomain = (domain: number, faults: boolean) => VtdDomain;
 
 export class SharedBooks implements AttachedByRid {
-  readonly #devices: VtdDevices;
+  readonly #devices: Requesters;
   readonly #attached: AttachedDomains;
   readonly #describe: DescribeDomain;
 
-  constructor(devices: VtdDevices, attached: AttachedDomains, describe: DescribeDomain) {
+  constructor(devices: Requesters, attached: AttachedDomains, describe: DescribeDomain) {
     this.#devices = devices;
     this.#attached = attached;
     this.#describe = describe;

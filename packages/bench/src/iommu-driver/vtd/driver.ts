@@ -13,7 +13,6 @@ import {
 } from '@faultline/hw/vtd';
 import {
   type DeviceTraits,
-  type DirtySink,
   type DomainGeometry,
   type DriverData,
   type DriverEntries,
@@ -35,13 +34,21 @@ import {
   VTD_S1_SRE,
   VTD_S1_WPE,
 } from '@faultline/iommufd';
-import { AttachedDomains, DOMAIN_NESTED, PagingDomains, runBlocking } from '../common/index.ts';
-import { SharedBooks } from './books.ts';
-import { type VtdDevice, VtdDevices } from './devices.ts';
-import { formatOf, geometryOf } from './formats.ts';
-import { DomainInvalidator, type InvalidatorParts } from './invalidator.ts';
 import {
   ATTACHED_FAULTS,
+  AttachedDomains,
+  DOMAIN_NESTED,
+  DriverWithoutViommu,
+  type InvalidatorParts,
+  PagingDomains,
+  type Requester,
+  Requesters,
+  runBlocking,
+} from '../common/index.ts';
+import { SharedBooks } from './books.ts';
+import { formatOf, geometryOf } from './formats.ts';
+import { DomainInvalidator } from './invalidator.ts';
+import {
   CODE_FIRST_FIVE,
   CODE_FIRST_FOUR,
   CODE_SECOND,
@@ -81,24 +88,25 @@ export interface VtdIommufdDriverConfig {
  * is looked at when it is attached. Unlike it: dirty bits are set from the time of the attaching on, and merely not reported while tracking is
  * off; there is one unit; no vIOMMU.
  * @see Linux drivers/iommu/intel/iommu.c, nested.c */
-export class VtdIommufdDriver implements IommufdDriver {
-  readonly domains: PagingDomains;
+export class VtdIommufdDriver extends DriverWithoutViommu implements IommufdDriver {
+  override readonly domains: PagingDomains;
   readonly attached: AttachedDomains;
-  readonly devices: VtdDevices;
+  readonly devices: Requesters;
   readonly #words: Words;
   readonly #unitAt: number;
   readonly #config: VtdIommufdDriverConfig;
   readonly #features: VtdFeatures;
   readonly #procedures: VtdProcedures;
-  readonly #invalidators: InvalidatorParts;
+  readonly #invalidators: InvalidatorParts<VtdOps>;
 
   constructor(arena: Arena, config: VtdIommufdDriverConfig) {
+    super();
     const { words } = arena;
     const { self, ops, hardwareDoorbell, between, timeoutMs } = config;
     this.#words = words;
     this.#unitAt = arena.base(VTD_UNIT_REGION);
     this.#config = config;
-    this.devices = new VtdDevices(arena);
+    this.devices = new Requesters(arena);
     this.attached = new AttachedDomains(arena, self);
     const invalidatorOf = (domain: number): DomainInvalidator => new DomainInvalidator(this.#invalidators, domain);
     this.domains = new PagingDomains(arena, self, { formatOf, invalidatorOf });
@@ -118,7 +126,7 @@ export class VtdIommufdDriver implements IommufdDriver {
   }
 
   /** Lets a device in, blocked until something is attached, with ATS on. @throws IommuError ENODEV no such requester, EBUSY, ETIMEDOUT */
-  addDevice(device: VtdDevice): void {
+  addDevice(device: Requester): void {
     this.devices.add(device);
     try {
       this.#run(this.#procedures.attachDevice(device.rid, device.device, device.functionAt !== undefined));
@@ -255,28 +263,6 @@ export class VtdIommufdDriver implements IommufdDriver {
     return (this.domains.flagsOf(domain) & HWPT_FAULT_ID_VALID) !== 0;
   }
 
-  map(domain: number, iova: bigint, physical: number, bytes: number, prot: number): void {
-    this.domains.map(domain, iova, physical, bytes, prot);
-  }
-  unmap(domain: number, iova: bigint, bytes: bigint): void {
-    this.domains.unmap(domain, iova, bytes);
-  }
-  syncUnmaps(domain: number): void {
-    this.domains.sync(domain);
-  }
-  iovaToPhys(domain: number, iova: bigint): number {
-    return this.domains.iovaToPhys(domain, iova);
-  }
-  setDirtyTracking(domain: number, enable: boolean): void {
-    this.domains.setDirtyTracking(domain, enable);
-  }
-  readDirty(domain: number, iova: bigint, bytes: bigint, keep: boolean, sink: DirtySink | undefined): void {
-    this.domains.readDirty(domain, iova, bytes, keep, sink);
-  }
-  syncDirty(domain: number): void {
-    this.domains.sync(domain);
-  }
-
   /** Entries are handled up to the first bad one; on return, or when it throws, what those before it named is forgotten. */
   invalidateDomain(domain: number, entries: DriverEntries): void {
     const invalidator = new DomainInvalidator(this.#invalidators, domain);
@@ -285,34 +271,6 @@ export class VtdIommufdDriver implements IommufdDriver {
     } finally {
       invalidator.sync();
     }
-  }
-
-  hasViommu(_device: number, _type: number): boolean {
-    return false;
-  }
-  allocViommu(): void {
-    noViommu();
-  }
-  freeViommu(): void {
-    noViommu();
-  }
-  invalidateViommu(): void {
-    noViommu();
-  }
-  allocVdevice(): void {
-    noViommu();
-  }
-  freeVdevice(): void {
-    noViommu();
-  }
-  hasHwQueue(): boolean {
-    return false;
-  }
-  allocHwQueue(): number {
-    return noViommu();
-  }
-  freeHwQueue(): void {
-    noViommu();
   }
 
   #describe(domain: number, faults: boolean): VtdDomain {
@@ -359,8 +317,4 @@ export class VtdIommufdDriver implements IommufdDriver {
 /** Byte address of a table, by its number. */
 function addressOf(table: number): [lo: number, hi: number] {
   return [(table << 12) >>> 0, table >>> 20];
-}
-
-function noViommu(): never {
-  throw new IommuError('EOPNOTSUPP', 'VIOMMU_ALLOC', 'type', 'any', 'VT-d has no vIOMMU');
 }

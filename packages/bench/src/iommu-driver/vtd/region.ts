@@ -1,7 +1,7 @@
-import { type Arena, alignLine, type RegionSpec } from '@faultline/core/memory';
+import type { Arena, RegionSpec } from '@faultline/core/memory';
 import { initVtd, type VtdConfig, vtdWords } from '@faultline/hw/vtd';
-import { type DriverSizes, driverRegions, initDriverRegions } from '../common/index.ts';
-import { DEVICE_ROW_WORDS, VTD_DEVICES_REGION, VTD_UNIT_REGION } from './layout.ts';
+import { type DriverSizes, driverRegions, initDriverRegions, requestersRegion } from '../common/index.ts';
+import { VTD_UNIT_REGION } from './layout.ts';
 
 export interface VtdDriverSizes extends DriverSizes {
   /** Highest number of a device. */
@@ -14,7 +14,7 @@ export function vtdDriverRegions(sizes: VtdDriverSizes): RegionSpec[] {
   return [
     ...driverRegions(sizes),
     { name: VTD_UNIT_REGION, words: vtdWords(sizes.unit) },
-    { name: VTD_DEVICES_REGION, words: alignLine((sizes.devices + 1) * DEVICE_ROW_WORDS) },
+    requestersRegion(sizes.devices),
   ];
 }
 
