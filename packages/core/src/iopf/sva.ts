@@ -18,22 +18,32 @@ import type { IopfSystem } from './system.ts';
 
 const ACCESS = FAULT_PERM_READ | FAULT_PERM_WRITE | FAULT_PERM_EXEC;
 
-/** Makes the page of one request present, leased to the device if asked for. @see Linux drivers/iommu/iommu-sva.c iommu_sva_handle_mm() */
-function handleOne(words: Int32Array, at: number, mm: AddressSpace, lease: boolean): ResponseCode {
-  if ((words[at + FAULT_FLAGS] & FAULT_FLAG_PASID_VALID) === 0) return RESPONSE_INVALID;
+/** Makes one page present for a device's access. Takes the mmap lock.
+ * @param lease whether it stays until the device has accessed it ({@link AddressSpace.handleMmFault}).
+ * @returns what to answer: Invalid where the address space is going away, has nothing there, or grants less; or the page cannot be had.
+ * @see Linux drivers/iommu/iommu-sva.c iommu_sva_handle_mm() */
+export function makePresent(
+  mm: AddressSpace,
+  pageLo: number,
+  pageHi: number,
+  perm: number,
+  lease: boolean,
+): typeof RESPONSE_SUCCESS | typeof RESPONSE_INVALID {
   if (!mm.getUsers()) return RESPONSE_INVALID;
-  const pageLo = words[at + FAULT_PAGE_LO];
-  const pageHi = words[at + FAULT_PAGE_HI] & FAULT_PAGE_HI_MASK;
-  const perm = words[at + FAULT_PERM];
-  const wanted = perm & ACCESS;
-  let code: ResponseCode = RESPONSE_INVALID;
   mm.readLock();
   const area = mm.findArea(pageLo, pageHi);
-  if (area !== 0 && (wanted & ~mm.areaPerm(area)) === 0 && mm.handleMmFault(area, pageLo, pageHi, perm, lease))
-    code = RESPONSE_SUCCESS;
+  const isGranted = area !== 0 && (perm & ACCESS & ~mm.areaPerm(area)) === 0;
+  const isPresent = isGranted && mm.handleMmFault(area, pageLo, pageHi, perm, lease);
   mm.readUnlock();
   mm.putUsers();
-  return code;
+  return isPresent ? RESPONSE_SUCCESS : RESPONSE_INVALID;
+}
+
+/** A request without a PASID is for no address space. */
+function handleOne(words: Int32Array, at: number, mm: AddressSpace, lease: boolean): ResponseCode {
+  if ((words[at + FAULT_FLAGS] & FAULT_FLAG_PASID_VALID) === 0) return RESPONSE_INVALID;
+  const pageHi = words[at + FAULT_PAGE_HI] & FAULT_PAGE_HI_MASK;
+  return makePresent(mm, words[at + FAULT_PAGE_LO], pageHi, words[at + FAULT_PERM], lease);
 }
 
 /** Handles a group, oldest request first. The first that fails decides: the rest are skipped, the group gets one answer.

@@ -14,6 +14,7 @@ import {
   FAULT_PERM,
   FAULT_PERM_READ,
   FAULT_TOKEN,
+  type Generation,
   HANDLER_CONSUMER,
   type IommuOps,
   IopfSystem,
@@ -65,9 +66,9 @@ export function makeRigArena(): Arena {
 }
 
 /** One thread's machine, online. */
-export function openRig(arena: Arena, self: ThreadSelf, ops: IommuOps): Machine {
+export function openRig(arena: Arena, self: ThreadSelf, ops: IommuOps, generation: Generation = 'lockless'): Machine {
   const system = new IopfSystem(arena, self);
-  return openMachine(arena, { system, ops, generation: 'lockless' });
+  return openMachine(arena, { system, ops, generation });
 }
 
 /** The thread that the device faults on. */

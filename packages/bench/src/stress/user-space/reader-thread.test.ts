@@ -2,6 +2,7 @@ import {
   type AddressSpace,
   FAULT_PAGE_LO,
   FAULT_PERM_READ,
+  type Generation,
   GROUP_COOKIE,
   type IommuOps,
   planArena,
@@ -18,7 +19,7 @@ import { initReaders, READERS_REGION, readerRow, readersWords, readFaultFile } f
 import { ReaderThread } from './reader-thread.ts';
 
 /** A reader of a device whose faults are on pages 0, 1, …; `populate` is called for each page, and says whether it can be made present. */
-function openReader(populate: (page: number) => boolean) {
+function openReader(populate: (page: number, lease?: boolean) => boolean, generation: Generation = 'lockless') {
   const arena = Arena.create(planArena([...RIG_REGIONS, { name: READERS_REGION, words: readersWords(1) }]));
   initRig(arena);
   initReaders(arena);
@@ -27,7 +28,7 @@ function openReader(populate: (page: number) => boolean) {
     pageResponse: (recordAt, code) => void answers.push([arena.words[recordAt + FAULT_PAGE_LO], code]),
     flushResponses() {},
   };
-  const machine = openRig(arena, { id: 1, spins: 0 }, ops);
+  const machine = openRig(arena, { id: 1, spins: 0 }, ops, generation);
   machine.system.reader.online();
   const trigger = new Trigger(machine);
   const mm: AddressSpace = {
@@ -37,7 +38,7 @@ function openReader(populate: (page: number) => boolean) {
     readUnlock() {},
     findArea: () => 1,
     areaPerm: () => FAULT_PERM_READ,
-    handleMmFault: (_area, pageLo) => populate(pageLo),
+    handleMmFault: (_area, pageLo, _pageHi, _perm, lease) => populate(pageLo, lease),
   };
   const reader = new ReaderThread({ machine, mm, row: readerRow(arena, 0) });
   const { system, path } = machine;
@@ -55,6 +56,14 @@ test('what can be made present is answered Success, the rest Invalid, a write a 
     [2, RESPONSE_SUCCESS],
   ]);
   expect(readFaultFile(arena)).toEqual({ reads: 1, groups: 3, writes: 1, refused: 0 });
+});
+
+test.each(['lockless', 'adaptive'] as const)('pages are leased to the device where its path is %s', (generation) => {
+  const leases: unknown[] = [];
+  const { reader, trigger } = openReader((_page, lease) => leases.push(lease) > 0, generation);
+  trigger.report(2);
+  expect(reader.step()).toBe(2);
+  expect(leases).toEqual(generation === 'adaptive' ? [true, true] : [false, false]);
 });
 
 test('answers behind one that is refused are written all the same', () => {

@@ -4,6 +4,7 @@ import {
   type AddressSpace,
   FAULT_FLAG_LAST_PAGE,
   FAULT_FLAG_PASID_VALID,
+  makePresent,
   RESPONSE_INVALID,
   RESPONSE_SUCCESS,
 } from '@faultline/core/iopf';
@@ -11,7 +12,6 @@ import type { Words } from '@faultline/core/sync';
 import { FaultFile, type Machine, PAGE_RESPONSE, PGFAULT } from '@faultline/iommufd';
 import { FAULT_QUEUE } from './machine.ts';
 import { OwnMemory } from './own-memory.ts';
-import { populate } from './populate.ts';
 import { GROUPS, READS, REFUSED, WRITES } from './reader-books.ts';
 
 /** Records that a read has room for at first: more once a group has more. */
@@ -37,6 +37,7 @@ export class ReaderThread {
   readonly #file: FaultFile;
   readonly #mm: AddressSpace;
   readonly #row: number;
+  readonly #leases: boolean;
   #room = 0;
   // Records first, then as many answers.
   #memory: OwnMemory;
@@ -48,6 +49,7 @@ export class ReaderThread {
     this.#file = new FaultFile(machine, FAULT_QUEUE);
     this.#mm = mm;
     this.#row = row;
+    this.#leases = machine.path.leasesPages;
     [this.#memory, this.#own] = this.#makeRoom(ROOM);
   }
 
@@ -100,7 +102,8 @@ export class ReaderThread {
     const own = this.#own;
     if ((own[at + FLAGS] & FAULT_FLAG_PASID_VALID) === 0) return RESPONSE_INVALID;
     const high = own[at + ADDR + 1];
-    return populate(this.#mm, (own[at + ADDR] >>> 12) | (high << 20), high >>> 12, own[at + PERM]);
+    const pageLo = (own[at + ADDR] >>> 12) | (high << 20);
+    return makePresent(this.#mm, pageLo, high >>> 12, own[at + PERM], this.#leases);
   }
 
   /** Writes the answers. One that is refused was taken from us, by a domain that went or a device that was turned off: the next ones are
