@@ -44,11 +44,10 @@ export class Recorder implements TraceOrder {
     this.#spool.drain();
   }
 
-  /** The cell's threads have left it. @param cell undefined: one that is not to be kept. */
-  async end(shape: RunShape, cell: Omit<CellTrace, 'number'> | undefined): Promise<void> {
+  /** The cell's threads have left it. */
+  async end(shape: RunShape, cell: Omit<CellTrace, 'number'>): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    if (cell === undefined) return;
     this.#spool.drain();
     this.#tracks ??= new RunTracks(this.#file, shape);
     const lost = this.#spool.lost().reduce((sum, each) => sum + each, 0);

@@ -43,7 +43,7 @@ export class Spool {
 
   #take(reader: TraceReader, runs: Runs): void {
     for (;;) {
-      const taken = reader.take(this.#chunk.subarray(this.#filled * TRACE_WORDS));
+      const taken = reader.take(this.#chunk, this.#filled);
       if (taken === 0 && this.#filled < CHUNK_RECORDS) return;
       if (taken > 0) {
         const at = this.#written + this.#filled;
@@ -86,18 +86,16 @@ export class SpoolCursor {
   readonly #fd: number;
   readonly #runs: Runs;
   #run = 0;
-  #into: number; // records of the run that are behind
+  #into = 0; // records of the run that are behind
   /** Records from the file, of which the one at {@link at} is next. */
   words: Int32Array = new Int32Array(0);
   /** Word offset. */
-  at = 0;
+  at: number = -TRACE_WORDS;
   #end = 0;
 
   constructor(fd: number, runs: Runs) {
     this.#fd = fd;
     this.#runs = runs;
-    this.#into = 0;
-    this.at = -TRACE_WORDS;
   }
 
   /** Steps to the next record. @returns false at the end. */

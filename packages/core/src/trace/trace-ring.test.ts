@@ -32,8 +32,8 @@ describe('a trace ring', () => {
     expect(reader.take(into)).toBe(3); // as many as there is room for
     writer.record(7, 1, 0, 7);
     writer.publish();
-    expect(reader.take(into)).toBe(2);
-    expect([into[3], into[TRACE_WORDS + 3]]).toEqual([3, 7]);
+    expect(reader.take(into, 1)).toBe(2); // behind one that is kept
+    expect([into[3], into[TRACE_WORDS + 3], into[2 * TRACE_WORDS + 3]]).toEqual([0, 3, 7]);
     expect(reader.lost()).toBe(3);
   });
 });

@@ -6,6 +6,8 @@
 //   (ring)  LINE    an SPSC ring of TRACE_WORDS a slot (ring/spsc.ts has the orderings)
 //
 // A record is four words: when, what, of which object, for which fault. What kinds and objects mean is up to who records.
+//
+// Ordering. Records go by the ring's. LOST pairs with nothing: a count that is looked at now and then, and no record hangs on it.
 import { initSpsc, SpscConsumer, SpscProducer, spscWords } from '../ring/index.ts';
 import { LINE, type Words } from '../sync/thread-self.ts';
 
@@ -31,12 +33,14 @@ export class TraceWriter {
   readonly #words: Words;
   readonly #base: number;
   readonly #ring: SpscProducer;
+  #lost: number; // LOST, which no one else writes
 
   /** @throws IommuError EINVAL where no ring was made. */
   constructor(words: Words, base: number) {
     this.#words = words;
     this.#base = base;
     this.#ring = new SpscProducer(words, base + LINE);
+    this.#lost = Atomics.load(words, base);
   }
 
   /** Fills the next record, which the drainer sees after {@link publish}. */
@@ -44,7 +48,8 @@ export class TraceWriter {
     const words = this.#words;
     const at = this.#ring.claim();
     if (at === 0) {
-      words[this.#base]++;
+      this.#lost = (this.#lost + 1) | 0;
+      Atomics.store(words, this.#base, this.#lost);
       return;
     }
     words[at + TRACE_TICK] = tick;
@@ -72,19 +77,19 @@ export class TraceReader {
     this.#ring = new SpscConsumer(words, base + LINE);
   }
 
-  /** Moves records to the front of `into`, as many as there are and as fit. @returns how many. */
-  take(into: Int32Array): number {
-    let taken = 0;
-    for (;;) {
+  /** Moves records to `into`, behind the first `behind` that stand there, as many as there are and as fit. @returns how many. */
+  take(into: Int32Array, behind: number = 0): number {
+    const end = Math.floor(into.length / TRACE_WORDS);
+    let filled = behind;
+    while (filled < end) {
       const from = this.#ring.peek();
-      const room = Math.floor(into.length / TRACE_WORDS) - taken;
-      if (from === 0 || room === 0) break;
-      const run = this.#ring.nextRun(room);
-      into.set(this.#words.subarray(from, from + run * TRACE_WORDS), taken * TRACE_WORDS);
-      taken += run;
+      if (from === 0) break;
+      const run = this.#ring.nextRun(end - filled);
+      into.set(this.#words.subarray(from, from + run * TRACE_WORDS), filled * TRACE_WORDS);
+      filled += run;
     }
     this.#ring.release();
-    return taken;
+    return filled - behind;
   }
 
   /** Records that found the ring full. */
